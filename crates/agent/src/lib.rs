@@ -1,0 +1,1 @@
+//! The workload side: fetch, files on tmpfs, supervise

@@ -1,0 +1,1 @@
+//! Encryption of everything stored: seals, keyring, authenticated encryption

@@ -1,0 +1,2 @@
+//! The executable: see `cli`.
+fn main() {}

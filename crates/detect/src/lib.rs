@@ -1,0 +1,1 @@
+//! Finds secret values in plain places

@@ -1,0 +1,1 @@
+//! Docker: plugins, builds, leak sources

@@ -1,0 +1,1 @@
+//! The vault on HTTP: TLS, sockets, budgets, shutdown
