@@ -1,0 +1,250 @@
+//! The contract of secret engines and auth methods, and their route tables.
+//!
+//! An engine is a table of routes. A [`Route`] says in data what is special about a path: who may
+//! come without a token, what needs `sudo`, which operations there are. The pipeline reads the
+//! table; it never tests path text.
+
+use crate::fault::Fault;
+use crate::mount::MountConfig;
+use crate::operation::{Operation, Verb};
+use crate::outcome::Outcome;
+use crate::path::Path;
+use crate::request::{Call, Captures};
+use async_trait::async_trait;
+use cofferdam_barrier::View;
+use std::pin::Pin;
+
+/// A handler at work.
+pub type Pending<'a, T = Outcome> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
+
+/// A handler: what an operation on a route does.
+pub type Handler<E> = for<'a> fn(&'a E, Call<'a>) -> Pending<'a>;
+
+/// Tells whether the thing a write aims at is there: create or update.
+pub type Existence<E> = for<'a> fn(&'a E, &'a Call<'a>) -> Pending<'a, bool>;
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nobody needs to be known (logins).
+    Anonymous,
+    /// A token whose policies allow it.
+    Token,
+    /// A token whose policies allow it and grant `sudo` on the path.
+    Sudo,
+}
+
+/// What a route does to the world: decides whether its work may start before the audit record of the
+/// intent is on a device. The answer never leaves before both records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Changes nothing.
+    None,
+    /// Changes something.
+    Mutates,
+}
+
+/// One row of an engine's table.
+pub struct Route<E: 'static> {
+    /// Relative to the mount: literal segments, `:name` for one segment, a last `*name` for the rest
+    /// (which may be empty).
+    pub pattern: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    /// A trailing slash is accepted for every operation (mount paths); else only for LIST.
+    pub slash: bool,
+    /// What can be done.
+    pub operations: &'static [(Verb, Handler<E>)],
+    /// Create or update; `None`: every write is an update.
+    pub exists: Option<Existence<E>>,
+}
+
+impl<E> Route<E> {
+    /// A row for callers with a token.
+    #[must_use]
+    pub const fn new(pattern: &'static str, operations: &'static [(Verb, Handler<E>)]) -> Self {
+        Self { pattern, access: Access::Token, slash: false, operations, exists: None }
+    }
+
+    /// Changes who may use it.
+    #[must_use]
+    pub const fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Accepts a trailing slash for every operation.
+    #[must_use]
+    pub const fn with_slash(mut self) -> Self {
+        self.slash = true;
+        self
+    }
+
+    /// Tells create from update.
+    #[must_use]
+    pub const fn creating(mut self, exists: Existence<E>) -> Self {
+        self.exists = Some(exists);
+        self
+    }
+}
+
+/// What the pipeline may know of a route, whatever the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The row's number in the engine's table.
+    pub row: usize,
+    /// The row's pattern.
+    pub pattern: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    /// What it does to the world.
+    pub effect: Effect,
+    /// Whether writes tell create from update.
+    pub creates: bool,
+}
+
+/// A row as tests and documentation list it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The row's pattern.
+    pub pattern: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    /// One of its operations.
+    pub verb: Verb,
+}
+
+/// An engine that is a table of routes. Implement this one; [`Engine`] follows.
+pub trait Routed: Send + Sync + Sized + 'static {
+    /// The table; the first row that matches serves.
+    const ROUTES: &'static [Route<Self>];
+
+    /// Prepares the storage of a new mount, and refuses options it does not know.
+    fn mount<'a>(&'a self, view: &'a View, config: &'a MountConfig) -> Pending<'a, ()> {
+        let _ = (view, config);
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Re-checks the binding of a token this method issued, before it is renewed.
+    fn renew<'a>(&'a self, view: &'a View, token: &'a crate::token::Entry) -> Pending<'a, crate::outcome::Login> {
+        let _ = (view, token);
+        Box::pin(async { Err(Fault::invalid("tokens of this auth method cannot be renewed")) })
+    }
+}
+
+/// The contract the pipeline sees.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// The route that serves `path`, if there is one for `verb`.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unsupported`] when there is none; [`crate::Kind::Invalid`] for a trailing slash
+    /// where none belongs.
+    fn profile(&self, path: &Path, verb: Verb) -> Result<Profile, Fault>;
+
+    /// Whether what a write aims at exists.
+    async fn exists(&self, profile: Profile, call: &mut Call<'_>) -> Result<bool, Fault>;
+
+    /// Carries it out.
+    async fn handle(&self, profile: Profile, call: Call<'_>) -> Result<Outcome, Fault>;
+
+    /// See [`Routed::mount`].
+    async fn mount(&self, view: &View, config: &MountConfig) -> Result<(), Fault>;
+
+    /// See [`Routed::renew`].
+    async fn renew(&self, view: &View, token: &crate::token::Entry) -> Result<crate::outcome::Login, Fault>;
+
+    /// All rows, for coverage tests and documentation.
+    fn routes(&self) -> Vec<Listed>;
+}
+
+#[async_trait]
+impl<E: Routed> Engine for E {
+    fn profile(&self, path: &Path, verb: Verb) -> Result<Profile, Fault> {
+        let mut seen = false;
+        for (row, route) in E::ROUTES.iter().enumerate() {
+            if capture(route.pattern, path).is_none() {
+                continue;
+            }
+            seen = true;
+            if !route.operations.iter().any(|(served, _)| *served == verb) {
+                continue;
+            }
+            if path.is_directory() && verb != Verb::List && !route.slash {
+                return Err(Fault::invalid("a path does not end in a slash, except to list"));
+            }
+            return Ok(Profile {
+                row,
+                pattern: route.pattern,
+                access: route.access,
+                effect: if matches!(verb, Verb::Read | Verb::List) { Effect::None } else { Effect::Mutates },
+                creates: route.exists.is_some(),
+            });
+        }
+        Err(Fault::unsupported(if seen { "unsupported operation" } else { "unsupported path" }))
+    }
+
+    async fn exists(&self, profile: Profile, call: &mut Call<'_>) -> Result<bool, Fault> {
+        let Some(route) = E::ROUTES.get(profile.row) else { return Ok(true) };
+        let Some(exists) = route.exists else { return Ok(true) };
+        call.captures = Captures(capture(route.pattern, call.path).unwrap_or_default());
+        exists(self, call).await
+    }
+
+    async fn handle(&self, profile: Profile, mut call: Call<'_>) -> Result<Outcome, Fault> {
+        let verb = match call.operation {
+            Operation::Read => Verb::Read,
+            Operation::Create | Operation::Update => Verb::Write,
+            Operation::Patch => Verb::Patch,
+            Operation::Delete => Verb::Delete,
+            Operation::List | Operation::Scan => Verb::List,
+        };
+        let handler = E::ROUTES.get(profile.row).and_then(|route| {
+            call.captures = Captures(capture(route.pattern, call.path)?);
+            route.operations.iter().find(|(served, _)| *served == verb).map(|(_, handler)| *handler)
+        });
+        match handler {
+            Some(handler) => handler(self, call).await,
+            None => Err(Fault::unsupported("unsupported operation")),
+        }
+    }
+
+    async fn mount(&self, view: &View, config: &MountConfig) -> Result<(), Fault> {
+        Routed::mount(self, view, config).await
+    }
+
+    async fn renew(&self, view: &View, token: &crate::token::Entry) -> Result<crate::outcome::Login, Fault> {
+        Routed::renew(self, view, token).await
+    }
+
+    fn routes(&self) -> Vec<Listed> {
+        let row = |route: &Route<E>| {
+            let (pattern, access) = (route.pattern, route.access);
+            route.operations.iter().map(move |(verb, _)| Listed { pattern, access, verb: *verb }).collect::<Vec<_>>()
+        };
+        E::ROUTES.iter().flat_map(row).collect()
+    }
+}
+
+/// Matches a pattern; the captures in order, or `None`.
+fn capture<'a>(pattern: &'static str, path: &'a Path) -> Option<Vec<(&'static str, &'a str)>> {
+    let mut rest = path.as_str();
+    let mut captures = Vec::new();
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        if let Some(name) = part.strip_prefix('*') {
+            captures.push((name, rest));
+            return Some(captures);
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        let (segment, after) = rest.split_once('/').unwrap_or((rest, ""));
+        rest = after;
+        if let Some(name) = part.strip_prefix(':') {
+            captures.push((name, segment));
+        } else if part != segment {
+            return None;
+        }
+    }
+    rest.is_empty().then_some(captures)
+}

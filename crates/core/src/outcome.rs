@@ -1,0 +1,90 @@
+//! What an engine made of a call. A login is an outcome, not a second pipeline.
+
+use crate::json::Data;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Success of a call. Failure is a [`crate::Fault`]: an engine cannot return both.
+pub enum Outcome {
+    /// Done, and there is nothing to say.
+    Done,
+    /// Done, with data.
+    Data(Response),
+    /// There is nothing live there, but there is something to say of it (a deleted version).
+    Gone(Response),
+    /// Somebody proved who they are: the lease stage issues a token.
+    Login(Box<Login>),
+    /// A token was made, renewed or looked at by the token mount itself.
+    Auth(Box<crate::token::Issued>, Vec<String>),
+    /// The body is answered as it stands, outside the usual envelope.
+    Bare(Data),
+    /// The stored reply of a wrapping token, answered as it stands.
+    Unwrapped(Data),
+}
+
+/// Data and what to warn of.
+pub struct Response {
+    /// A JSON object.
+    pub data: Data,
+    /// Shown to the caller.
+    pub warnings: Vec<String>,
+}
+
+impl Response {
+    /// Data without warnings.
+    #[must_use]
+    pub const fn of(data: Data) -> Self {
+        Self { data, warnings: Vec::new() }
+    }
+}
+
+impl Outcome {
+    /// Serializes `data` as the response's data.
+    ///
+    /// # Errors
+    /// When it does not serialize: a defect.
+    pub fn data(data: &impl serde::Serialize) -> Result<Self, crate::Fault> {
+        Ok(Self::Data(Response::of(Data::of(data).map_err(crate::Fault::internal)?)))
+    }
+
+    /// The answer to LIST: names, or nothing there.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Missing`] when there are none, as Vault answers.
+    pub fn keys(keys: &[String]) -> Result<Self, crate::Fault> {
+        #[derive(serde::Serialize)]
+        struct Keys<'a> {
+            keys: &'a [String],
+        }
+        if keys.is_empty() { Err(crate::Fault::missing()) } else { Self::data(&Keys { keys }) }
+    }
+}
+
+/// What a login method vouches for. The token store turns it into a token.
+#[derive(Clone, Debug, Default)]
+pub struct Login {
+    /// As the token is to be shown, without the mount's prefix.
+    pub display_name: String,
+    /// Policies of the role; `default` is added unless [`Self::no_default_policy`].
+    pub policies: Vec<String>,
+    /// Do not add the `default` policy.
+    pub no_default_policy: bool,
+    /// First lifetime; `None`: the mount's default.
+    pub ttl: Option<Duration>,
+    /// Renewals never reach past this; `None`: the mount's maximum.
+    pub max_ttl: Option<Duration>,
+    /// A hard end, whatever is renewed.
+    pub explicit_max_ttl: Option<Duration>,
+    /// Renewable for ever, for this long each time.
+    pub period: Option<Duration>,
+    /// How many requests; 0: unlimited.
+    pub num_uses: u32,
+    /// Where the token may be used from; empty: anywhere.
+    pub bound_cidrs: Vec<ipnet::IpNet>,
+    /// Shown at lookup and in audit records.
+    pub metadata: BTreeMap<String, String>,
+    /// What the method needs to check a renewal (a role's name): kept with the token.
+    pub binding: BTreeMap<String, String>,
+    /// Shown to the caller.
+    pub warnings: Vec<String>,
+}

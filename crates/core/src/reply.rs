@@ -1,0 +1,54 @@
+//! What leaves the vault, free of HTTP. Only the pipeline can make one: by finishing an audit ticket,
+//! or on one of the few routes that are exempt (see `pipeline::exempt`).
+
+use crate::fault::Fault;
+use cofferdam_secret::Secret;
+
+/// The condition of the vault, which health checks map to status codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Initialized and unsealed.
+    Active,
+    /// Initialized and sealed.
+    Sealed,
+    /// Not initialized.
+    Uninitialized,
+}
+
+/// How it went.
+pub enum Answer {
+    /// A JSON object.
+    Body(Secret<Vec<u8>>),
+    /// Done, without a body.
+    Empty,
+    /// Not there, but with a body that says more (a deleted version).
+    Gone(Secret<Vec<u8>>),
+    /// The health answer: status by standing.
+    Health(Standing, Secret<Vec<u8>>),
+    /// Refused or failed.
+    Fault(Fault),
+}
+
+/// A reply. It cannot be made outside the pipeline.
+pub struct Reply {
+    request_id: String,
+    answer: Answer,
+}
+
+impl Reply {
+    pub(crate) const fn new(request_id: String, answer: Answer) -> Self {
+        Self { request_id, answer }
+    }
+
+    /// Joins the caller's message with our log and the audit record.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// How it went.
+    #[must_use]
+    pub fn into_answer(self) -> Answer {
+        self.answer
+    }
+}

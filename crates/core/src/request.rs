@@ -1,0 +1,153 @@
+//! A request: as a door hands it in ([`Arrival`]) and as an engine receives it ([`Call`]).
+
+use crate::clock::Time;
+use crate::json::Body;
+use crate::mount::Mount;
+use crate::operation::{Operation, Verb};
+use crate::path::Path;
+use crate::token;
+use cofferdam_barrier::View;
+use cofferdam_secret::Secret;
+use std::net::{IpAddr, SocketAddr};
+
+/// Who is at the other end of the connection, as the kernel tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A network connection.
+    Network(SocketAddr),
+    /// The local socket.
+    Local {
+        /// Of the peer process.
+        uid: u32,
+        /// Root or the user who owns the server: admin without a token.
+        admin: bool,
+    },
+}
+
+impl Peer {
+    /// The address for CIDR rules; a local peer counts as loopback.
+    /// IPv4-mapped IPv6 is judged as the IPv4 address it is.
+    #[must_use]
+    pub const fn ip(&self) -> IpAddr {
+        match self {
+            Self::Network(address) => address.ip().to_canonical(),
+            Self::Local { .. } => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        }
+    }
+}
+
+/// What a door hands in. Nothing in it is trusted yet.
+pub struct Arrival {
+    /// From the method and `list=true`.
+    pub verb: Verb,
+    /// The undecoded URI path after `/v1/`.
+    pub path: String,
+    /// Decoded query parameters, in order, without `list`.
+    pub query: Vec<(String, String)>,
+    /// `X-Vault-Token` or a bearer token.
+    pub token: Option<Secret<String>>,
+    /// `X-Vault-Wrap-TTL`, unparsed.
+    pub wrap_ttl: Option<String>,
+    /// `X-Vault-Namespace`, if any.
+    pub namespace: Option<String>,
+    /// The body as received; empty when there is none.
+    pub body: Secret<Vec<u8>>,
+    /// The other end.
+    pub peer: Peer,
+}
+
+/// Query parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query(pub(crate) Vec<(String, String)>);
+
+impl Query {
+    /// The first parameter of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The segments a route pattern captured, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Captures<'a>(pub(crate) Vec<(&'static str, &'a str)>);
+
+impl<'a> Captures<'a> {
+    /// The text captured as `name`; empty for a pattern that has no such capture, and for `*rest`
+    /// when nothing followed.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &'a str {
+        self.0.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// Who calls, once it is proven.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// Nobody needs to be known on this route.
+    Anonymous,
+    /// Admin by peer credentials of the local socket.
+    Local {
+        /// Of the peer process.
+        uid: u32,
+    },
+    /// A live token.
+    Token(std::sync::Arc<token::Entry>),
+}
+
+impl Caller {
+    /// The token entry, if there is one.
+    #[must_use]
+    pub fn token(&self) -> Option<&std::sync::Arc<token::Entry>> {
+        match self {
+            Self::Token(entry) => Some(entry),
+            Self::Anonymous | Self::Local { .. } => None,
+        }
+    }
+
+    /// For audit records and display.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        match self {
+            Self::Anonymous => String::new(),
+            Self::Local { uid } => format!("local-uid-{uid}"),
+            Self::Token(entry) => entry.display_name.clone(),
+        }
+    }
+}
+
+/// An authorized request on its way into an engine.
+///
+/// Only the pipeline makes one, after audit accepted the intent.
+pub struct Call<'a> {
+    /// What policy allowed.
+    pub operation: Operation,
+    /// Relative to the mount.
+    pub path: &'a Path,
+    /// What the route pattern captured of it.
+    pub captures: Captures<'a>,
+    /// A checked JSON object; empty when there was none.
+    pub body: &'a Body,
+    /// Query parameters.
+    pub query: &'a Query,
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The token as presented, for the few routes about "this token".
+    pub presented: Option<&'a Secret<String>>,
+    /// The other end of the connection.
+    pub peer: &'a Peer,
+    /// The mount that serves it.
+    pub mount: &'a Mount,
+    /// The mount's own storage.
+    pub view: &'a View,
+    /// When the request was admitted.
+    pub now: Time,
+}
+
+impl Call<'_> {
+    /// The capture called `name`.
+    #[must_use]
+    pub fn capture(&self, name: &str) -> &str {
+        self.captures.get(name)
+    }
+}

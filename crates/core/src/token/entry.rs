@@ -1,0 +1,98 @@
+//! A token as it is stored: never the token itself, which only its holder knows.
+
+use crate::clock::Time;
+use cofferdam_secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What is known of a live token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Keyed hash of the token: names it in storage. Hex.
+    pub hash: String,
+    /// The handle that may be shown.
+    pub accessor: String,
+    /// Hash of the parent; `None`: an orphan.
+    pub parent: Option<String>,
+    /// Sorted, without duplicates.
+    pub policies: Vec<String>,
+    /// Shown at lookup.
+    pub display_name: String,
+    /// Shown at lookup and in audit records.
+    pub metadata: BTreeMap<String, String>,
+    /// What the auth method needs to check a renewal.
+    #[serde(default)]
+    pub binding: BTreeMap<String, String>,
+    /// The path it was made at (`auth/approle/login`).
+    pub path: String,
+    /// The mount that made it.
+    pub mount: String,
+    /// When it was made.
+    pub created: Time,
+    /// Lifetime at creation, seconds.
+    pub creation_ttl: u64,
+    /// When it ends; `None`: never (root).
+    pub expires: Option<Time>,
+    /// When it was last renewed.
+    pub renewed: Option<Time>,
+    /// Seconds; 0: none.
+    pub explicit_max_ttl: u64,
+    /// Seconds; 0: not periodic.
+    pub period: u64,
+    /// Whether it can be renewed.
+    pub renewable: bool,
+    /// Requests left, and `None` for no limit.
+    pub uses_left: Option<u32>,
+    /// Requests at creation; 0: no limit.
+    pub num_uses: u32,
+    /// Where it may be used from; empty: anywhere.
+    pub bound_cidrs: Vec<ipnet::IpNet>,
+    /// What it is for, beyond ordinary use.
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// Being revoked with its children: no longer accepted.
+    #[serde(default)]
+    pub revoking: bool,
+}
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Requests.
+    #[default]
+    Service,
+    /// Holds a wrapped reply; good for unwrapping only.
+    Wrapping,
+}
+
+impl Entry {
+    /// Remaining lifetime; `None`: it does not end.
+    #[must_use]
+    pub fn ttl(&self, now: Time) -> Option<Duration> {
+        self.expires.map(|end| end.since(now))
+    }
+
+    /// Whether its time is over.
+    #[must_use]
+    pub fn expired(&self, now: Time) -> bool {
+        self.expires.is_some_and(|end| end <= now)
+    }
+
+    /// Whether it may do everything.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.policies.iter().any(|policy| policy == "root")
+    }
+}
+
+/// A token just made or renewed, on its way to the caller.
+pub struct Issued {
+    /// The token itself; `None` when it is only renewed or described and the caller has it.
+    pub token: Option<Secret<String>>,
+    /// What is stored of it.
+    pub entry: Entry,
+    /// Seconds of life from now; 0: it does not end.
+    pub lease: u64,
+}
