@@ -1,1 +1,3 @@
 //! The vault, free of HTTP
+
+pub mod path;
