@@ -1,1 +1,34 @@
-//! The wire contract and its typed client
+//! The wire contract of Vault's HTTP API and a typed client for it.
+//!
+//! Start with [`Endpoint::resolve`] and [`Client::new`]; [`Client::fetch`] turns a [`Reference`]
+//! into the value of one secret. Promises of this room:
+//!
+//! * tokens, bodies and answers are wiped when dropped and have no `Debug`. What hyper and rustls
+//!   keep in their own socket buffers meanwhile is out of reach.
+//! * an error says who is at fault and names addresses, paths and status codes, never content
+//!   that was sent or received, apart from the server's own error sentences.
+//! * answers are bounded in size, depth and time; nothing is retried behind the caller's back.
+//!
+//! It knows nothing of terminals, files with secrets or the server's inside.
+
+mod client;
+mod endpoint;
+mod error;
+mod kv;
+pub mod places;
+mod reference;
+mod request;
+mod response;
+mod transport;
+mod tree;
+mod trust;
+
+pub use client::Client;
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{Error, Refusal};
+pub use kv::{Fetched, KvMount, KvVersion};
+pub use reference::{Reference, ReferenceError};
+pub use request::{Method, Request};
+pub use response::{Auth, Response, WrapInfo};
+pub use tree::Tree;
+pub use trust::Trust;

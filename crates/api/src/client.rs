@@ -1,0 +1,208 @@
+//! The client: an endpoint, a token and the verbs of the API.
+
+use crate::error::Refusal;
+use crate::request::TokenChoice;
+use crate::transport::{Transport, wiping};
+use crate::{Endpoint, Error, Method, Request, Response, Tree, Trust};
+use bytes::Bytes;
+use cofferdam_secret::Secret;
+use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http_body_util::Full;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Vault's clients wait this long (`VAULT_CLIENT_TIMEOUT`).
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Talks to one server. Clones share connections and token; `Debug` shows the address only.
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<Transport>,
+    token: Option<Arc<Secret<String>>>,
+    wrap_ttl: Option<String>,
+}
+
+impl Client {
+    /// A client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Trust`] when a certificate or key file cannot be used.
+    pub fn new(
+        endpoint: Endpoint,
+        trust: Trust,
+        token: Option<Secret<String>>,
+    ) -> Result<Self, Error> {
+        Self::with_timeout(endpoint, trust, token, DEFAULT_TIMEOUT)
+    }
+
+    /// The same with an own limit on the time from connecting to the last byte of the answer.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn with_timeout(
+        endpoint: Endpoint,
+        trust: Trust,
+        token: Option<Secret<String>>,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            transport: Arc::new(Transport::new(endpoint, trust, timeout)?),
+            token: token.map(Arc::new),
+            wrap_ttl: None,
+        })
+    }
+
+    /// The same client asking for wrapped answers of this lifetime.
+    #[must_use]
+    pub fn with_wrap_ttl(mut self, ttl: impl Into<String>) -> Self {
+        self.wrap_ttl = Some(ttl.into());
+        self
+    }
+
+    /// The same connections with another token, or none.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<Secret<String>>) -> Self {
+        self.token = token.map(Arc::new);
+        self
+    }
+
+    /// The server's address.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.transport.endpoint
+    }
+
+    /// The token that goes along, if any.
+    #[must_use]
+    pub fn token(&self) -> Option<&Secret<String>> {
+        self.token.as_deref()
+    }
+
+    /// Sends a request; an answer that is no success is an error.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn send(&self, request: Request) -> Result<Response, Error> {
+        let (method, path) = (request.method, request.path.clone());
+        let response = self.send_any(request).await?;
+        if response.is_success() {
+            return Ok(response);
+        }
+        Err(Error::refused(Refusal {
+            method,
+            path,
+            status: response.status,
+            errors: response.errors.clone(),
+            warnings: response.warnings.clone(),
+            response: Box::new(response),
+        }))
+    }
+
+    /// Sends a request and takes any status for an answer (`sys/health` speaks in statuses).
+    ///
+    /// # Errors
+    /// Where there was no answer of a Vault API.
+    pub async fn send_any(&self, request: Request) -> Result<Response, Error> {
+        let request = self.http(request)?;
+        let (status, body) = self.transport.exchange(request).await?;
+        Response::parse(status, body).map_err(|reason| {
+            if status == 400 && !matches!(self.transport.endpoint, Endpoint::Https { .. }) {
+                self.transport.protocol("it wants https:// here")
+            } else {
+                self.transport
+                    .protocol(&format!("status {status}, but {reason}"))
+            }
+        })
+    }
+
+    /// Reads a path.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn read(&self, path: &str) -> Result<Response, Error> {
+        self.send(Request::get(path)).await
+    }
+
+    /// Lists the names below a path.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn list(&self, path: &str) -> Result<Response, Error> {
+        self.send(Request::new(Method::List, path)).await
+    }
+
+    /// Writes a path.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn write(&self, path: &str, body: &Tree) -> Result<Response, Error> {
+        self.send(Request::put(path, body)).await
+    }
+
+    /// Patches a path with a JSON merge patch.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn patch(&self, path: &str, body: &Tree) -> Result<Response, Error> {
+        self.send(Request::new(Method::Patch, path).tree(body))
+            .await
+    }
+
+    /// Deletes a path.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn delete(&self, path: &str) -> Result<Response, Error> {
+        self.send(Request::new(Method::Delete, path)).await
+    }
+
+    fn http(&self, request: Request) -> Result<http::Request<Full<Bytes>>, Error> {
+        let endpoint = &self.transport.endpoint;
+        let target = format!("{}{}", endpoint.base(), request.target());
+        let mut builder = http::Request::builder()
+            .method(request.method.http())
+            .uri(target)
+            .header(HOST, endpoint.authority())
+            // Vault refuses browsers' cross-site requests by the lack of this header.
+            .header("X-Vault-Request", "true");
+        if let Some(ttl) = request.wrap_ttl.as_ref().or(self.wrap_ttl.as_ref()) {
+            builder = builder.header("X-Vault-Wrap-TTL", ttl);
+        }
+        let token = match &request.token {
+            TokenChoice::Client => self.token.as_deref(),
+            TokenChoice::Nobody => None,
+            TokenChoice::Other(token) => Some(token),
+        };
+        if let Some(token) = token {
+            builder = builder.header("X-Vault-Token", token_header(token)?);
+        }
+        if request.body.is_some() {
+            let kind = match request.method {
+                Method::Patch => "application/merge-patch+json",
+                _ => "application/json",
+            };
+            builder = builder.header(CONTENT_TYPE, kind);
+        }
+        let body = request.body.map_or_else(Bytes::new, wiping);
+        builder.body(Full::new(body)).map_err(|_| {
+            Error::Request("the path or a header has characters that HTTP cannot carry")
+        })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Client")
+            .field("endpoint", &self.transport.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+fn token_header(token: &Secret<String>) -> Result<HeaderValue, Error> {
+    let bytes = wiping(token.duplicate().into_bytes());
+    let mut value = HeaderValue::from_maybe_shared(bytes)
+        .map_err(|_| Error::Request("the token has characters that no token has"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,144 @@
+//! Secrets of the KV engine by the name that people use, without `data/` in the middle.
+
+use crate::{Client, Error, Reference, ReferenceError, Request, Tree};
+use cofferdam_secret::Secret;
+
+/// Which of the two KV engines is behind a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KvVersion {
+    /// Values only.
+    V1,
+    /// Versions and metadata.
+    V2,
+}
+
+/// A KV mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KvMount {
+    /// Where it is, with a slash at the end.
+    pub path: String,
+    /// Which engine.
+    pub version: KvVersion,
+}
+
+/// A value and where it came from.
+pub struct Fetched {
+    /// The value, as the content of a file.
+    pub value: Secret<Vec<u8>>,
+    /// Its field.
+    pub field: String,
+    /// Its version; KV v1 has none.
+    pub version: Option<u64>,
+}
+
+impl KvMount {
+    /// The API path of a secret: `secret/app` becomes `secret/data/app` on a v2 mount.
+    #[must_use]
+    pub fn api_path(&self, path: &str, area: &str) -> String {
+        if self.version == KvVersion::V1 {
+            return path.to_owned();
+        }
+        let path = path.trim_start_matches('/');
+        let mount = self.path.trim_end_matches('/');
+        match path
+            .strip_prefix(mount)
+            .map(|rest| rest.trim_start_matches('/'))
+        {
+            Some("") => format!("{mount}/{area}"),
+            Some(rest) => format!("{mount}/{area}/{rest}"),
+            None => path.to_owned(),
+        }
+    }
+}
+
+impl Client {
+    /// Finds the mount that serves `path` and its version, as Vault's own clients do.
+    ///
+    /// # Errors
+    /// Any [`Error`]; a server that is too old to answer counts as KV v1, as in Vault's client.
+    pub async fn kv_mount(&self, path: &str) -> Result<KvMount, Error> {
+        let path = path.trim_start_matches('/');
+        let answer = self.read(&format!("sys/internal/ui/mounts/{path}")).await;
+        let response = match answer {
+            Ok(response) => response,
+            Err(Error::NotFound(_)) => {
+                return Ok(KvMount {
+                    path: String::new(),
+                    version: KvVersion::V1,
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let data = response.tree().unwrap_or(Tree::Null);
+        let mount = data.get("path").and_then(Tree::as_text).unwrap_or_default();
+        let version = data
+            .get("options")
+            .and_then(|options| options.get("version"));
+        let second = version.and_then(Tree::as_text) == Some("2");
+        Ok(KvMount {
+            path: mount.to_owned(),
+            version: if second { KvVersion::V2 } else { KvVersion::V1 },
+        })
+    }
+
+    /// The value that a reference names.
+    ///
+    /// Without a field it is `value`, else the only field.
+    ///
+    /// # Errors
+    /// Any [`Error`]; a deleted or destroyed version is [`Error::NotFound`].
+    pub async fn fetch(&self, reference: &Reference) -> Result<Fetched, Error> {
+        let mount = self.kv_mount(reference.path()).await?;
+        self.fetch_from(&mount, reference).await
+    }
+
+    /// As [`Client::fetch`], for several values of a mount that is known already.
+    ///
+    /// # Errors
+    /// As [`Client::fetch`].
+    pub async fn fetch_from(
+        &self,
+        mount: &KvMount,
+        reference: &Reference,
+    ) -> Result<Fetched, Error> {
+        let mut request = Request::get(mount.api_path(reference.path(), "data"));
+        if let (KvVersion::V2, Some(version)) = (mount.version, reference.version()) {
+            request = request.query("version", version.to_string());
+        }
+        let response = self.send(request).await?;
+        let mut data = response.tree().unwrap_or(Tree::Null);
+        let version = data
+            .get("metadata")
+            .and_then(|metadata| metadata.get("version"));
+        let version = version.and_then(Tree::as_u64);
+        if mount.version == KvVersion::V2 {
+            data = data.take("data").unwrap_or(Tree::Null);
+        }
+        let field = chosen_field(&data, reference)?;
+        let value = data.take(&field).map(Tree::into_value);
+        let value = value.ok_or_else(|| ReferenceError::NoField {
+            path: reference.path().to_owned(),
+            field: field.clone(),
+        })?;
+        Ok(Fetched {
+            value,
+            field,
+            version,
+        })
+    }
+}
+
+fn chosen_field(data: &Tree, reference: &Reference) -> Result<String, ReferenceError> {
+    if let Some(field) = reference.field() {
+        return Ok(field.to_owned());
+    }
+    let mut fields = data.entries().map(|(name, _)| name);
+    match (data.get("value"), fields.next(), fields.next()) {
+        (Some(_), _, _) => Ok("value".to_owned()),
+        (None, Some(only), None) => Ok(only.to_owned()),
+        _ => Err(ReferenceError::Ambiguous {
+            path: reference.path().to_owned(),
+            count: data.entries().count(),
+        }),
+    }
+}

@@ -1,0 +1,228 @@
+//! Whom a TLS connection trusts.
+//!
+//! A CA that was named is the only one. Without one, a server on this machine must have a
+//! certificate of the CA that it made for itself; any other server may also have one of the
+//! system's CAs.
+
+use crate::places::{self, Environment};
+use crate::{Endpoint, Error};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where distributions keep the system's CAs as one file.
+const SYSTEM_BUNDLES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+/// How a TLS server proves itself, and how we do where it asks.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// PEM file with the only CAs to trust.
+    pub ca_cert: Option<PathBuf>,
+    /// Directory of such files.
+    pub ca_path: Option<PathBuf>,
+    /// Accept any certificate: whoever sits in between reads everything.
+    pub dangerous_skip_verify: bool,
+    /// Name to expect in the certificate instead of the address's host.
+    pub server_name: Option<String>,
+    /// PEM files of our own certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The CA of a local server.
+    pub own_ca: Option<PathBuf>,
+}
+
+impl Trust {
+    /// What the environment says: `VAULT_CACERT`, `VAULT_CAPATH`, `VAULT_SKIP_VERIFY`,
+    /// `VAULT_TLS_SERVER_NAME`, `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY` or their `COFFERDAM_`
+    /// and `BAO_` forms, and where a local server keeps its CA.
+    #[must_use]
+    pub fn resolve(environment: Environment<'_>) -> Self {
+        let any = |name: &str| {
+            let prefixes = ["COFFERDAM", "VAULT", "BAO"];
+            prefixes
+                .iter()
+                .find_map(|prefix| environment(&format!("{prefix}_{name}")))
+        };
+        let path = |name: &str| any(name).map(PathBuf::from);
+        let skip = any("SKIP_VERIFY").is_some_and(|text| {
+            // As Go's ParseBool, which reads Vault's variable.
+            matches!(text.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True")
+        });
+        let own = places::ca_file(environment);
+        Self {
+            ca_cert: path("CACERT"),
+            ca_path: path("CAPATH"),
+            dangerous_skip_verify: skip,
+            server_name: any("TLS_SERVER_NAME"),
+            identity: path("CLIENT_CERT").zip(path("CLIENT_KEY")),
+            own_ca: Some(own),
+        }
+    }
+
+    pub(crate) fn config(&self, endpoint: &Endpoint) -> Result<ClientConfig, Error> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::Trust {
+                what: format!("no usable TLS version ({error})"),
+                path: endpoint.to_string(),
+            })?;
+        let builder = if self.dangerous_skip_verify {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        } else {
+            builder.with_root_certificates(self.roots(endpoint)?)
+        };
+        let Some((certificate, key)) = &self.identity else {
+            return Ok(builder.with_no_client_auth());
+        };
+        let chain = certificates(certificate)?;
+        let key_der =
+            PrivateKeyDer::from_pem_file(key).map_err(|_| broken("no private key in", key))?;
+        builder
+            .with_client_auth_cert(chain, key_der)
+            .map_err(|_| broken("certificate and key do not belong together", key))
+    }
+
+    pub(crate) fn name(&self, host: &str) -> Result<ServerName<'static>, Error> {
+        let name = self.server_name.as_deref().unwrap_or(host);
+        ServerName::try_from(name.to_owned())
+            .map_err(|_| Error::Request("a server name that no certificate can have"))
+    }
+
+    fn roots(&self, endpoint: &Endpoint) -> Result<RootCertStore, Error> {
+        let mut roots = RootCertStore::empty();
+        if self.ca_cert.is_some() || self.ca_path.is_some() {
+            if let Some(file) = &self.ca_cert {
+                add(&mut roots, file)?;
+            }
+            if let Some(directory) = &self.ca_path {
+                add_directory(&mut roots, directory)?;
+            }
+            return Ok(roots);
+        }
+        let own = self.own_ca.as_deref().filter(|path| path.is_file());
+        if let Some(own) = own {
+            // Another user's unreadable CA is no error: the system's may do.
+            if let Err(error) = add(&mut roots, own) {
+                tracing::debug!(%error, "own CA not used");
+            }
+        }
+        if roots.is_empty() || !is_loopback(endpoint) {
+            let bundle = SYSTEM_BUNDLES
+                .iter()
+                .map(Path::new)
+                .find(|path| path.is_file());
+            if let Some(bundle) = bundle {
+                add(&mut roots, bundle)?;
+            }
+        }
+        Ok(roots)
+    }
+}
+
+fn is_loopback(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Https { host, .. } | Endpoint::Http { host, .. } => {
+            let address = host.parse::<std::net::IpAddr>();
+            host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        }
+        Endpoint::Socket(_) => true,
+    }
+}
+
+fn broken(what: &str, path: &Path) -> Error {
+    Error::Trust {
+        what: what.to_owned(),
+        path: path.display().to_string(),
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let unreadable = |_| broken("cannot read certificates from", path);
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
+        .map_err(unreadable)?
+        .collect();
+    let found = found.map_err(unreadable)?;
+    if found.is_empty() {
+        return Err(broken("no certificate in", path));
+    }
+    Ok(found)
+}
+
+fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), Error> {
+    roots.add_parsable_certificates(certificates(path)?);
+    Ok(())
+}
+
+fn add_directory(roots: &mut RootCertStore, directory: &Path) -> Result<(), Error> {
+    let entries =
+        std::fs::read_dir(directory).map_err(|_| broken("cannot read directory", directory))?;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path
+            .extension()
+            .is_some_and(|end| end == "pem" || end == "crt")
+        {
+            add(roots, &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes every certificate; signatures are still checked, so that the peer holds its key.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
