@@ -1,3 +1,4 @@
 //! The vault, free of HTTP
 
+pub mod json;
 pub mod path;

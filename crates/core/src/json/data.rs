@@ -1,0 +1,160 @@
+//! The JSON object an engine answers with.
+
+use cofferdam_secret::{Buffer, Secret};
+use serde::Serialize;
+use thiserror::Error;
+
+/// A value that has no JSON form (a map whose keys are not text). Our mistake, never the caller's.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("an answer could not be written as JSON")]
+pub struct Unserializable;
+
+/// A response's `data` object as JSON bytes, wiped on drop.
+pub struct Data(Secret<Vec<u8>>);
+
+impl Data {
+    /// Writes `value` into a buffer that leaves no copy behind.
+    ///
+    /// # Errors
+    /// [`Unserializable`] when the value has no JSON form.
+    pub fn of(value: &impl Serialize) -> Result<Self, Unserializable> {
+        let mut out = Buffer::with_capacity(256);
+        serde_json::to_writer(&mut out, value).map_err(|_| Unserializable)?;
+        Ok(Self(out.finish()))
+    }
+
+    /// Takes a finished JSON object. The audit record reads it again and refuses the answer if it
+    /// is not well-formed.
+    #[must_use]
+    pub const fn from_raw(object: Secret<Vec<u8>>) -> Self {
+        Self(object)
+    }
+
+    /// Starts an object that is written field by field.
+    #[must_use]
+    pub fn object() -> Object {
+        Object::new()
+    }
+
+    /// The JSON bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        self.0.expose().as_slice()
+    }
+
+    /// The JSON bytes, for the reply.
+    #[must_use]
+    pub fn into_bytes(self) -> Secret<Vec<u8>> {
+        self.0
+    }
+}
+
+/// Writes a JSON object field by field; the one way to put a secret into an answer, since a
+/// `Secret` has no `Serialize`.
+pub struct Object {
+    out: Buffer,
+}
+
+impl Default for Object {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Object {
+    /// An object without fields.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            out: Buffer::with_capacity(256),
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        self.out.push(if self.out.is_empty() { b"{" } else { b"," });
+        quote_into(&mut self.out, name);
+        self.out.push(b":");
+    }
+
+    /// Adds a field with any serializable value.
+    ///
+    /// # Errors
+    /// [`Unserializable`] when the value has no JSON form.
+    pub fn value(mut self, name: &str, value: &impl Serialize) -> Result<Self, Unserializable> {
+        self.name(name);
+        serde_json::to_writer(&mut self.out, value).map_err(|_| Unserializable)?;
+        Ok(self)
+    }
+
+    /// Adds a field whose value is JSON already.
+    #[must_use]
+    pub fn raw(mut self, name: &str, json: &[u8]) -> Self {
+        self.name(name);
+        self.out.push(json);
+        self
+    }
+
+    /// Adds a text field.
+    #[must_use]
+    pub fn text(mut self, name: &str, text: &str) -> Self {
+        self.name(name);
+        quote_into(&mut self.out, text);
+        self
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub fn number(mut self, name: &str, number: impl Into<i64>) -> Self {
+        self.name(name);
+        self.out.push(number.into().to_string().as_bytes());
+        self
+    }
+
+    /// Adds `true` or `false`.
+    #[must_use]
+    pub fn flag(mut self, name: &str, flag: bool) -> Self {
+        self.name(name);
+        self.out.push(if flag { b"true" } else { b"false" });
+        self
+    }
+
+    /// The finished object.
+    #[must_use]
+    pub fn finish(mut self) -> Data {
+        self.out
+            .push(if self.out.is_empty() { b"{}" } else { b"}" });
+        Data(self.out.finish())
+    }
+}
+
+/// Writes `text` as a JSON string. Beside what RFC 8259 demands it escapes DEL, the C1 controls
+/// and U+2028/2029, which some readers of lines take for a line end or a terminal command.
+pub fn quote_into(out: &mut Buffer, text: &str) {
+    out.push(b"\"");
+    let mut plain = 0;
+    for (at, c) in text.char_indices() {
+        if !needs_escape(c) {
+            continue;
+        }
+        out.push(text.get(plain..at).unwrap_or_default().as_bytes());
+        plain = at + c.len_utf8();
+        match c {
+            '"' => out.push(b"\\\""),
+            '\\' => out.push(b"\\\\"),
+            '\n' => out.push(b"\\n"),
+            '\r' => out.push(b"\\r"),
+            '\t' => out.push(b"\\t"),
+            // Everything else that needs it is in the basic plane: four digits are enough.
+            other => out.push(format!("\\u{:04x}", u32::from(other)).as_bytes()),
+        }
+    }
+    out.push(text.get(plain..).unwrap_or_default().as_bytes());
+    out.push(b"\"");
+}
+
+const fn needs_escape(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\u{1f}' | '"' | '\\' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}'
+    )
+}
