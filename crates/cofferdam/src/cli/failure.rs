@@ -1,0 +1,170 @@
+//! A refusal as people read it: what happened, then the exact next command.
+
+use super::Exit;
+use super::terminal::{self, clean};
+use cofferdam_api::{Error, Refusal};
+use std::process::ExitCode;
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    what: String,
+    details: Vec<String>,
+    hint: Option<String>,
+    exit: Exit,
+    quiet: bool,
+}
+
+impl Failure {
+    fn new(what: impl Into<String>, exit: Exit) -> Self {
+        Self {
+            what: what.into(),
+            details: Vec::new(),
+            hint: None,
+            exit,
+            quiet: false,
+        }
+    }
+
+    /// The arguments are wrong.
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self::new(what, Exit::Local)
+    }
+
+    /// Something on this side is wrong: a file, a terminal, a missing program.
+    pub(crate) fn local(what: impl Into<String>) -> Self {
+        Self::new(what, Exit::Local)
+    }
+
+    /// The server refused, or its answer is not what it should be.
+    pub(crate) fn server(what: impl Into<String>) -> Self {
+        Self::new(what, Exit::Server)
+    }
+
+    /// The reader of our output went away; that is no error.
+    pub(crate) fn broken_pipe() -> Self {
+        Self {
+            quiet: true,
+            ..Self::new("", Exit::Success)
+        }
+    }
+
+    /// Adds the next command to type.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds a line below the first: one more sentence of the server, one more place.
+    #[must_use]
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.details.push(detail.into());
+        self
+    }
+
+    /// Sets another exit code.
+    #[must_use]
+    pub(crate) const fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// Prints it and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        if !self.quiet {
+            terminal::say(&self.what);
+            for detail in &self.details {
+                terminal::say(&format!("  {detail}"));
+            }
+            if let Some(hint) = &self.hint {
+                terminal::say(&format!("hint: {hint}"));
+            }
+        }
+        self.exit.into()
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::local(format!("{error:#}"))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Endpoint(inner) => {
+                Self::usage(inner.to_string()).hint("an address looks like https://127.0.0.1:8200 or unix:///run/cofferdam/cofferdam.sock")
+            }
+            Error::Reference(inner) => Self::usage(inner.to_string()),
+            Error::Request(_) | Error::Trust { .. } => Self::local(error.to_string()),
+            Error::Unreachable { address, reason } => unreachable_server(&address, &reason),
+            Error::UntrustedSocket { .. } => Self::server(error.to_string())
+                .hint("name a server with -address, or remove the socket if it is not yours"),
+            Error::Tls { .. } => Self::server(error.to_string())
+                .hint("name the CA with -ca-cert=FILE (VAULT_CACERT)"),
+            Error::Timeout { .. } => Self::server(error.to_string()).hint("cofferdam status"),
+            Error::Protocol { ref reason, .. } => {
+                let https = reason.contains("https://");
+                let failure = Self::server(error.to_string());
+                failure.hint(if https {
+                    "use an https:// address"
+                } else {
+                    "check -address, COFFERDAM_ADDR and VAULT_ADDR"
+                })
+            }
+            Error::Sealed(_) => {
+                Self::server(error.to_string()).hint("cofferdam operator unseal")
+            }
+            Error::Uninitialized(_) => {
+                Self::server(error.to_string()).hint("cofferdam operator init")
+            }
+            Error::Denied(refusal) => denied(&refusal),
+            Error::NotFound(refusal) => refused(format!("nothing at {}", refusal.path), &refusal),
+            Error::Api(refusal) => refused(
+                format!("the server refused to {} {} ({})", refusal.method, refusal.path, refusal.status),
+                &refusal,
+            ),
+        }
+    }
+}
+
+fn unreachable_server(address: &str, reason: &str) -> Failure {
+    let failure = Failure::server(format!("no server at {address} ({reason})"));
+    if reason.contains("permission denied") {
+        return failure.hint("this socket belongs to another user: run as its owner or as root");
+    }
+    failure.hint("start one with: cofferdam up")
+}
+
+fn denied(refusal: &Refusal) -> Failure {
+    let failure = Failure::server(format!(
+        "permission denied: {} {}",
+        refusal.method, refusal.path
+    ));
+    let sentences = refusal.errors.iter().map(|error| clean(error));
+    let mut failure = sentences
+        .filter(|error| !error.contains("permission denied"))
+        .fold(failure, Failure::detail);
+    if refusal
+        .errors
+        .iter()
+        .any(|error| error.contains("missing client token"))
+    {
+        failure = failure.hint("log in with: cofferdam login");
+    } else {
+        failure = failure.hint(format!(
+            "see what you may do with: cofferdam token capabilities {}",
+            refusal.path
+        ));
+    }
+    failure
+}
+
+fn refused(what: String, refusal: &Refusal) -> Failure {
+    let sentences = refusal.errors.iter().chain(&refusal.warnings);
+    sentences
+        .map(|error| clean(error))
+        .fold(Failure::server(what), Failure::detail)
+}

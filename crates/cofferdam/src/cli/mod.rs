@@ -1,0 +1,56 @@
+//! The command line: one table of verbs, one file per verb.
+//!
+//! A verb is a type with clap's `Args` and [`Verb`]; to add one, write its file and one line in
+//! [`VERBS`]. Vault's words have Vault's flags, output shapes and exit codes. What people read in
+//! a refusal is a [`Failure`]: what happened, then the next command to type.
+
+mod agent_marker;
+mod arguments;
+mod context;
+mod exit;
+mod failure;
+mod output;
+mod terminal;
+mod usage;
+mod verb;
+
+// One file per verb.
+mod version;
+
+pub(crate) use context::Context;
+pub(crate) use exit::Exit;
+pub(crate) use failure::Failure;
+pub(crate) use verb::{Runtime, Verb};
+
+use std::process::ExitCode;
+use verb::Entry;
+
+/// Every verb, in the order of `cofferdam help`.
+const VERBS: &[Entry] = &[Entry::of::<version::Version>()];
+
+/// Parses, runs one verb and turns its outcome into an exit code.
+pub(crate) fn main() -> ExitCode {
+    let outcome = dispatch(std::env::args_os().collect());
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(arguments: Vec<std::ffi::OsString>) -> Result<Exit, Failure> {
+    let mut command = usage::command(VERBS);
+    let arguments = arguments::normalise(&command, arguments);
+    let matches = match command.try_get_matches_from_mut(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return usage::explain(&error),
+    };
+    let Some((name, verb_matches)) = matches.subcommand() else {
+        return usage::overview(&mut command);
+    };
+    let entry = VERBS.iter().find(|entry| entry.name == name);
+    let entry = entry.ok_or_else(|| Failure::usage(format!("unknown command: {name}")))?;
+    entry.launch(verb_matches)
+}
+
+#[cfg(test)]
+mod tests;

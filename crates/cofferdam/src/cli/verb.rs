@@ -1,0 +1,68 @@
+//! What a verb is, and how one is started.
+
+use super::{Context, Exit, Failure};
+use clap::ArgMatches;
+
+/// How many threads a verb wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runtime {
+    /// The calling thread: a few requests.
+    Small,
+    /// One worker per core: servers.
+    Large,
+}
+
+/// One command, with clap's arguments as its fields.
+pub(crate) trait Verb: clap::Args {
+    /// The word people type.
+    const NAME: &'static str;
+    /// One line for the list of commands, lower-case start, no full stop.
+    const ABOUT: &'static str;
+    /// Example that help shows before the options; lines of commands.
+    const EXAMPLE: &'static str = "";
+    /// Threads.
+    const RUNTIME: Runtime = Runtime::Small;
+
+    /// Does it. Data goes to `context.out()`, words to `context.say()`.
+    async fn run(self, context: &Context) -> Result<Exit, Failure>;
+}
+
+/// A verb in the table.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) example: &'static str,
+    pub(crate) augment: fn(clap::Command) -> clap::Command,
+    start: fn(&ArgMatches) -> Result<Exit, Failure>,
+}
+
+impl Entry {
+    pub(crate) const fn of<V: Verb>() -> Self {
+        Self {
+            name: V::NAME,
+            about: V::ABOUT,
+            example: V::EXAMPLE,
+            augment: V::augment_args,
+            start: start::<V>,
+        }
+    }
+
+    pub(crate) fn launch(&self, matches: &ArgMatches) -> Result<Exit, Failure> {
+        (self.start)(matches)
+    }
+}
+
+fn start<V: Verb>(matches: &ArgMatches) -> Result<Exit, Failure> {
+    let unreadable = |error: &clap::Error| Failure::usage(error.kind().to_string());
+    let verb = V::from_arg_matches(matches).map_err(|error| unreadable(&error))?;
+    let context = Context::from_matches(matches)?;
+    let mut builder = match V::RUNTIME {
+        Runtime::Small => tokio::runtime::Builder::new_current_thread(),
+        Runtime::Large => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::local(format!("cannot start the runtime: {error}")))?;
+    runtime.block_on(Box::pin(verb.run(&context)))
+}
