@@ -4,7 +4,8 @@
 //! Promises every backend makes, and `conformance` checks:
 //!
 //! 1. A transaction is applied whole or not at all, and is durable when it is acknowledged.
-//! 2. Every applied transaction has a revision greater than all before it.
+//! 2. Every applied transaction that writes has a revision greater than all before it. One that
+//!    only compares is answered with the newest revision and changes nothing.
 //! 3. A read sees every transaction acknowledged before the read began.
 //! 4. Keys are ordered as byte strings.
 //! 5. A watch delivers each transaction after the given revision once, in order, or ends with
@@ -186,7 +187,7 @@ pub struct Change {
 pub struct Event {
     /// Its revision.
     pub revision: Revision,
-    /// What it did, one entry a key.
+    /// What it did, one entry a key, in key order.
     pub changes: Vec<Change>,
 }
 

@@ -1,12 +1,17 @@
 //! The store contract: what every backend promises, and nothing about what the bytes mean.
 //!
 //! A store holds ciphertext under plain keys. It never sees a key of any cipher, and it knows no
-//! engines, tokens or policies. The contract is in [`contract`]; every backend runs
-//! [`conformance`]. Start reading at [`Store`].
+//! engines, tokens or policies. The contract is in [`contract`]. Start reading at [`Store`].
 
 pub mod contract;
+mod feed;
+pub mod memory;
+mod transaction;
 
 pub use contract::{
     Change, Commit, Compare, Entry, Error, Event, Key, Page, Revision, Span, Store, Transaction,
     Watch, Write,
 };
+pub use feed::History;
+pub use memory::Memory;
+pub use transaction::{MAX_KEY, MAX_TRANSACTION};

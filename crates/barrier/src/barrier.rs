@@ -1,0 +1,416 @@
+//! The barrier itself: sealed and unsealed as types.
+
+use crate::aead::Cipher;
+use crate::keyring::{KEYRING, Keyring, RootKey, Term};
+use crate::usage::{Allowance, Limits};
+use crate::{Batch, Error, KeyWatch, Names, View, listing, seal};
+use arc_swap::ArcSwapOption;
+use cofferdam_secret::Secret;
+use cofferdam_store::{Commit, Entry, Key, Revision, Span, Store, Transaction};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// Where values are. The barrier's own records are beside it, so no key of a caller can meet them.
+pub(crate) const DATA: &str = "data/";
+
+mod closed {
+    /// Keeps [`State`](super::State) to the two states there are.
+    pub trait Closed {}
+}
+
+/// Sealed or unsealed.
+pub trait State: closed::Closed + Send + Sync + 'static {}
+
+/// There are no keys in memory.
+pub struct Sealed(());
+
+/// The keyring is open.
+#[derive(Clone)]
+pub struct Unsealed(Arc<Open>);
+
+impl closed::Closed for Sealed {}
+impl closed::Closed for Unsealed {}
+impl State for Sealed {}
+impl State for Unsealed {}
+
+struct Open {
+    /// Empty once sealed: for all clones at once.
+    ring: ArcSwapOption<Keyring>,
+    allowance: Mutex<Allowance>,
+    limits: Limits,
+}
+
+/// The one way to the store for everything above.
+#[derive(Clone)]
+pub struct Barrier<S: State> {
+    store: Arc<dyn Store>,
+    state: S,
+}
+
+/// A decrypted value.
+pub struct Opened {
+    /// Its key, relative to where it was read.
+    pub key: String,
+    /// The plaintext; wiped when dropped.
+    pub value: Secret<Vec<u8>>,
+    /// The transaction that put it.
+    pub revision: Revision,
+}
+
+/// One answer of a range read.
+pub struct OpenedPage {
+    /// In key order.
+    pub entries: Vec<Opened>,
+    /// There are more after the last one.
+    pub more: bool,
+}
+
+impl<S: State> Barrier<S> {
+    /// Whether there is a keyring.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn initialized(&self) -> Result<bool, Error> {
+        Ok(self.store.get(&Key::from(KEYRING)).await?.is_some())
+    }
+
+    /// How the root key is wrapped; `None` before initialization.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when it is not what was written, and those of the store.
+    pub async fn seal_record(&self) -> Result<Option<seal::Record>, Error> {
+        let stored = self.store.get(&Key::from(seal::RECORD)).await?;
+        stored
+            .map(|entry| seal::Record::parse(&entry.value))
+            .transpose()
+    }
+
+    /// The public part of [`Barrier::seal_record`].
+    ///
+    /// # Errors
+    /// As [`Barrier::seal_record`].
+    pub async fn seal_config(&self) -> Result<Option<seal::Config>, Error> {
+        Ok(self.seal_record().await?.map(|record| record.config))
+    }
+}
+
+impl Barrier<Sealed> {
+    /// A sealed barrier over `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            state: Sealed(()),
+        }
+    }
+
+    /// Creates the keyring under `root`, and stores how `root` is wrapped, in one transaction: two
+    /// replicas that initialize at once cannot mix their keys.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyInitialized`], and those of the store; the sealed barrier comes back.
+    pub async fn initialize(
+        self,
+        root: &RootKey,
+        seal: &seal::Record,
+    ) -> Result<Barrier<Unsealed>, (Self, Error)> {
+        match self.create(root, seal).await {
+            Ok(()) => self.unseal(root).await,
+            Err(error) => Err((self, error)),
+        }
+    }
+
+    async fn create(&self, root: &RootKey, seal: &seal::Record) -> Result<(), Error> {
+        let transaction = Transaction::new()
+            .expect(Key::from(KEYRING), None)
+            .put(Key::from(KEYRING), Keyring::create(root)?)
+            .put(Key::from(seal::RECORD), seal.to_bytes()?);
+        match self.store.commit(transaction).await? {
+            Commit::Done(_) => Ok(()),
+            Commit::Conflict => Err(Error::AlreadyInitialized),
+        }
+    }
+
+    /// Opens the keyring.
+    ///
+    /// # Errors
+    /// [`Error::NotInitialized`], [`Error::WrongKey`], and those of the store; the sealed barrier
+    /// comes back.
+    pub async fn unseal(self, root: &RootKey) -> Result<Barrier<Unsealed>, (Self, Error)> {
+        self.unseal_with(root, Limits::default()).await
+    }
+
+    /// As [`Barrier::unseal`], with limits of one's own.
+    ///
+    /// # Errors
+    /// As [`Barrier::unseal`].
+    pub async fn unseal_with(
+        self,
+        root: &RootKey,
+        limits: Limits,
+    ) -> Result<Barrier<Unsealed>, (Self, Error)> {
+        let ring = match self.open(root).await {
+            Ok(ring) => ring,
+            Err(error) => return Err((self, error)),
+        };
+        Ok(Barrier {
+            store: self.store,
+            state: Unsealed(Arc::new(Open {
+                ring: ArcSwapOption::from_pointee(ring),
+                allowance: Mutex::default(),
+                limits,
+            })),
+        })
+    }
+
+    async fn open(&self, root: &RootKey) -> Result<Keyring, Error> {
+        let stored = self.store.get(&Key::from(KEYRING)).await?;
+        let stored = stored.ok_or(Error::NotInitialized)?;
+        Keyring::open(root, &stored.value, stored.revision)
+    }
+}
+
+impl Barrier<Unsealed> {
+    /// One value.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when it is not what was written at this key, [`Error::UnknownTerm`] when
+    /// its key was removed, [`Error::Sealed`], and those of the store.
+    pub async fn get(&self, key: &str) -> Result<Option<Opened>, Error> {
+        let full = format!("{DATA}{key}");
+        match self.store.get(&Key::from(full.as_str())).await? {
+            Some(entry) => self.decrypt(entry).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Values whose keys begin with `prefix`, in key order, after the key `after` (exclusive), at
+    /// most `limit`.
+    ///
+    /// # Errors
+    /// As [`Barrier::get`].
+    pub async fn range(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<OpenedPage, Error> {
+        let span = Span::prefix(format!("{DATA}{prefix}").as_bytes());
+        let after = after.map(|after| Key::from(format!("{DATA}{after}")));
+        let page = self.store.range(&span, after.as_ref(), limit).await?;
+        let mut entries = Vec::with_capacity(page.entries.len());
+        for entry in page.entries {
+            entries.push(self.decrypt(entry).await?);
+        }
+        Ok(OpenedPage {
+            entries,
+            more: page.more,
+        })
+    }
+
+    /// Names one level under `prefix` (which ends with a slash or is empty), after the name `after`
+    /// (exclusive), at most `limit`. Decrypts nothing and does not descend.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and those of the store.
+    pub async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Names, Error> {
+        self.ring()?;
+        listing::list(&*self.store, &format!("{DATA}{prefix}"), after, limit).await
+    }
+
+    /// Encrypts and applies a batch; returns when it is durable, or was not applied.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and those of the store.
+    pub async fn commit(&self, batch: Batch) -> Result<Commit, Error> {
+        self.commit_under("", batch).await
+    }
+
+    pub(crate) async fn commit_under(&self, prefix: &str, batch: Batch) -> Result<Commit, Error> {
+        let mut transaction = Transaction::new();
+        for (place, expected) in batch.compares {
+            let key = Key::from(format!("{DATA}{}", place.resolve(prefix)?));
+            transaction = transaction.expect(key, expected);
+        }
+        let puts = batch.writes.iter().filter(|(_, value)| value.is_some());
+        let ring = self.spend(puts.count() as u64).await?;
+        for (place, value) in batch.writes {
+            let full = format!("{DATA}{}", place.resolve(prefix)?);
+            transaction = match value {
+                Some(value) => {
+                    let sealed = ring.encrypt(&full, value.expose())?;
+                    transaction.put(Key::from(full), sealed)
+                }
+                None => transaction.delete(Key::from(full)),
+            };
+        }
+        Ok(self.store.commit(transaction).await?)
+    }
+
+    /// The newest committed revision, linearizable.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn read_barrier(&self) -> Result<Revision, Error> {
+        Ok(self.store.barrier().await?)
+    }
+
+    /// All transactions after `after`, by the keys they touched.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn watch(&self, after: Revision) -> Result<KeyWatch, Error> {
+        self.watch_under("", after).await
+    }
+
+    pub(crate) async fn watch_under(
+        &self,
+        prefix: &str,
+        after: Revision,
+    ) -> Result<KeyWatch, Error> {
+        let inner = self.store.watch(after).await?;
+        Ok(KeyWatch::new(inner, self.clone(), prefix))
+    }
+
+    /// Adds a key to the keyring and encrypts with it from now on; older terms still decrypt.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and those of the store.
+    pub async fn rotate(&self) -> Result<Term, Error> {
+        loop {
+            let ring = self.ring()?;
+            let stored = self.stored_keyring().await?;
+            let (term, sealed) = ring.rotated(&stored.value)?;
+            let transaction = Transaction::new()
+                .expect(stored.key.clone(), Some(stored.revision))
+                .put(stored.key, sealed);
+            // On conflict another replica has rotated; that was not the rotation asked for here.
+            if let Commit::Done(_) = self.store.commit(transaction).await? {
+                self.refresh().await?;
+                return Ok(term);
+            }
+        }
+    }
+
+    /// Puts the keyring under another root key and replaces its wrapping, in one transaction. The
+    /// old root key opens nothing afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and those of the store.
+    pub async fn rekey(&self, root: &RootKey, seal: &seal::Record) -> Result<(), Error> {
+        Cipher::new(root.bytes())?;
+        loop {
+            let ring = self.ring()?;
+            let stored = self.stored_keyring().await?;
+            let sealed = ring.rewrapped(&stored.value, root)?;
+            let transaction = Transaction::new()
+                .expect(stored.key.clone(), Some(stored.revision))
+                .put(stored.key.clone(), sealed.clone())
+                .put(Key::from(seal::RECORD), seal.to_bytes()?);
+            if let Commit::Done(revision) = self.store.commit(transaction).await? {
+                self.adopt(Keyring::open(root, &sealed, revision)?);
+                return Ok(());
+            }
+        }
+    }
+
+    /// The term that encrypts.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub fn term(&self) -> Result<Term, Error> {
+        Ok(self.ring()?.active())
+    }
+
+    /// All terms that decrypt, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub fn terms(&self) -> Result<Vec<Term>, Error> {
+        Ok(self.ring()?.terms().collect())
+    }
+
+    /// Everything under `prefix`.
+    #[must_use]
+    pub fn view(&self, prefix: impl Into<String>) -> View {
+        View::new(self.clone(), prefix)
+    }
+
+    /// Drops the keys. Clones and views that are still held answer [`Error::Sealed`].
+    #[must_use]
+    pub fn seal(self) -> Barrier<Sealed> {
+        self.state.0.ring.store(None);
+        Barrier {
+            store: self.store,
+            state: Sealed(()),
+        }
+    }
+
+    /// Whether another holder has sealed it.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.state.0.ring.load().is_none()
+    }
+
+    pub(crate) fn ring(&self) -> Result<Arc<Keyring>, Error> {
+        self.state.0.ring.load_full().ok_or(Error::Sealed)
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.state.0.limits
+    }
+
+    pub(crate) fn allowance(&self) -> &Mutex<Allowance> {
+        &self.state.0.allowance
+    }
+
+    /// Reads the keyring again: another replica may have rotated.
+    pub(crate) async fn refresh(&self) -> Result<(), Error> {
+        let stored = self.stored_keyring().await?;
+        let ring = self.ring()?;
+        if stored.revision > ring.revision {
+            self.adopt(ring.reopen(&stored.value, stored.revision)?);
+        }
+        Ok(())
+    }
+
+    /// Takes a newer keyring; never goes back, and never unseals what was sealed meanwhile.
+    fn adopt(&self, ring: Keyring) {
+        let ring = Arc::new(ring);
+        self.state.0.ring.rcu(|current| match current {
+            Some(current) if current.revision < ring.revision => Some(Arc::clone(&ring)),
+            other => other.clone(),
+        });
+    }
+
+    async fn stored_keyring(&self) -> Result<Entry, Error> {
+        let stored = self.store.get(&Key::from(KEYRING)).await?;
+        stored.ok_or(Error::NotInitialized)
+    }
+
+    async fn decrypt(&self, entry: Entry) -> Result<Opened, Error> {
+        let damaged = |_| Error::Damaged(format!("{:?}", entry.key));
+        let full = std::str::from_utf8(entry.key.as_bytes()).map_err(damaged)?;
+        let value = match self.ring()?.decrypt(full, &entry.value) {
+            Err(Error::UnknownTerm(..)) => {
+                self.refresh().await?;
+                self.ring()?.decrypt(full, &entry.value)
+            }
+            other => other,
+        }?;
+        Ok(Opened {
+            key: full.strip_prefix(DATA).unwrap_or(full).to_owned(),
+            value,
+            revision: entry.revision,
+        })
+    }
+}
