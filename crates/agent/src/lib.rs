@@ -1,1 +1,14 @@
-//! The workload side: fetch, files on tmpfs, supervise
+//! The workload side: secrets fetched over the API become files in memory, next to a process that
+//! is supervised.
+//!
+//! [`sink`] puts them where only the reader sees them. This room knows the server only through
+//! `cofferdam_api` and knows nothing of Docker.
+//!
+//! It promises (`security.md`, DELIV): a value is byte for byte what the store holds; it is never
+//! written to a filesystem that is not in memory; no moment exists in which somebody else could
+//! read it; whatever was put is removed at the end.
+
+mod name;
+pub mod sink;
+
+pub use name::{FileName, NameError};

@@ -1,0 +1,135 @@
+//! Where values are put: a directory in memory, or a sealed memory file.
+//!
+//! * [`memory`] proves that a filesystem lives in memory;
+//! * [`place`] finds or mounts such a directory for one process and removes it at the end, and
+//!   sweeps those whose owner was killed;
+//! * [`directory`] writes files into it, each change visible at once or not at all;
+//! * [`memfd`] hands a value to a child without any directory.
+//!
+//! Rules from `facts/docker.md` section 5 (`/run` may be a disk) and `design.md` D8. Nothing here
+//! overwrites before it unlinks: in memory that is no protection, the page is simply freed.
+
+pub mod directory;
+pub mod memfd;
+pub mod memory;
+pub mod place;
+
+pub use directory::Directory;
+pub use memfd::SealedFile;
+pub use place::Place;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Who may read a delivered file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Owning user; `None` leaves it ours.
+    pub uid: Option<u32>,
+    /// Owning group; `None` leaves it ours.
+    pub gid: Option<u32>,
+    /// Permission bits, at most 0777.
+    pub mode: u32,
+}
+
+impl Default for Access {
+    /// Readable by the owner only: whoever needs more says so.
+    fn default() -> Self {
+        Self {
+            uid: None,
+            gid: None,
+            mode: 0o400,
+        }
+    }
+}
+
+/// Why a value could not be put somewhere.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Caller: the directory is on a disk (or on something that cannot be told from one).
+    #[error("not a memory filesystem: {} ({kind})", path.display())]
+    NotMemory {
+        /// The directory.
+        path: PathBuf,
+        /// Name of its filesystem.
+        kind: String,
+    },
+    /// Caller: no directory in memory was found for this user.
+    #[error("no memory filesystem to write to: looked at {looked}")]
+    NoMemory {
+        /// The directories that were tried.
+        looked: String,
+    },
+    /// Caller: the path is relative or has `..` in it.
+    #[error("not an absolute path without \"..\": {}", path.display())]
+    NotAbsolute {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Caller or an attacker: a symbolic link stands where a directory must.
+    #[error("a symbolic link on the way: {}", path.display())]
+    Link {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Caller or an attacker: something that is no plain file has the name.
+    #[error("something that is no plain file stands at {}", path.display())]
+    Occupied {
+        /// The path.
+        path: PathBuf,
+    },
+    /// An attacker or another user: the directory is not ours alone.
+    #[error("not a directory of this user alone: {}", path.display())]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Caller: only root may give files away.
+    #[error("cannot give {} to uid {uid}, gid {gid}: only root may", path.display())]
+    Ownership {
+        /// The file.
+        path: PathBuf,
+        /// Asked for; `-` for unchanged.
+        uid: String,
+        /// Asked for; `-` for unchanged.
+        gid: String,
+    },
+    /// The system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The next thing to do, where there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotMemory { .. } | Self::NoMemory { .. } => {
+                "choose a directory on a tmpfs: df -t tmpfs (mostly /dev/shm or /run)".to_owned()
+            }
+            Self::Link { path } => match path.canonicalize() {
+                Ok(real) => format!("name the real path if it is yours: {}", real.display()),
+                Err(_) => format!("look at it: ls -ld {}", path.display()),
+            },
+            Self::Occupied { path } | Self::NotOurs { path } => {
+                format!("look at it: ls -ld {}", path.display())
+            }
+            Self::NotAbsolute { .. } | Self::Ownership { .. } | Self::System { .. } => return None,
+        })
+    }
+
+    pub(crate) fn system(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::System {
+            action,
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
+}
