@@ -1,0 +1,161 @@
+//! The ways in which one value can stand in a file, a log, a URL or a JSON document.
+//!
+//! Every form is a byte string to search for, with a mark on the bytes whose case does not matter
+//! (hex digits). Base64 is cut to the characters that depend on the value alone, at each of the
+//! three alignments, so that neither padding nor neighbours decide whether it is found.
+//!
+//! Not found, and said so in the documentation: a value that was compressed without a header,
+//! encrypted, xored, reversed, or split over two files.
+
+mod base64;
+mod escape;
+
+use cofferdam_secret::Secret;
+use serde::Serialize;
+use std::fmt;
+
+/// Longest byte string searched for. A longer form is known by its first bytes; a match of this
+/// length is no accident.
+pub const LONGEST: usize = 4096;
+
+/// Shortest line of a multi-line value that is searched for alone.
+const SHORTEST_LINE: usize = 16;
+
+/// Most lines of one value that are searched for alone.
+const MOST_LINES: usize = 128;
+
+/// Least information of such a line, in bits: `-----END CERTIFICATE-----` or `"type": "x",` are no
+/// secrets.
+const LEAST_LINE_BITS: f64 = 64.0;
+
+/// How a value was written down where it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// As it is.
+    Raw,
+    /// One line of a value with several.
+    Line,
+    /// Base64, standard alphabet, any alignment.
+    Base64,
+    /// Base64, URL-safe alphabet.
+    Base64Url,
+    /// Base64 of base64, as in a Kubernetes secret that holds a Docker config.
+    Base64Twice,
+    /// Hexadecimal, either case.
+    Hex,
+    /// Percent-encoded, any of the usual sets, `+` or `%20` for a space.
+    Url,
+    /// Inside a JSON string: `\"`, `\n`, `\u003c`, `\/`.
+    Json,
+    /// Inside JSON inside a JSON string.
+    JsonTwice,
+    /// Quoted for a shell.
+    Shell,
+    /// UTF-16, either byte order.
+    Utf16,
+}
+
+impl Form {
+    /// The word for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Line => "one line",
+            Self::Base64 => "base64",
+            Self::Base64Url => "base64url",
+            Self::Base64Twice => "base64 twice",
+            Self::Hex => "hex",
+            Self::Url => "url",
+            Self::Json => "json",
+            Self::JsonTwice => "json twice",
+            Self::Shell => "shell",
+            Self::Utf16 => "utf-16",
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One byte string to look for.
+pub struct Shape {
+    /// Which form it is.
+    pub form: Form,
+    /// The bytes; letters whose case is free are lower case. Wiped on drop.
+    pub bytes: Secret<Vec<u8>>,
+    /// `0x20` where the case of the byte is free, else `0`; empty when no byte is free.
+    pub caseless: Vec<u8>,
+}
+
+impl Shape {
+    fn exact(form: Form, bytes: Secret<Vec<u8>>) -> Self {
+        Self {
+            form,
+            bytes,
+            caseless: Vec::new(),
+        }
+    }
+}
+
+/// Every form of `value` (which should not be weak), each byte string once.
+///
+/// White space at both ends is left out: files and variables rarely keep it as it was.
+#[must_use]
+pub fn shapes(value: &[u8]) -> Vec<Shape> {
+    let value = value.trim_ascii();
+    let mut all = Collected::default();
+    all.push(Shape::exact(Form::Raw, copy(value)));
+    base64::shapes(value, &mut all);
+    all.push(escape::hex(value));
+    escape::shapes(value, &mut all);
+    all.push(escape::utf16(value));
+    for line in lines(value) {
+        all.push(Shape::exact(Form::Line, copy(line)));
+    }
+    all.0
+}
+
+/// Lines that are telling enough to be searched for alone.
+fn lines(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let several = value.contains(&b'\n');
+    value
+        .split(|&byte| byte == b'\n')
+        .filter(move |_| several)
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with(b"-----"))
+        .filter(|line| {
+            crate::weak::information(line) >= LEAST_LINE_BITS.min(line.len() as f64 * 3.0)
+        })
+        .take(MOST_LINES)
+}
+
+fn copy(bytes: &[u8]) -> Secret<Vec<u8>> {
+    Secret::new(bytes.to_vec())
+}
+
+/// Shapes without doubles. A shape shorter than the shortest value says nothing and is left out.
+#[derive(Default)]
+struct Collected(Vec<Shape>);
+
+impl Collected {
+    fn push(&mut self, mut shape: Shape) {
+        if shape.bytes.len() > LONGEST {
+            shape.bytes = copy(shape.bytes.expose().get(..LONGEST).unwrap_or_default());
+            shape.caseless.truncate(LONGEST);
+        }
+        let known = |other: &Shape| {
+            other.bytes.expose() == shape.bytes.expose() && other.caseless == shape.caseless
+        };
+        if shape.bytes.len() >= crate::weak::SHORTEST && !self.0.iter().any(known) {
+            self.0.push(shape);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! Finds many byte strings at once, in linear time, over any chunking.
+//!
+//! How: two stages. The *filter* looks at every eighth byte only (every fourth for short needles):
+//! it takes the eight (five) bytes there, folds case, hashes them and tests one bit. Each needle has
+//! put its bits for all eight (four) phases in which it can lie relative to those positions, so none
+//! is missed. A set bit leads to a table that says how far before this position a needle may begin.
+//! The *index* then compares the text from there with all needles at once: they are sorted, so one
+//! binary search finds the only chain of candidates.
+//!
+//! The cost of a byte is therefore nearly independent of the number of needles, and the worst case
+//! (text made of pieces of needles) is bounded by the length of the longest needle, not by their
+//! number.
+
+mod filter;
+mod index;
+mod stream;
+
+pub use stream::Stream;
+
+use crate::forms::Form;
+use crate::needles::{Needles, SecretId};
+use filter::Filter;
+use index::Index;
+use std::borrow::Cow;
+
+/// Where a value was found. Never the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hit {
+    /// Offset just behind the last byte.
+    pub end: u64,
+    /// Offset of the first byte.
+    pub start: u64,
+    /// Whose value it is.
+    pub secret: SecretId,
+    /// How it was written.
+    pub form: Form,
+}
+
+/// A set of needles ready to be searched for. Shared freely between threads.
+pub struct Matcher {
+    needles: Needles,
+    filter: Filter,
+    index: Index,
+    longest: usize,
+}
+
+impl Matcher {
+    /// Prepares the search.
+    #[must_use]
+    pub fn new(needles: Needles) -> Self {
+        let filter = Filter::new(&needles);
+        let index = Index::new(&needles);
+        let longest = needles
+            .all()
+            .iter()
+            .map(|needle| usize::from(needle.length))
+            .max();
+        Self {
+            longest: longest.unwrap_or(0),
+            needles,
+            filter,
+            index,
+        }
+    }
+
+    /// What is searched for.
+    #[must_use]
+    pub const fn needles(&self) -> &Needles {
+        &self.needles
+    }
+
+    /// A search over bytes that arrive in pieces.
+    #[must_use]
+    pub fn stream(&self) -> Stream<'_> {
+        Stream::new(self)
+    }
+
+    /// All hits in `text`, ordered by where they end.
+    #[must_use]
+    pub fn find(&self, text: &[u8]) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        self.scan(text, 0, &mut hits);
+        hits
+    }
+
+    /// `text` with every value in it replaced by `‹secret›`.
+    ///
+    /// For file names and keys that are about to be shown: they may contain what we look for.
+    #[must_use]
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut hits = self.find(text.as_bytes());
+        if hits.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        hits.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end)));
+        let mut out = Vec::with_capacity(text.len());
+        let mut from = 0;
+        for hit in hits {
+            let (start, end) = (hit.start as usize, hit.end as usize);
+            if start >= from {
+                out.extend_from_slice(text.as_bytes().get(from..start).unwrap_or_default());
+                out.extend_from_slice("‹secret›".as_bytes());
+            }
+            from = from.max(end);
+        }
+        out.extend_from_slice(text.as_bytes().get(from..).unwrap_or_default());
+        Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    /// Appends the hits in `text`, whose first byte has offset `base`.
+    fn scan(&self, text: &[u8], base: u64, hits: &mut Vec<Hit>) {
+        let first = hits.len();
+        self.filter.candidates(text, |start| {
+            let Some(rest) = text.get(start..) else {
+                return;
+            };
+            self.index.find(&self.needles, rest, |needle| {
+                let start = base + start as u64;
+                hits.push(Hit {
+                    end: start + u64::from(needle.length),
+                    start,
+                    secret: needle.secret,
+                    form: needle.form,
+                });
+            });
+        });
+        // A needle can be met through several positions of the filter: keep one of each.
+        if let Some(new) = hits.get_mut(first..) {
+            new.sort_unstable();
+        }
+        hits.dedup();
+    }
+}
+
+#[cfg(test)]
+mod tests;
