@@ -2,7 +2,8 @@
 //!
 //! One engine (design decision D9): [`forms`] lists the ways in which a value can be written down,
 //! [`Needles`] collects them for many secrets, [`Matcher`] finds them in a stream of bytes in linear
-//! time.
+//! time, [`source`] reads files, directories, archives, image streams and JSON documents, and
+//! [`report`] turns what was found, and what could not be looked at, into the leak matrix.
 //!
 //! Promises:
 //! * no value leaves this crate: a [`Hit`] is a name, a form and an offset, and a location that
@@ -17,6 +18,8 @@ pub mod forms;
 mod label;
 mod matcher;
 mod needles;
+pub mod report;
+pub mod source;
 mod weak;
 
 pub use canary::Canaries;

@@ -1,0 +1,243 @@
+//! Reads the places where a value may lie: byte streams, directories, archives, image streams, JSON.
+//!
+//! A [`Finder`] is pointed at things and collects [`Looked`]: what was found, and what could not be
+//! read. Everything is streamed. Archives are opened in memory, to a bounded depth and size; a bomb
+//! costs time, then becomes a [`Gap`]. Names from archives are text and never paths: nothing is
+//! created, linked or run.
+
+mod directory;
+mod image;
+mod item;
+mod json;
+mod location;
+mod tar;
+
+pub use image::{ImageArchive, ImageLook};
+pub use location::clean;
+
+use crate::forms::Form;
+use crate::matcher::{Hit, Matcher, Stream};
+use crate::needles::SecretId;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+/// How far a look goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Archives inside archives.
+    pub depth: u32,
+    /// Bytes one look may decompress.
+    pub expanded: u64,
+    /// Decompressed bytes for each compressed one, judged beyond `ratio_from`.
+    pub ratio: u64,
+    /// Decompressed bytes of one stream that are allowed at any ratio.
+    pub ratio_from: u64,
+    /// Entries of one archive or files of one directory tree.
+    pub entries: u64,
+    /// Bytes of a JSON document that is read as such (a larger one is searched as plain bytes).
+    pub document: usize,
+    /// Locations kept for one secret in one look; further ones are counted.
+    pub locations: usize,
+}
+
+impl Default for Limits {
+    /// Generous for real images, deadly for bombs: gzip reaches 1030:1, software rarely 20:1.
+    fn default() -> Self {
+        Self {
+            depth: 6,
+            expanded: 256 << 30,
+            ratio: 250,
+            ratio_from: 64 << 20,
+            entries: 20_000_000,
+            document: 16 << 20,
+            locations: 20,
+        }
+    }
+}
+
+/// A value in a plain place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposure {
+    /// Where a person can look: a file, an offset, a JSON pointer. Safe to print.
+    pub location: String,
+    /// How it is written there.
+    pub form: Form,
+}
+
+/// Something that was not looked at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// What; safe to print.
+    pub location: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Exposures of one secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exposed {
+    /// The first ones.
+    pub at: Vec<Exposure>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+/// Gaps kept with their names; further ones are counted.
+const GAPS_KEPT: usize = 100;
+
+/// What a look gave.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// What was found, by secret.
+    pub exposed: BTreeMap<SecretId, Exposed>,
+    /// What could not be read, as far as kept.
+    pub gaps: Vec<Gap>,
+    /// How many more gaps there are.
+    pub more_gaps: u64,
+    /// Things looked at (containers, files, processes: the caller's unit).
+    pub objects: u64,
+    /// Bytes searched, decompressed.
+    pub bytes: u64,
+}
+
+impl Looked {
+    /// Adds what another look gave.
+    pub fn absorb(&mut self, other: Self) {
+        for (secret, exposed) in other.exposed {
+            let own = self.exposed.entry(secret).or_default();
+            own.at.extend(exposed.at);
+            own.more += exposed.more;
+        }
+        for gap in other.gaps {
+            self.gap(gap);
+        }
+        self.more_gaps += other.more_gaps;
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+    }
+
+    /// Adds a gap. The same one is kept once.
+    pub fn gap(&mut self, gap: Gap) {
+        if self.gaps.contains(&gap) {
+            return;
+        }
+        if self.gaps.len() < GAPS_KEPT {
+            self.gaps.push(gap);
+        } else {
+            self.more_gaps += 1;
+        }
+    }
+
+    /// Puts `prefix` before every location.
+    #[must_use]
+    pub fn within(mut self, prefix: &str) -> Self {
+        for exposure in self
+            .exposed
+            .values_mut()
+            .flat_map(|exposed| &mut exposed.at)
+        {
+            exposure.location = location::join(prefix, &exposure.location);
+        }
+        for gap in &mut self.gaps {
+            gap.location = location::join(prefix, &gap.location);
+        }
+        self
+    }
+}
+
+/// Looks into things for one set of values.
+pub struct Finder<'m> {
+    matcher: &'m Matcher,
+    limits: Limits,
+    stream: Stream<'m>,
+    looked: Looked,
+    expanded: u64,
+}
+
+impl<'m> Finder<'m> {
+    /// A finder with nothing looked at yet.
+    #[must_use]
+    pub fn new(matcher: &'m Matcher, limits: Limits) -> Self {
+        Self {
+            matcher,
+            limits,
+            stream: matcher.stream(),
+            looked: Looked::default(),
+            expanded: 0,
+        }
+    }
+
+    /// What is searched for.
+    #[must_use]
+    pub const fn matcher(&self) -> &'m Matcher {
+        self.matcher
+    }
+
+    /// What was seen since the last call. Limits count on.
+    pub fn take(&mut self) -> Looked {
+        std::mem::take(&mut self.looked)
+    }
+
+    /// Counts one thing as looked at.
+    pub const fn count(&mut self) {
+        self.looked.objects += 1;
+    }
+
+    /// Notes that something was not looked at.
+    pub fn gap(&mut self, location: &str, reason: impl Into<String>) {
+        let gap = Gap {
+            location: self.safe(location),
+            reason: reason.into(),
+        };
+        self.looked.gap(gap);
+    }
+
+    /// Searches bytes as they are.
+    pub fn bytes(&mut self, location: &str, bytes: &[u8]) {
+        self.looked.bytes += bytes.len() as u64;
+        for hit in self.matcher.find(bytes) {
+            self.expose(&hit, &location::at(location, hit.start));
+        }
+    }
+
+    /// Searches a stream; gzip and tar inside it are opened, whatever they are called.
+    pub fn reader(&mut self, location: &str, source: &mut dyn Read) {
+        self.item(location, source, self.limits.depth);
+    }
+
+    /// Searches text that has a name of its own as location, such as a variable or an argument.
+    pub fn text(&mut self, location: &str, text: &[u8]) {
+        self.looked.bytes += text.len() as u64;
+        for hit in self.matcher.find(text) {
+            self.expose(&hit, location);
+        }
+    }
+
+    fn expose(&mut self, hit: &Hit, location: &str) {
+        let location = self.safe(location);
+        let most = self.limits.locations;
+        let exposed = self.looked.exposed.entry(hit.secret).or_default();
+        if let Some(known) = exposed
+            .at
+            .iter_mut()
+            .find(|known| known.location == location)
+        {
+            known.form = known.form.min(hit.form);
+        } else if exposed.at.len() < most {
+            exposed.at.push(Exposure {
+                location,
+                form: hit.form,
+            });
+        } else {
+            exposed.more += 1;
+        }
+    }
+
+    /// A location that may be printed: no values, no control characters.
+    fn safe(&self, location: &str) -> String {
+        clean(&self.matcher.mask(location))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! A `docker save` stream: one or more images, in the old layout (`ID/layer.tar`, `ID/json`) or in the
+//! OCI layout (`blobs/sha256/…`), layers compressed or not.
+//!
+//! The manifest that says what belongs to which image comes last, so parts are searched as they come
+//! and put together at the end. A part that no manifest names is counted for every image.
+
+use super::item::{Kind, Peeked, kind};
+use super::{Finder, Looked};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+/// Most parts of one archive (layers, documents) that are told apart.
+const MOST_PARTS: usize = 100_000;
+
+/// Most bytes of documents kept for finding manifests.
+const DOCUMENTS: usize = 64 << 20;
+
+/// All images of one stream.
+#[derive(Debug, Default)]
+pub struct ImageArchive {
+    /// One for each image of the manifest; at least one.
+    pub images: Vec<ImageLook>,
+}
+
+/// What was seen of one image.
+#[derive(Debug, Default)]
+pub struct ImageLook {
+    /// Tags in the archive's manifest; empty for an image without a name.
+    pub tags: Vec<String>,
+    /// Digest of the configuration, which is the image's id, as hex; empty when unknown.
+    pub id: String,
+    /// Configuration, manifests, and the other documents beside the layers.
+    pub config: Looked,
+    /// The layers, whiteouts and overwritten files included. Its objects are layers.
+    pub layers: Looked,
+}
+
+struct Part {
+    layer: bool,
+    looked: Looked,
+}
+
+/// An entry of `manifest.json`.
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(rename = "Config", default)]
+    config: String,
+    #[serde(rename = "RepoTags", default)]
+    tags: Option<Vec<String>>,
+    #[serde(rename = "Layers", default)]
+    layers: Option<Vec<String>>,
+}
+
+#[derive(Default)]
+struct Parts {
+    by_path: BTreeMap<String, Part>,
+    links: BTreeMap<String, String>,
+    manifest: Option<Vec<u8>>,
+    kept: usize,
+}
+
+impl Finder<'_> {
+    /// Searches the stream of `docker save`. What it gives is returned and not added to this finder.
+    pub fn image(&mut self, source: &mut dyn Read) -> ImageArchive {
+        let before = self.take();
+        let mut parts = Parts::default();
+        self.tar_entries("", source, &mut |finder, entry, data| {
+            finder.image_entry(&mut parts, entry.name, entry.link, data);
+        });
+        let rest = std::mem::replace(&mut self.looked, before);
+        parts.assemble(rest)
+    }
+
+    fn image_entry(
+        &mut self,
+        parts: &mut Parts,
+        name: &str,
+        link: Option<&str>,
+        data: &mut dyn Read,
+    ) {
+        let path = normal(name);
+        if let Some(target) = link {
+            let target = beside(&path, target);
+            parts.links.insert(path, target);
+            return;
+        }
+        let rest = self.take();
+        let mut layer = false;
+        match Peeked::new(data) {
+            Ok(peeked) if peeked.head().is_empty() => {}
+            Ok(mut peeked) => {
+                layer = kind(peeked.head()) != Kind::Plain || path.ends_with("/layer.tar");
+                if layer {
+                    self.item("", &mut peeked, self.limits.depth);
+                } else {
+                    self.image_document(parts, &path, &mut peeked);
+                }
+            }
+            Err(error) => self.gap("", super::item::unreadable(&error)),
+        }
+        let mut looked = std::mem::replace(&mut self.looked, rest);
+        looked.objects = u64::from(layer);
+        if parts.by_path.len() < MOST_PARTS {
+            parts.by_path.insert(path, Part { layer, looked });
+        } else {
+            self.looked.absorb(looked);
+            self.gap("", "more parts than can be told apart");
+        }
+    }
+
+    fn image_document(&mut self, parts: &mut Parts, path: &str, data: &mut dyn Read) {
+        let mut document = Vec::new();
+        let most = self
+            .limits
+            .document
+            .min(DOCUMENTS.saturating_sub(parts.kept));
+        let read = data.take(most as u64 + 1).read_to_end(&mut document);
+        if let Err(error) = read {
+            self.gap("", super::item::unreadable(&error));
+        }
+        if document.len() > most {
+            return self.plain("", &mut document.as_slice().chain(data));
+        }
+        self.json("", &document);
+        if path == "manifest.json" {
+            parts.kept += document.len();
+            parts.manifest = Some(document);
+        }
+    }
+}
+
+impl Parts {
+    fn assemble(mut self, rest: Looked) -> ImageArchive {
+        let manifest = self.manifest.take().unwrap_or_default();
+        let mut listed: Vec<Listed> = serde_json::from_slice(&manifest).unwrap_or_default();
+        if listed.is_empty() {
+            listed.push(self.unlisted());
+        }
+        let owned: Vec<String> = listed
+            .iter()
+            .flat_map(|listed| self.paths(listed))
+            .collect();
+        let mut shared = rest;
+        for (path, part) in self
+            .by_path
+            .iter()
+            .filter(|(path, _)| !owned.contains(path))
+        {
+            shared.absorb(part.looked.clone().within(path));
+        }
+        let images = listed
+            .iter()
+            .map(|listed| self.look(listed, &shared))
+            .collect();
+        ImageArchive { images }
+    }
+
+    /// An OCI layout without Docker's manifest: everything that looks like a layer is one.
+    fn unlisted(&self) -> Listed {
+        let layers = self.by_path.iter().filter(|(_, part)| part.layer);
+        Listed {
+            config: String::new(),
+            tags: None,
+            layers: Some(layers.map(|(path, _)| path.clone()).collect()),
+        }
+    }
+
+    /// All parts that belong to one image: config, layers, and the old layout's `ID/json`.
+    fn paths(&self, listed: &Listed) -> Vec<String> {
+        let mut paths = vec![normal(&listed.config)];
+        for layer in listed.layers.iter().flatten() {
+            paths.push(self.resolve(&normal(layer)));
+            paths.extend(legacy(layer));
+        }
+        paths
+    }
+
+    fn look(&self, listed: &Listed, shared: &Looked) -> ImageLook {
+        let mut look = ImageLook {
+            tags: listed
+                .tags
+                .iter()
+                .flatten()
+                .map(|tag| super::clean(tag))
+                .collect(),
+            id: image_id(&listed.config),
+            config: shared.clone(),
+            ..ImageLook::default()
+        };
+        if let Some(part) = self.by_path.get(&normal(&listed.config)) {
+            look.config.absorb(part.looked.clone().within("config"));
+        }
+        look.config.objects = 1;
+        let layers: Vec<_> = listed.layers.iter().flatten().collect();
+        for (number, layer) in layers.iter().enumerate() {
+            let place = format!("layer {} of {}", number + 1, layers.len());
+            match self.by_path.get(&self.resolve(&normal(layer))) {
+                Some(part) => look.layers.absorb(part.looked.clone().within(&place)),
+                None => look.layers.gap(super::Gap {
+                    location: place.clone(),
+                    reason: "is not in the archive".to_owned(),
+                }),
+            }
+            let beside = legacy(layer).and_then(|path| self.by_path.get(&path));
+            if let Some(part) = beside {
+                let place = format!("old config of {place}");
+                look.config.absorb(part.looked.clone().within(&place));
+            }
+        }
+        look
+    }
+
+    /// Follows the links by which the old layout shares equal layers.
+    fn resolve(&self, path: &str) -> String {
+        let mut path = path;
+        for _ in 0..4 {
+            match self.links.get(path) {
+                Some(target) => path = target,
+                None => break,
+            }
+        }
+        path.to_owned()
+    }
+}
+
+/// The document beside a layer of the old layout.
+fn legacy(layer: &str) -> Option<String> {
+    normal(layer)
+        .strip_suffix("/layer.tar")
+        .map(|directory| format!("{directory}/json"))
+}
+
+/// `abc….json` or `blobs/sha256/abc…`.
+fn image_id(config: &str) -> String {
+    let name = config.rsplit('/').next().unwrap_or_default();
+    let name = name.strip_suffix(".json").unwrap_or(name);
+    if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return name.to_owned();
+    }
+    String::new()
+}
+
+/// A name without empty and dot segments. Only a key: nothing is ever opened by it.
+fn normal(name: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in name.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    segments.join("/")
+}
+
+fn beside(path: &str, target: &str) -> String {
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    // Hard links name a path from the root of the archive, symbolic ones from their directory.
+    if target.starts_with("../") || !target.contains('/') {
+        return normal(&format!("{directory}/{target}"));
+    }
+    normal(target)
+}

@@ -1,0 +1,203 @@
+//! One stream of unknown content: plain bytes, gzip, tar, or an archive we do not open.
+
+use super::{Finder, tar};
+use flate2::read::MultiGzDecoder;
+use std::io::{self, Read};
+
+/// Enough to tell a tar header.
+const HEAD: usize = 512;
+
+/// What the first bytes say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Plain,
+    Gzip,
+    Tar,
+    /// Compressed in a way that is not opened; the word for people.
+    Closed(&'static str),
+}
+
+/// File signatures of formats that hide their content.
+const CLOSED: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "zip archive"),
+    (b"\xfd7zXZ\0", "xz stream"),
+    (b"BZh", "bzip2 stream"),
+    (b"\x28\xb5\x2f\xfd", "zstd stream"),
+    (b"\x04\x22\x4d\x18", "lz4 stream"),
+    (b"7z\xbc\xaf\x27\x1c", "7z archive"),
+    (b"Rar!\x1a\x07", "rar archive"),
+];
+
+pub(super) fn kind(head: &[u8]) -> Kind {
+    if head.starts_with(b"\x1f\x8b\x08") {
+        return Kind::Gzip;
+    }
+    if tar::is_header(head) {
+        return Kind::Tar;
+    }
+    let closed = CLOSED.iter().find(|(magic, _)| head.starts_with(magic));
+    closed.map_or(Kind::Plain, |(_, word)| Kind::Closed(word))
+}
+
+/// A reader whose first bytes are known and will be read again.
+pub(super) struct Peeked<'r> {
+    head: [u8; HEAD],
+    filled: usize,
+    read: usize,
+    rest: &'r mut dyn Read,
+}
+
+impl<'r> Peeked<'r> {
+    pub(super) fn new(rest: &'r mut dyn Read) -> io::Result<Self> {
+        let mut head = [0; HEAD];
+        let filled = fill(rest, &mut head)?;
+        Ok(Self {
+            head,
+            filled,
+            read: 0,
+            rest,
+        })
+    }
+
+    pub(super) fn head(&self) -> &[u8] {
+        self.head.get(..self.filled).unwrap_or_default()
+    }
+}
+
+impl Read for Peeked<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut left = self.head.get(self.read..self.filled).unwrap_or_default();
+        if left.is_empty() {
+            return self.rest.read(out);
+        }
+        let count = left.read(out)?;
+        self.read += count;
+        Ok(count)
+    }
+}
+
+/// Reads until `out` is full or the source ends.
+pub(super) fn fill(source: &mut dyn Read, out: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(room) = out.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match source.read(room) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+impl Finder<'_> {
+    /// Searches one stream; `depth` is how many more archives may be opened.
+    pub(super) fn item(&mut self, location: &str, source: &mut dyn Read, depth: u32) {
+        let mut peeked = match Peeked::new(source) {
+            Ok(peeked) => peeked,
+            Err(error) => return self.gap(location, unreadable(&error)),
+        };
+        match kind(peeked.head()) {
+            Kind::Plain => self.plain(location, &mut peeked),
+            Kind::Closed(word) => {
+                self.plain(location, &mut peeked);
+                self.gap(location, format!("{word} was not opened"));
+            }
+            Kind::Gzip | Kind::Tar if depth == 0 => {
+                self.plain(location, &mut peeked);
+                self.gap(location, "archives nested too deep");
+            }
+            Kind::Gzip => self.gzip(location, &mut peeked, depth - 1),
+            Kind::Tar => self.tar(location, &mut peeked, depth - 1),
+        }
+    }
+
+    /// Searches bytes as they come.
+    pub(super) fn plain(&mut self, location: &str, source: &mut dyn Read) {
+        let mut hits = Vec::new();
+        let mut source = source;
+        let read = self
+            .stream
+            .read(&mut source, u64::MAX, |hit| hits.push(hit));
+        let position = self.stream.position();
+        self.stream.restart(|hit| hits.push(hit));
+        for hit in &hits {
+            self.expose(hit, &super::location::at(location, hit.start));
+        }
+        self.looked.bytes += position;
+        if let Err(error) = read {
+            self.gap(location, unreadable(&error));
+        }
+    }
+
+    fn gzip(&mut self, location: &str, source: &mut dyn Read, depth: u32) {
+        let counted = Counted { source, count: 0 };
+        let mut bounded = Bounded {
+            decoder: MultiGzDecoder::new(counted),
+            out: 0,
+            left: self.limits.expanded.saturating_sub(self.expanded),
+            ratio: self.limits.ratio,
+            ratio_from: self.limits.ratio_from,
+        };
+        self.item(location, &mut bounded, depth);
+        self.expanded += bounded.out;
+    }
+}
+
+/// The words for a failed read. Bombs speak for themselves; other texts are the system's.
+pub(super) fn unreadable(error: &io::Error) -> String {
+    if error.get_ref().is_some_and(|inner| inner.is::<Bomb>()) {
+        return error.to_string();
+    }
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::UnexpectedEof => "ends too early".to_owned(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => "damaged".to_owned(),
+        kind => format!("cannot be read: {kind}"),
+    }
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Bomb {
+    #[error("expands too much for what it is: a decompression bomb?")]
+    Ratio,
+    #[error("more to decompress than the limit allows")]
+    Total,
+}
+
+struct Counted<'r> {
+    source: &'r mut dyn Read,
+    count: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(out)?;
+        self.count += count as u64;
+        Ok(count)
+    }
+}
+
+/// A decoder that stops when it gives too much.
+struct Bounded<'r> {
+    decoder: MultiGzDecoder<Counted<'r>>,
+    out: u64,
+    left: u64,
+    ratio: u64,
+    ratio_from: u64,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.out > self.left {
+            return Err(io::Error::other(Bomb::Total));
+        }
+        let allowed = self.decoder.get_ref().count.saturating_mul(self.ratio);
+        if self.out > self.ratio_from && self.out > allowed {
+            return Err(io::Error::other(Bomb::Ratio));
+        }
+        let count = self.decoder.read(out)?;
+        self.out += count as u64;
+        Ok(count)
+    }
+}
