@@ -1,4 +1,6 @@
 //! The vault, free of HTTP
 
 pub mod json;
+pub mod operation;
 pub mod path;
+pub mod policy;

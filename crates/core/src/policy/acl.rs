@@ -1,0 +1,235 @@
+//! [`Acl`]: the rules of all policies of a token, merged and indexed.
+
+use super::capability::CapabilitySet;
+use super::index::{Prefixes, Segments};
+use super::parameters::ParameterFacts;
+use super::parse::Policy;
+use super::pattern::{Pattern, Rank};
+use super::permission::{Objection, Permission};
+use crate::operation::Operation;
+use crate::path::Path;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+
+/// What a token may do. Immutable; build a new one when a policy changes.
+pub struct Acl {
+    root: bool,
+    /// Sorted by rank, exact ones first.
+    rules: Vec<Rule>,
+    exact: HashMap<String, usize>,
+    prefixes: Prefixes,
+    segments: Segments,
+}
+
+/// The merged rule for one pattern.
+#[derive(Debug)]
+pub struct Rule {
+    pattern: Pattern,
+    permission: Permission,
+    /// Names of the policies that have it.
+    policies: Vec<String>,
+}
+
+/// The decision about one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is allowed.
+    Allowed {
+        /// The rule grants `sudo` as well.
+        sudo: bool,
+    },
+    /// It is not.
+    Denied {
+        /// The rule that decided, its policies, and what it objects to. For our own log only.
+        nearest: Option<String>,
+    },
+}
+
+impl Acl {
+    /// The union of policies. Names of the root policy have no place here, see [`Acl::root`].
+    pub fn new<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Acl {
+        let mut merged: BTreeMap<(Option<Rank>, &Pattern), Rule> = BTreeMap::new();
+        for policy in policies {
+            for (pattern, permission) in &policy.rules {
+                let name = policy.name().as_str();
+                match merged.entry((pattern.rank(), pattern)) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(Rule::new(pattern, permission, name));
+                    }
+                    Entry::Occupied(entry) => entry.into_mut().merge(permission, name),
+                }
+            }
+        }
+        Acl::index(merged.into_values().collect())
+    }
+
+    /// What the root policy gives: everything.
+    pub fn root() -> Acl {
+        Acl {
+            root: true,
+            ..Acl::index(Vec::new())
+        }
+    }
+
+    /// Positions in `rules` grow with the rank, see [`super::index`].
+    fn index(rules: Vec<Rule>) -> Acl {
+        let mut exact = HashMap::new();
+        let mut prefixes = Vec::new();
+        let mut segments = Segments::default();
+        for (position, rule) in rules.iter().enumerate() {
+            match &rule.pattern {
+                Pattern::Exact(text) => drop(exact.insert(text.clone(), position)),
+                Pattern::Prefix(text) => prefixes.push((text.clone(), position)),
+                Pattern::Segments { text, open } => segments.insert(text, *open, position),
+            }
+        }
+        Acl {
+            root: false,
+            rules,
+            exact,
+            prefixes: Prefixes::new(prefixes),
+            segments,
+        }
+    }
+
+    /// Is this the root policy's?
+    pub fn is_root(&self) -> bool {
+        self.root
+    }
+
+    /// May this be done? Whether the path needs `sudo` as well is the caller's question.
+    pub fn allows(&self, path: &Path, operation: Operation, facts: &ParameterFacts<'_>) -> Verdict {
+        if self.root {
+            return Verdict::Allowed { sudo: true };
+        }
+        let deciding = match operation {
+            Operation::List | Operation::Scan => self.deciding_for_names(path.as_str()),
+            // How the slash was written is not part of what is asked for.
+            _ => self.most_specific(path.as_str()),
+        };
+        let Some(rule) = deciding else {
+            return Verdict::Denied { nearest: None };
+        };
+        match rule.permission.objection(operation, facts) {
+            None => Verdict::Allowed {
+                sudo: rule
+                    .permission
+                    .capabilities
+                    .contains(super::Capability::Sudo),
+            },
+            Some(objection) => Verdict::Denied {
+                nearest: Some(rule.explain(objection)),
+            },
+        }
+    }
+
+    /// What is granted on a path, as `sys/capabilities` tells it.
+    ///
+    /// A path written with a slash is judged as for `LIST`, any other as for the rest.
+    pub fn capabilities(&self, path: &Path) -> CapabilitySet {
+        if self.root {
+            return CapabilitySet::ROOT;
+        }
+        let rule = if path.is_directory() {
+            self.deciding_for_names(path.as_str())
+        } else {
+            self.most_specific(path.as_str())
+        };
+        rule.map_or(CapabilitySet::NONE, |rule| rule.permission.capabilities)
+    }
+
+    /// Is anything granted on a mount or below it? Decides whether a token is shown that mount.
+    pub fn reaches(&self, mount: &Path) -> bool {
+        let start = format!("{}/", mount.as_str());
+        self.root
+            || self
+                .deciding_for_names(mount.as_str())
+                .is_some_and(Rule::grants_any)
+            || self
+                .rules
+                .iter()
+                .any(|rule| rule.grants_any() && rule.pattern.may_match_below(&start))
+    }
+
+    /// All rules, the more specific ones later.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    /// The rule for names under a path: of both slash forms, in Vault's order, but a deny on
+    /// either wins.
+    fn deciding_for_names(&self, path: &str) -> Option<&Rule> {
+        let directory = format!("{path}/");
+        let plain = self.most_specific(path);
+        let slashed = self.most_specific(&directory);
+        let denies = |rule: &&Rule| rule.permission.capabilities.is_deny();
+        if let Some(deny) = plain.filter(denies).or(slashed.filter(denies)) {
+            return Some(deny);
+        }
+        let exact = |rule: &&Rule| matches!(rule.pattern, Pattern::Exact(_));
+        slashed.filter(exact).or(plain).or(slashed)
+    }
+
+    /// The rule that decides about exactly this text.
+    fn most_specific(&self, path: &str) -> Option<&Rule> {
+        let position = self.exact.get(path).copied().or_else(|| {
+            let prefix = self.prefixes.longest(path);
+            if self.segments.is_empty() {
+                prefix
+            } else {
+                prefix.max(self.segments.best(path))
+            }
+        })?;
+        self.rules.get(position)
+    }
+}
+
+impl Rule {
+    fn new(pattern: &Pattern, permission: &Permission, policy: &str) -> Rule {
+        Rule {
+            pattern: pattern.clone(),
+            permission: permission.clone(),
+            policies: vec![policy.to_owned()],
+        }
+    }
+
+    fn merge(&mut self, permission: &Permission, policy: &str) {
+        self.permission.merge(permission);
+        if self.policies.last().is_none_or(|last| last != policy) {
+            self.policies.push(policy.to_owned());
+        }
+    }
+
+    /// The pattern as written, without a leading slash.
+    pub fn pattern(&self) -> String {
+        self.pattern.written()
+    }
+
+    /// Does it match no path but itself?
+    pub fn is_exact(&self) -> bool {
+        matches!(self.pattern, Pattern::Exact(_))
+    }
+
+    /// What it grants.
+    pub fn capabilities(&self) -> CapabilitySet {
+        self.permission.capabilities
+    }
+
+    fn grants_any(&self) -> bool {
+        self.permission.capabilities.grants_any()
+    }
+
+    fn explain(&self, objection: Objection) -> String {
+        let plural = if self.policies.len() == 1 {
+            "policy"
+        } else {
+            "policies"
+        };
+        format!(
+            "{} ({plural} {}) {}",
+            self.pattern.written(),
+            self.policies.join(", "),
+            objection.as_str()
+        )
+    }
+}
