@@ -7,7 +7,7 @@
 //! 2. Every applied transaction that writes has a revision greater than all before it. One that
 //!    only compares is answered with the newest revision and changes nothing.
 //! 3. A read sees every transaction acknowledged before the read began.
-//! 4. Keys are ordered as byte strings.
+//! 4. Keys are ordered as byte strings. One answer of a range read is of one revision.
 //! 5. A watch delivers each transaction after the given revision once, in order, or ends with
 //!    [`Error::Compacted`]: the watcher must then read again from scratch.
 

@@ -72,6 +72,17 @@ impl Feed {
         self.bell.send_replace(newest);
     }
 
+    /// Forgets all events: a store that is at `newest` cannot say what led there.
+    pub(crate) fn restart(&self, newest: Revision) {
+        {
+            let mut ring = self.ring();
+            ring.events.clear();
+            ring.bytes = 0;
+            ring.floor = newest;
+        }
+        self.bell.send_replace(newest);
+    }
+
     /// Starts a watch of everything after `after`.
     pub(crate) fn watch(self: &Arc<Self>, after: Revision) -> Result<Box<dyn Watch>, Error> {
         if after < self.ring().floor {

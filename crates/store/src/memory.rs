@@ -131,3 +131,26 @@ fn entry(key: &Key, (value, revision): &(Bytes, Revision)) -> Entry {
         revision: *revision,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{self, Factory};
+
+    struct InMemory;
+
+    #[async_trait]
+    impl Factory for InMemory {
+        async fn fresh(&self) -> Arc<dyn Store> {
+            Arc::new(Memory::with_history(History {
+                events: conformance::HISTORY,
+                ..History::default()
+            }))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn memory_keeps_the_contract() {
+        conformance::run(&InMemory).await;
+    }
+}
