@@ -60,6 +60,19 @@ impl Client {
         self
     }
 
+    /// The same client asking for plain answers.
+    #[must_use]
+    pub fn without_wrapping(mut self) -> Self {
+        self.wrap_ttl = None;
+        self
+    }
+
+    /// The lifetime of wrapped answers, where this client asks for them.
+    #[must_use]
+    pub fn wrap_ttl(&self) -> Option<&str> {
+        self.wrap_ttl.as_deref()
+    }
+
     /// The same connections with another token, or none.
     #[must_use]
     pub fn with_token(mut self, token: Option<Secret<String>>) -> Self {

@@ -174,6 +174,11 @@ impl Response {
         Tree::parse(self.body.expose()).ok()
     }
 
+    /// Forgets the `data` part.
+    pub fn drop_data(&mut self) {
+        self.data = None;
+    }
+
     /// The `data` part in a shape of the caller; `None` where it is missing or another shape.
     #[must_use]
     pub fn data<T: DeserializeOwned>(&self) -> Option<T> {

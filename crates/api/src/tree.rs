@@ -7,7 +7,6 @@
 use cofferdam_secret::{Buffer, Secret};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use std::io::Write as _;
 
 /// Deepest nesting that is read. The server's own budget is smaller.
@@ -25,8 +24,9 @@ pub enum Tree {
     Text(Secret<String>),
     /// An array.
     List(Vec<Tree>),
-    /// An object; keys in byte order, as Vault prints them.
-    Map(BTreeMap<String, Tree>),
+    /// An object: in byte order of its keys where it was parsed (as Vault prints data), in order of
+    /// insertion where it was built.
+    Map(Vec<(String, Tree)>),
 }
 
 /// Text that is no JSON, or too deep. Says nothing about the content.
@@ -43,13 +43,17 @@ impl Tree {
     /// An empty object to [`Tree::insert`] into.
     #[must_use]
     pub const fn map() -> Self {
-        Self::Map(BTreeMap::new())
+        Self::Map(Vec::new())
     }
 
     /// Sets a key of an object; does nothing on anything else.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Self>) -> &mut Self {
         if let Self::Map(entries) = self {
-            entries.insert(key.into(), value.into());
+            let (key, value) = (key.into(), value.into());
+            match entries.iter_mut().find(|(name, _)| *name == key) {
+                Some((_, old)) => *old = value,
+                None => entries.push((key, value)),
+            }
         }
         self
     }
@@ -90,7 +94,11 @@ impl Tree {
                 items.collect::<Result<_, _>>().map(Self::List)
             }
             Some(b'{') => {
-                let Entries(entries) = serde_json::from_str(text).map_err(|_| NotJson)?;
+                let Entries(mut entries) = serde_json::from_str(text).map_err(|_| NotJson)?;
+                // Of two members with one name the last counts, as everywhere.
+                entries.reverse();
+                entries.sort_by(|left, right| left.0.cmp(&right.0));
+                entries.dedup_by(|later, first| later.0 == first.0);
                 let entries = entries
                     .into_iter()
                     .map(|(key, value)| Ok((key, Self::from_raw(value, depth + 1)?)));
@@ -105,7 +113,12 @@ impl Tree {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Map(entries) => entries.get(key),
+            Self::Map(entries) => {
+                let mut entries = entries.iter();
+                entries
+                    .find(|(name, _)| name == key)
+                    .map(|(_, value)| value)
+            }
             _ => None,
         }
     }
@@ -122,6 +135,17 @@ impl Tree {
             .map(|(key, value)| (key.as_str(), value))
     }
 
+    /// The same object with these keys first, in this order, and the others after them. Vault
+    /// prints some answers in an order of its own.
+    #[must_use]
+    pub fn arranged(mut self, first: &[&str]) -> Self {
+        if let Self::Map(entries) = &mut self {
+            let place = |name: &str| first.iter().position(|key| *key == name);
+            entries.sort_by_key(|(name, _)| place(name).unwrap_or(first.len()));
+        }
+        self
+    }
+
     /// The items of an array; nothing for anything else.
     #[must_use]
     pub fn items(&self) -> &[Self] {
@@ -134,7 +158,10 @@ impl Tree {
     /// Takes a member out of an object.
     pub fn take(&mut self, key: &str) -> Option<Self> {
         match self {
-            Self::Map(entries) => entries.remove(key),
+            Self::Map(entries) => {
+                let place = entries.iter().position(|(name, _)| name == key)?;
+                Some(entries.remove(place).1)
+            }
             _ => None,
         }
     }

@@ -41,8 +41,9 @@ impl Failure {
         Self::new(what, Exit::Server)
     }
 
-    /// The reader of our output went away; that is no error.
-    pub(crate) fn broken_pipe() -> Self {
+    /// Nothing is wrong and nothing more is to be done: the reader of our output went away, or
+    /// the request was printed and not sent.
+    pub(crate) fn finished() -> Self {
         Self {
             quiet: true,
             ..Self::new("", Exit::Success)
@@ -121,7 +122,7 @@ impl From<Error> for Failure {
                 Self::server(error.to_string()).hint("cofferdam operator init")
             }
             Error::Denied(refusal) => denied(&refusal),
-            Error::NotFound(refusal) => refused(format!("nothing at {}", refusal.path), &refusal),
+            Error::NotFound(refusal) => refused(format!("nothing at {}", refusal.path.trim_end_matches('/')), &refusal),
             Error::Api(refusal) => refused(
                 format!("the server refused to {} {} ({})", refusal.method, refusal.path, refusal.status),
                 &refusal,

@@ -9,13 +9,31 @@ mod arguments;
 mod context;
 mod exit;
 mod failure;
+mod input;
+mod link;
+mod mounts;
 mod output;
 mod terminal;
 mod usage;
 mod verb;
 
 // One file per verb.
+mod audit;
+mod auth;
+mod delete;
+mod kv;
+mod list;
+mod login;
+mod operator;
+mod policy;
+mod print;
+mod read;
+mod secrets;
+mod status;
+mod token;
+mod unwrap;
 mod version;
+mod write;
 
 pub(crate) use context::Context;
 pub(crate) use exit::Exit;
@@ -26,7 +44,24 @@ use std::process::ExitCode;
 use verb::Entry;
 
 /// Every verb, in the order of `cofferdam help`.
-const VERBS: &[Entry] = &[Entry::of::<version::Version>()];
+const VERBS: &[Entry] = &[
+    Entry::of::<status::Status>(),
+    Entry::of::<login::Login>(),
+    Entry::of::<kv::Kv>(),
+    Entry::of::<read::Read>(),
+    Entry::of::<write::Write>(),
+    Entry::of::<list::List>(),
+    Entry::of::<delete::Delete>(),
+    Entry::of::<unwrap::Unwrap>(),
+    Entry::of::<token::Token>(),
+    Entry::of::<policy::Policy>(),
+    Entry::of::<secrets::Secrets>(),
+    Entry::of::<auth::Auth>(),
+    Entry::of::<audit::Audit>(),
+    Entry::of::<operator::Operator>(),
+    Entry::of::<print::Print>(),
+    Entry::of::<version::Version>(),
+];
 
 /// Parses, runs one verb and turns its outcome into an exit code.
 pub(crate) fn main() -> ExitCode {

@@ -25,7 +25,7 @@ pub(crate) fn write_out(data: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = out.write_all(data).and_then(|()| out.flush());
     written.map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::broken_pipe(),
+        io::ErrorKind::BrokenPipe => Failure::finished(),
         _ => Failure::local(format!("cannot write to stdout: {error}")),
     })
 }

@@ -1,6 +1,17 @@
 //! How data is printed: Vault's tables, JSON and YAML, byte for byte where scripts may look.
 
-use super::Failure;
+mod envelope;
+mod json;
+mod table;
+mod yaml;
+
+pub(crate) use envelope::{envelope, field, shown};
+pub(crate) use table::{columns, go_value, list_table, map_table, pairs, titled};
+
+use super::terminal::{self, clean};
+use super::{Context, Exit, Failure};
+use cofferdam_api::{Error, Response, Tree};
+use cofferdam_secret::{Buffer, Secret};
 
 /// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +32,97 @@ impl Format {
             "yaml" | "yml" => Ok(Self::Yaml),
             _ => Err(Failure::usage(format!("unknown output format: {name}"))
                 .hint("one of: table json yaml")),
+        }
+    }
+}
+
+impl Context {
+    /// Prints a document in JSON or YAML, or the table that the caller makes.
+    pub(crate) fn print(
+        &self,
+        document: &Tree,
+        table: impl FnOnce() -> Secret<String>,
+    ) -> Result<Exit, Failure> {
+        match self.format() {
+            Format::Table => self.print_table(&table())?,
+            Format::Json => self.out(json::pretty(document, true).expose())?,
+            Format::Yaml => self.out(yaml::document(document).expose())?,
+        }
+        Ok(Exit::Success)
+    }
+
+    /// Prints a table. On a terminal, values keep no escapes that it would obey.
+    pub(crate) fn print_table(&self, table: &Secret<String>) -> Result<(), Failure> {
+        if terminal::stdout_is_terminal() {
+            return self.out(Secret::new(clean(table.expose())).expose().as_bytes());
+        }
+        self.out(table.expose().as_bytes())
+    }
+
+    /// Prints an answer as Vault's commands do: one field, or the envelope, or its table.
+    pub(crate) fn print_response(
+        &self,
+        response: &Response,
+        only: Option<&str>,
+    ) -> Result<Exit, Failure> {
+        self.warn(response);
+        if let Some(name) = only {
+            return self.print_field(field(response, name), name);
+        }
+        self.print(&envelope(response), || envelope::table(response))
+    }
+
+    /// Prints the names of a list. Where there are none, JSON is an empty object beside the
+    /// refusal, as Vault's clients print it.
+    pub(crate) fn print_keys(&self, answer: Result<Response, Error>) -> Result<Exit, Failure> {
+        let response = match answer {
+            Ok(response) => response,
+            Err(Error::NotFound(_)) if self.format() == Format::Json => {
+                self.out(b"{}\n")?;
+                return Ok(Exit::Server);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if response.wrap_info.is_some() {
+            return self.print_response(&response, None);
+        }
+        self.warn(&response);
+        let mut keys = response.keys();
+        keys.sort();
+        self.print(&Tree::from(keys.clone()), || list_table(&keys))
+    }
+
+    /// Prints one value and nothing else; on a terminal it gets a newline.
+    pub(crate) fn print_field(&self, value: Option<Tree>, name: &str) -> Result<Exit, Failure> {
+        let Some(value) = value.filter(|value| !matches!(value, Tree::Null)) else {
+            return Err(Failure::local(format!("no field \"{name}\" in the answer")));
+        };
+        let text = match self.format() {
+            Format::Table => go_value(&value).into_bytes(),
+            Format::Json => json::pretty(&value, false),
+            Format::Yaml => yaml::document(&value),
+        };
+        let mut out = Buffer::with_capacity(text.len() + 1);
+        out.push(text.expose());
+        if terminal::stdout_is_terminal() && !text.expose().ends_with(b"\n") {
+            out.push(b"\n");
+        }
+        self.out(out.finish().expose())?;
+        Ok(Exit::Success)
+    }
+
+    /// A sentence of success, on stdout in the table format only, as Vault's commands print it.
+    pub(crate) fn done(&self, sentence: &str) -> Result<Exit, Failure> {
+        if self.format() == Format::Table {
+            self.out(format!("Success! {}\n", clean(sentence)).as_bytes())?;
+        }
+        Ok(Exit::Success)
+    }
+
+    /// The server's warnings, on stderr.
+    pub(crate) fn warn(&self, response: &Response) {
+        for warning in &response.warnings {
+            self.say(&format!("warning: {warning}"));
         }
     }
 }

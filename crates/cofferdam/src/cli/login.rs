@@ -1,0 +1,198 @@
+//! `cofferdam login`: checks a token and keeps it in `~/.vault-token`.
+
+use super::context::{is_admin_by_socket, token_file};
+use super::input::reason;
+use super::output::Format;
+use super::terminal::prompt_secret;
+use super::unwrap::given_token;
+use super::{Context, Exit, Failure, Verb, agent_marker};
+use clap::Args;
+use cofferdam_api::{Auth, Request, Response, Tree, places};
+use cofferdam_secret::{Buffer, Secret};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+/// Logs in with a token.
+#[derive(Args)]
+pub(crate) struct Login {
+    /// Way to log in; only token here, others with: cofferdam write auth/METHOD/login
+    #[arg(long, value_name = "METHOD", default_value = "token")]
+    method: String,
+    /// Do not keep the token
+    #[arg(long)]
+    no_store: bool,
+    /// Do not print the token
+    #[arg(long)]
+    no_print: bool,
+    /// Print the token and nothing else, and do not keep it
+    #[arg(long)]
+    token_only: bool,
+    /// Print this field only
+    #[arg(long, value_name = "FIELD")]
+    field: Option<String>,
+    /// Token; without it there is a prompt that does not show it, - reads stdin
+    #[arg(value_name = "TOKEN")]
+    token: Vec<String>,
+}
+
+impl Verb for Login {
+    const NAME: &'static str = "login";
+    const ABOUT: &'static str = "check a token and keep it for the next commands";
+    const EXAMPLE: &'static str = "cofferdam login\ncofferdam login - < token";
+
+    async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        self.refuse_other_methods()?;
+        let token = match self.token.first() {
+            Some(word) => given_token(word.trim_start_matches("token=").to_owned())?,
+            None => prompt_secret("Token")?,
+        };
+        if token.is_empty() {
+            return Err(Failure::usage("no token given"));
+        }
+        let client = context.client()?.without_wrapping();
+        let request = Request::get("auth/token/lookup-self").with_token(token.duplicate());
+        let mut response = client.send(request).await?;
+        let auth = auth_of(&response, token.duplicate());
+        response.auth = Some(auth);
+        response.drop_data();
+        if !self.no_store && !self.token_only {
+            store(&token)?;
+            explain(context, client.endpoint());
+        }
+        self.print(context, &response)
+    }
+}
+
+impl Login {
+    fn refuse_other_methods(&self) -> Result<(), Failure> {
+        if self.method == "token" {
+            return Ok(());
+        }
+        let failure = Failure::usage(format!("not supported by login: -method={}", self.method));
+        Err(match self.method.as_str() {
+            "approle" => {
+                failure.hint("cofferdam write auth/approle/login role_id=ROLE_ID secret_id=-")
+            }
+            _ => failure.hint("log in with a token: cofferdam login"),
+        })
+    }
+
+    fn print(&self, context: &Context, response: &Response) -> Result<Exit, Failure> {
+        let agent = agent_marker::found(&places::environment).is_some();
+        if self.no_print || (agent && context.may_print_values().is_err()) {
+            return Ok(Exit::Success);
+        }
+        if self.token_only {
+            let token = response
+                .auth
+                .as_ref()
+                .map(|auth| Tree::from(auth.client_token.duplicate()));
+            return context.print_field(token, "token");
+        }
+        context.print_response(response, self.field.as_deref())
+    }
+}
+
+fn explain(context: &Context, endpoint: &cofferdam_api::Endpoint) {
+    if context.format() == Format::Table {
+        context.say("logged in; the token is kept in ~/.vault-token for the next commands");
+    }
+    let variables = ["COFFERDAM_TOKEN", "VAULT_TOKEN", "BAO_TOKEN"];
+    if let Some(name) = variables
+        .iter()
+        .find(|name| context.environment(name).is_some())
+    {
+        context.say(&format!(
+            "warning: {name} is set and wins over the kept token"
+        ));
+    } else if is_admin_by_socket(endpoint) {
+        context.say("note: on this socket your unix user is the administrator; the kept token is used with -address only");
+    }
+}
+
+/// The `auth` member that a login with a method would have returned.
+fn auth_of(response: &Response, token: Secret<String>) -> Auth {
+    let data = response.tree().unwrap_or(Tree::Null);
+    let text = |name: &str| {
+        data.get(name)
+            .and_then(Tree::as_text)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let truth = |name: &str| data.get(name).and_then(Tree::as_bool).unwrap_or_default();
+    let number = |name: &str| data.get(name).and_then(Tree::as_u64).unwrap_or_default();
+    let names = |name: &str| {
+        let items = data.get(name).map(Tree::items)?;
+        let names = items.iter().filter_map(Tree::as_text).map(str::to_owned);
+        Some(names.collect::<Vec<_>>()).filter(|names| !names.is_empty())
+    };
+    let of_token = names("policies");
+    let of_identity = names("identity_policies");
+    let mut all: Vec<String> = of_token
+        .iter()
+        .chain(&of_identity)
+        .flatten()
+        .cloned()
+        .collect();
+    all.sort();
+    all.dedup();
+    let metadata = data.get("meta").filter(|meta| matches!(meta, Tree::Map(_)));
+    let metadata = metadata.map(|meta| {
+        let members = meta.entries();
+        members
+            .map(|(key, value)| {
+                (
+                    key.to_owned(),
+                    value.as_text().unwrap_or_default().to_owned(),
+                )
+            })
+            .collect()
+    });
+    Auth {
+        client_token: token,
+        accessor: text("accessor"),
+        policies: Some(all).filter(|all| !all.is_empty()),
+        token_policies: of_token,
+        identity_policies: of_identity,
+        metadata,
+        lease_duration: number("ttl"),
+        renewable: truth("renewable"),
+        entity_id: text("entity_id"),
+        token_type: text("type"),
+        orphan: false,
+        num_uses: number("num_uses"),
+    }
+}
+
+/// Writes the token file: complete or not at all, and never readable by others.
+fn store(token: &Secret<String>) -> Result<(), Failure> {
+    let path = token_file().ok_or_else(|| {
+        Failure::local("no home directory to keep the token in").hint("set HOME, or pass -no-store")
+    })?;
+    let failed = |error: std::io::Error| {
+        Failure::local(format!(
+            "cannot write {}: {}",
+            path.display(),
+            reason(&error)
+        ))
+        .hint("pass -no-store to log in without keeping the token")
+    };
+    let mut content = Buffer::with_capacity(128);
+    content.push(token.expose().as_bytes());
+    let fresh = path.with_file_name(format!(".vault-token.{}", std::process::id()));
+    let write = || {
+        let options = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&fresh);
+        options.and_then(|mut file| {
+            file.write_all(content.as_slice())
+                .and_then(|()| file.sync_all())
+        })
+    };
+    let written = write().and_then(|()| std::fs::rename(&fresh, &path));
+    written
+        .inspect_err(|_| drop(std::fs::remove_file(&fresh)))
+        .map_err(failed)
+}

@@ -1,0 +1,52 @@
+//! `operator unseal`.
+
+use super::super::terminal::prompt_secret;
+use super::super::unwrap::given_token;
+use super::super::{Context, Exit, Failure, status};
+use clap::Args;
+use cofferdam_api::{Request, Tree};
+use cofferdam_secret::Secret;
+
+/// Gives one key share; the server unseals when it has enough of them.
+#[derive(Args)]
+pub(super) struct Unseal {
+    /// Forget the shares given so far
+    #[arg(long, conflicts_with = "key")]
+    reset: bool,
+    /// Not supported: seals are not migrated
+    #[arg(long, hide = true)]
+    migrate: bool,
+    /// Key share; without it there is a prompt that does not show it, - reads stdin
+    #[arg(value_name = "KEY")]
+    key: Option<String>,
+}
+
+impl Unseal {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if self.migrate {
+            return Err(Failure::usage("not supported: -migrate"));
+        }
+        let body = if self.reset {
+            Tree::map().with("reset", true)
+        } else {
+            Tree::map().with("key", self.share()?)
+        };
+        let link = context.link()?;
+        let response = link.send(Request::put("sys/unseal", &body)).await?;
+        let seal = response.body_tree().unwrap_or(Tree::Null);
+        let seal = status::with_leader(&link.client().clone().without_wrapping(), seal).await?;
+        status::print(context, &seal)
+    }
+
+    fn share(&self) -> Result<Secret<String>, Failure> {
+        let share = match &self.key {
+            Some(word) => given_token(word.clone())?,
+            None => prompt_secret("Unseal Key")?,
+        };
+        if share.is_empty() {
+            return Err(Failure::usage("no key share given")
+                .hint("cofferdam operator unseal, and paste one share"));
+        }
+        Ok(share)
+    }
+}

