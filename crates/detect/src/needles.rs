@@ -70,6 +70,17 @@ impl Needles {
         Ok(id)
     }
 
+    /// Adds a secret whose value is not known: it has a row and is never searched for.
+    ///
+    /// # Errors
+    /// As [`Needles::add`].
+    pub fn add_unreadable(&mut self, label: Label) -> Result<SecretId, Full> {
+        let id = SecretId(u32::try_from(self.entries.len()).map_err(|_| Full)?);
+        let weakness = Some(Weakness::Unreadable);
+        self.entries.push(Entry { label, weakness });
+        Ok(id)
+    }
+
     fn push(&mut self, secret: SecretId, shape: &Shape) -> Result<(), Full> {
         let start = u32::try_from(self.arena.len()).map_err(|_| Full)?;
         let caseless = if shape.caseless.is_empty() {

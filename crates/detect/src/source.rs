@@ -187,7 +187,7 @@ impl<'m> Finder<'m> {
     pub fn gap(&mut self, location: &str, reason: impl Into<String>) {
         let gap = Gap {
             location: self.safe(location),
-            reason: reason.into(),
+            reason: self.safe(&reason.into()),
         };
         self.looked.gap(gap);
     }
@@ -196,7 +196,7 @@ impl<'m> Finder<'m> {
     pub fn bytes(&mut self, location: &str, bytes: &[u8]) {
         self.looked.bytes += bytes.len() as u64;
         for hit in self.matcher.find(bytes) {
-            self.expose(&hit, &location::at(location, hit.start));
+            self.found(&hit, &location::at(location, hit.start));
         }
     }
 
@@ -209,11 +209,12 @@ impl<'m> Finder<'m> {
     pub fn text(&mut self, location: &str, text: &[u8]) {
         self.looked.bytes += text.len() as u64;
         for hit in self.matcher.find(text) {
-            self.expose(&hit, location);
+            self.found(&hit, location);
         }
     }
 
-    fn expose(&mut self, hit: &Hit, location: &str) {
+    /// Keeps a hit of a search that the caller made itself, at a location of its choice.
+    pub fn found(&mut self, hit: &Hit, location: &str) {
         let location = self.safe(location);
         let most = self.limits.locations;
         let exposed = self.looked.exposed.entry(hit.secret).or_default();

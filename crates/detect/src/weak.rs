@@ -30,6 +30,8 @@ pub enum Weakness {
     Number,
     /// Few different bytes, much repeated.
     Repetitive,
+    /// The caller may not read it, so nobody can look for it.
+    Unreadable,
 }
 
 impl fmt::Display for Weakness {
@@ -40,6 +42,7 @@ impl fmt::Display for Weakness {
             Self::CommonWord => "a common word",
             Self::Number => "a short number",
             Self::Repetitive => "too repetitive",
+            Self::Unreadable => "its value may not be read",
         })
     }
 }

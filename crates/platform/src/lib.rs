@@ -1,1 +1,3 @@
-//! Docker: plugins, builds, leak sources
+//! What carries secrets into containers: Docker plugins and builds.
+
+pub mod docker;

@@ -204,11 +204,7 @@ impl Matrix {
             .filter_map(|(name, row)| Some(format!("  {name}: {}\n", row.weakness?)))
             .collect();
         if !lines.is_empty() {
-            let head = paint(
-                style,
-                YELLOW,
-                "unprotectable (finding such a value proves nothing)",
-            );
+            let head = paint(style, YELLOW, "not searched for");
             let _ = writeln!(out, "{head}\n{lines}");
         }
     }

@@ -122,7 +122,7 @@ impl Finder<'_> {
         let position = self.stream.position();
         self.stream.restart(|hit| hits.push(hit));
         for hit in &hits {
-            self.expose(hit, &super::location::at(location, hit.start));
+            self.found(hit, &super::location::at(location, hit.start));
         }
         self.looked.bytes += position;
         if let Err(error) = read {

@@ -24,12 +24,12 @@ impl Finder<'_> {
         let mut placed = BTreeSet::new();
         for (hit, pointer) in &found {
             placed.insert(hit.secret);
-            self.expose(hit, &super::location::join(location, pointer));
+            self.found(hit, &super::location::join(location, pointer));
         }
         self.looked.bytes += document.len() as u64;
         for hit in self.matcher.find(document) {
             if !placed.contains(&hit.secret) {
-                self.expose(&hit, &super::location::at(location, hit.start));
+                self.found(&hit, &super::location::at(location, hit.start));
             }
         }
     }

@@ -1,0 +1,3 @@
+//! The Docker engine: what it asks us (plugins) and what we ask it.
+
+pub mod sources;
