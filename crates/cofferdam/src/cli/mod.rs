@@ -28,6 +28,7 @@ mod operator;
 mod policy;
 mod print;
 mod read;
+mod report;
 mod secrets;
 mod status;
 mod token;
@@ -60,6 +61,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<audit::Audit>(),
     Entry::of::<operator::Operator>(),
     Entry::of::<print::Print>(),
+    Entry::of::<report::Report>(),
     Entry::of::<version::Version>(),
 ];
 
