@@ -167,7 +167,11 @@ impl Acl {
             return Some(deny);
         }
         let exact = |rule: &&Rule| matches!(rule.pattern, Pattern::Exact(_));
-        slashed.filter(exact).or(plain).or(slashed)
+        slashed
+            .filter(exact)
+            .or(plain.filter(exact))
+            .or(slashed)
+            .or(plain)
     }
 
     /// The rule that decides about exactly this text.

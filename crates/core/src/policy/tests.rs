@@ -141,6 +141,27 @@ fn the_most_specific_rule_decides_alone() {
 }
 
 #[test]
+fn names_of_a_directory_are_judged_by_what_is_granted_below_it() {
+    let wide = r#"path "a/*" { capabilities = ["read"] } "#;
+    let below = acl(&format!(
+        r#"{wide} path "a/b/*" {{ capabilities = ["list"] }}"#
+    ));
+    for at in ["a/b", "a/b/"] {
+        assert!(allows(&below, at, Operation::List), "{at}");
+    }
+    // An exact rule for either form comes before wildcards.
+    let exact =
+        acl(r#"path "a/b" { capabilities = ["list"] } path "a/b/*" { capabilities = ["read"] }"#);
+    assert!(allows(&exact, "a/b/", Operation::List));
+    // CVE-2026-63131: the deny is below, the grant beside it.
+    let denied =
+        acl(r#"path "a/*" { capabilities = ["list"] } path "a/b/*" { capabilities = ["deny"] }"#);
+    for at in ["a/b", "a/b/", "a/b/c"] {
+        assert!(!allows(&denied, at, Operation::List), "{at}");
+    }
+}
+
+#[test]
 fn wildcards_are_text_elsewhere() {
     let acl = acl(r#"path "a*b" { capabilities = ["read"] }
            path "c+" { capabilities = ["read"] }

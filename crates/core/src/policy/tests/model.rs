@@ -75,10 +75,12 @@ fn allowed(rules: &Rules, operation: Operation, path: &str) -> bool {
         {
             return false;
         }
+        let exact = |(pattern, _): &(&str, CapabilitySet)| is_exact(pattern);
         slashed
-            .filter(|(pattern, _)| is_exact(pattern))
-            .or(plain)
+            .filter(exact)
+            .or(plain.filter(exact))
             .or(slashed)
+            .or(plain)
     } else {
         plain
     };
