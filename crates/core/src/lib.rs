@@ -1,5 +1,6 @@
 //! The vault, free of HTTP
 
+pub mod audit;
 pub mod json;
 pub mod operation;
 pub mod path;

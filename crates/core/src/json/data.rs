@@ -130,26 +130,44 @@ impl Object {
 /// Writes `text` as a JSON string. Beside what RFC 8259 demands it escapes DEL, the C1 controls
 /// and U+2028/2029, which some readers of lines take for a line end or a terminal command.
 pub fn quote_into(out: &mut Buffer, text: &str) {
-    out.push(b"\"");
+    quote(text, |bytes| out.push(bytes));
+}
+
+/// As [`quote_into`], into memory that is not wiped: for text that is no secret.
+pub(crate) fn quote_to(out: &mut Vec<u8>, text: &str) {
+    quote(text, |bytes| out.extend_from_slice(bytes));
+}
+
+fn quote(text: &str, mut push: impl FnMut(&[u8])) {
+    push(b"\"");
+    let ordinary = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
+    if text.as_bytes().iter().all(ordinary) {
+        push(text.as_bytes());
+    } else {
+        quote_unusual(text, &mut push);
+    }
+    push(b"\"");
+}
+
+fn quote_unusual(text: &str, push: &mut impl FnMut(&[u8])) {
     let mut plain = 0;
     for (at, c) in text.char_indices() {
         if !needs_escape(c) {
             continue;
         }
-        out.push(text.get(plain..at).unwrap_or_default().as_bytes());
+        push(text.get(plain..at).unwrap_or_default().as_bytes());
         plain = at + c.len_utf8();
         match c {
-            '"' => out.push(b"\\\""),
-            '\\' => out.push(b"\\\\"),
-            '\n' => out.push(b"\\n"),
-            '\r' => out.push(b"\\r"),
-            '\t' => out.push(b"\\t"),
+            '"' => push(b"\\\""),
+            '\\' => push(b"\\\\"),
+            '\n' => push(b"\\n"),
+            '\r' => push(b"\\r"),
+            '\t' => push(b"\\t"),
             // Everything else that needs it is in the basic plane: four digits are enough.
-            other => out.push(format!("\\u{:04x}", u32::from(other)).as_bytes()),
+            other => push(format!("\\u{:04x}", u32::from(other)).as_bytes()),
         }
     }
-    out.push(text.get(plain..).unwrap_or_default().as_bytes());
-    out.push(b"\"");
+    push(text.get(plain..).unwrap_or_default().as_bytes());
 }
 
 const fn needs_escape(c: char) -> bool {

@@ -20,9 +20,11 @@ mod tokens;
 
 pub use body::Body;
 pub use check::{Budget, check};
+pub(crate) use data::quote_to;
 pub use data::{Data, Object, Unserializable, quote_into};
 pub use error::{FieldError, Problem, Reason, Refusal};
 pub use raw::{Fields, OwnedRaw, Raw};
+pub(crate) use read::DEPTH;
 pub use tokens::{Text, Token, Tokens};
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 
 /// Deepest nesting the reader follows. The budget at the door is far below; the figure keeps the
 /// recursion through nested types within any thread's stack.
-pub(super) const DEPTH: usize = 256;
+pub(crate) const DEPTH: usize = 256;
 
 /// Reads `text`, which was checked before, as `T`.
 pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, FieldError> {

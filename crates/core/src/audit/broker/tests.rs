@@ -1,0 +1,513 @@
+use super::*;
+use crate::audit::chain::Link;
+use crate::audit::device::{Failed, File, FileOptions, Space, Stream};
+use crate::audit::verify::{Expected, Report, verify};
+use cofferdam_secret::Secret;
+use proptest::prelude::*;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::time::Instant;
+
+fn key() -> ChainKey {
+    ChainKey::new(&Secret::new([7; 32]))
+}
+
+fn record(n: u64) -> Record {
+    Record(
+        format!("{{\"time\":\"2026-11-23T20:29:36.6Z\",\"type\":\"request\",\"n\":{n}")
+            .into_bytes(),
+    )
+}
+
+fn large_record() -> Record {
+    let mut body = record(0).0;
+    body.extend_from_slice(format!(",\"x\":\"{}\"", "x".repeat(20_000)).as_bytes());
+    Record(body)
+}
+
+fn quick() -> Broker {
+    Broker::new(Limits {
+        deadline: Duration::from_millis(200),
+        ..Limits::default()
+    })
+}
+
+fn file(path: &Path) -> Box<dyn Device> {
+    Box::new(File::open(FileOptions::new(path.to_owned())).unwrap())
+}
+
+fn check(bytes: &[u8]) -> Report {
+    verify(bytes, &key(), &Expected::default()).unwrap()
+}
+
+fn check_file(path: &Path) -> Report {
+    check(&std::fs::read(path).unwrap())
+}
+
+/// Polls until `done`, with a deadline far beyond any honest wait.
+fn until(mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "it did not come about"
+        );
+        std::thread::yield_now();
+    }
+}
+
+fn condition(broker: &Broker, name: &str) -> Condition {
+    broker
+        .status()
+        .into_iter()
+        .find(|status| status.name == name)
+        .unwrap()
+        .condition
+}
+
+#[tokio::test]
+async fn without_devices_everything_is_accepted() {
+    let broker = quick();
+    assert!(!broker.is_enabled());
+    assert_eq!(broker.submit(record(1)).accepted().await, Ok(()));
+}
+
+#[tokio::test]
+async fn accepted_records_are_in_the_file_in_order_and_only_its_owner_may_read_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.log");
+    let broker = quick();
+    broker.enable("file", file(&path), key(), None).unwrap();
+    let receipts: Vec<_> = (0..500).map(|n| broker.submit(record(n))).collect();
+    for receipt in receipts {
+        receipt.accepted().await.unwrap();
+    }
+    let log = std::fs::read_to_string(&path).unwrap();
+    for (n, line) in log.lines().enumerate() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["n"], n);
+        assert_eq!(line["chain"]["seq"], n + 1);
+    }
+    let report = check(log.as_bytes());
+    assert!(report.is_intact() && report.records == 500);
+    until(|| broker.status()[0].written == 500);
+    assert_eq!(report.last, Some(broker.status()[0].head));
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert!(matches!(
+        broker.enable("file", file(&path), key(), None),
+        Err(EnableError::NameInUse)
+    ));
+}
+
+#[tokio::test]
+async fn chain_goes_on_after_a_restart_and_behind_a_torn_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.log");
+    for round in 0..3 {
+        let broker = quick();
+        broker.enable("file", file(&path), key(), None).unwrap();
+        broker.submit(record(round)).accepted().await.unwrap();
+        assert_eq!(broker.disable("file").unwrap().seq, round + 1);
+        // A crash in the middle of a write.
+        let mut log = std::fs::read(&path).unwrap();
+        log.extend_from_slice(b"{\"time\":\"2026-11-23T20:29:36.6Z\",\"ty");
+        std::fs::write(&path, log).unwrap();
+    }
+    let report = check_file(&path);
+    assert!(report.is_intact(), "{:?}", report.findings);
+    assert_eq!((report.records, report.incomplete.len()), (3, 3));
+}
+
+#[tokio::test]
+async fn chain_goes_on_after_a_noted_head_when_the_file_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.log");
+    let noted = Head {
+        seq: 41,
+        mac: [3; 16],
+    };
+    let broker = quick();
+    broker
+        .enable("file", file(&path), key(), Some(noted))
+        .unwrap();
+    broker.submit(record(0)).accepted().await.unwrap();
+    let log = std::fs::read(&path).unwrap();
+    let expected = Expected {
+        after: Some(noted),
+        head: None,
+    };
+    assert!(
+        verify(log.as_slice(), &key(), &expected)
+            .unwrap()
+            .is_intact()
+    );
+}
+
+#[test]
+fn only_a_plain_file_of_ours_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let open = |path: &Path| File::open(FileOptions::new(path.to_owned())).err();
+    std::fs::write(at("target"), "").unwrap();
+    std::os::unix::fs::symlink(at("target"), at("link")).unwrap();
+    std::os::unix::fs::symlink(at("nowhere"), at("dangling")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        at("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    std::fs::write(at("two-names"), "").unwrap();
+    std::fs::hard_link(at("two-names"), at("second-name")).unwrap();
+    for name in ["link", "dangling", "fifo", "socket"] {
+        assert!(matches!(open(&at(name)), Some(Failure::NotAFile)), "{name}");
+    }
+    assert!(matches!(open(directory.path()), Some(Failure::NotAFile)));
+    assert!(matches!(open(&at("two-names")), Some(Failure::NotOurs)));
+    assert!(matches!(
+        open(Path::new("audit.log")),
+        Some(Failure::NotAbsolute)
+    ));
+    assert!(matches!(
+        open(&at("no/such/directory")),
+        Some(Failure::Io { .. })
+    ));
+    assert!(open(&at("target")).is_none());
+}
+
+/// LOG-3: the file is deleted or rotated away.
+#[tokio::test]
+async fn file_that_was_deleted_or_moved_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.log");
+    let rotated = directory.path().join("audit.log.1");
+    let broker = quick();
+    broker.enable("file", file(&path), key(), None).unwrap();
+    broker.submit(record(0)).accepted().await.unwrap();
+    std::fs::rename(&path, &rotated).unwrap();
+    broker.submit(record(1)).accepted().await.unwrap();
+    let first = check_file(&rotated);
+    let expected = Expected {
+        after: first.last,
+        head: None,
+    };
+    let second = verify(std::fs::File::open(&path).unwrap(), &key(), &expected).unwrap();
+    assert!(
+        first.is_intact() && second.is_intact(),
+        "the chain spans both files"
+    );
+    std::fs::remove_file(&path).unwrap();
+    broker.submit(record(2)).accepted().await.unwrap();
+    assert_eq!(check_file(&path).records, 1);
+}
+
+/// LOG-3: the name leads to something else now. Nothing is written there, requests are refused, and
+/// once the name is free again all goes on.
+#[tokio::test]
+async fn file_replaced_by_a_link_or_fifo_is_refused_until_it_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.log");
+    let victim = directory.path().join("victim");
+    std::fs::write(&victim, "untouched").unwrap();
+    let broker = quick();
+    broker.enable("file", file(&path), key(), None).unwrap();
+    let link = || std::os::unix::fs::symlink(&victim, &path).unwrap();
+    let fifo = || {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).unwrap();
+        assert!(
+            std::fs::symlink_metadata(&path)
+                .unwrap()
+                .file_type()
+                .is_fifo()
+        );
+    };
+    let hard_link = || std::fs::hard_link(&victim, &path).unwrap();
+    for replace in [&link as &dyn Fn(), &fifo, &hard_link] {
+        broker.submit(record(0)).accepted().await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        replace();
+        assert_eq!(broker.submit(record(1)).accepted().await, Err(Refused));
+        until(|| matches!(condition(&broker, "file"), Condition::Failing(_)));
+        std::fs::remove_file(&path).unwrap();
+        broker.submit(record(2)).accepted().await.unwrap();
+        until(|| condition(&broker, "file") == Condition::Working);
+    }
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched");
+}
+
+fn full_pipe() -> (std::io::PipeReader, Box<dyn Device>) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    (
+        reader,
+        Box::new(Stream::new("stdout", OwnedFd::from(writer))),
+    )
+}
+
+/// LOG-3: nobody reads standard output any more. The device alone means refusal within the
+/// deadline; it recovers by itself and its chain has no gap.
+#[tokio::test]
+async fn hung_reader_refuses_in_time_and_recovers() {
+    let broker = quick();
+    let (mut reader, device) = full_pipe();
+    broker.enable("stdout", device, key(), None).unwrap();
+    let mut accepted = 0;
+    let started = Instant::now();
+    // A pipe holds 64 KiB: the fourth record of 20 kB does not fit.
+    while broker.submit(large_record()).accepted().await.is_ok() {
+        accepted += 1;
+        assert!(accepted < 100, "the pipe never filled");
+    }
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(condition(&broker, "stdout"), Condition::Stuck);
+    // Refused at once now, without waiting for the deadline again.
+    let started = Instant::now();
+    for n in 0..100 {
+        assert_eq!(broker.submit(record(n)).accepted().await, Err(Refused));
+    }
+    assert!(started.elapsed() < Duration::from_millis(150));
+    let reading = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    until(|| condition(&broker, "stdout") == Condition::Working);
+    broker.submit(record(7)).accepted().await.unwrap();
+    let head = broker.disable("stdout").unwrap();
+    drop(broker);
+    let log = reading.join().unwrap().unwrap();
+    let report = check(&log);
+    assert!(report.is_intact(), "{:?}", report.findings);
+    assert!(
+        report.records > accepted,
+        "the late record is in the log, though refused"
+    );
+    assert_eq!(report.last, Some(head));
+}
+
+#[tokio::test]
+async fn hung_device_does_not_hold_up_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.log");
+    let broker = quick();
+    let (_reader, device) = full_pipe();
+    broker.enable("stdout", device, key(), None).unwrap();
+    broker.enable("file", file(&path), key(), None).unwrap();
+    for _ in 0..50 {
+        broker.submit(large_record()).accepted().await.unwrap();
+    }
+    until(|| condition(&broker, "stdout") == Condition::Stuck);
+    broker.submit(record(1)).accepted().await.unwrap();
+    assert_eq!(check_file(&path).records, 51);
+}
+
+#[tokio::test]
+async fn queue_that_overflows_refuses_instead_of_growing() {
+    let limits = Limits {
+        deadline: Duration::from_secs(60),
+        records: 8,
+        ..Limits::default()
+    };
+    let broker = Broker::new(limits);
+    let (_reader, device) = full_pipe();
+    broker.enable("stdout", device, key(), None).unwrap();
+    let receipts: Vec<_> = (0..40).map(|_| broker.submit(large_record())).collect();
+    // Three fit the pipe, eight are being written, eight wait.
+    let refused = broker.status()[0].refused;
+    assert!(refused >= 40 - 3 - 8 - 8, "only {refused} refused");
+    drop(receipts);
+}
+
+#[tokio::test]
+async fn devices_come_and_go_without_losing_a_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Arc::new(quick());
+    let paths: Vec<_> = (0..8)
+        .map(|n| directory.path().join(format!("{n}.log")))
+        .collect();
+    broker.enable("0", file(&paths[0]), key(), None).unwrap();
+    let swapping = {
+        let (broker, paths) = (Arc::clone(&broker), paths.clone());
+        tokio::task::spawn_blocking(move || {
+            for (n, path) in paths.iter().enumerate().skip(1) {
+                broker
+                    .enable(&n.to_string(), file(path), key(), None)
+                    .unwrap();
+                broker.disable(&(n - 1).to_string()).unwrap();
+            }
+        })
+    };
+    let mut submitted = 0;
+    while !swapping.is_finished() || submitted < 200 {
+        broker.submit(record(submitted)).accepted().await.unwrap();
+        submitted += 1;
+        tokio::task::yield_now().await;
+    }
+    swapping.await.unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for path in &paths {
+        let log = std::fs::read_to_string(path).unwrap();
+        assert!(check(log.as_bytes()).is_intact());
+        for line in log.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            seen.insert(line["n"].as_u64().unwrap());
+        }
+    }
+    assert!(seen.iter().copied().eq(0..submitted));
+}
+
+/// LOG-3: the disk is full. The test runs itself again inside a mount namespace of its own, so that
+/// the small tmpfs is gone with it.
+#[test]
+fn full_disk_refuses_and_leaves_a_chain_that_verifies() {
+    const INNER: &str = "COFFERDAM_TEST_INNER";
+    if std::env::var_os(INNER).is_none() {
+        let name = "audit::broker::tests::full_disk_refuses_and_leaves_a_chain_that_verifies";
+        let inner = std::process::Command::new("unshare")
+            .args(["--map-root-user", "--mount"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(INNER, "1")
+            .output()
+            .unwrap();
+        let words = String::from_utf8_lossy(&inner.stdout);
+        assert!(
+            inner.status.success() && words.contains("1 passed"),
+            "{inner:?}"
+        );
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let options = c"size=256k";
+    rustix::mount::mount(
+        "tmpfs",
+        directory.path(),
+        "tmpfs",
+        rustix::mount::MountFlags::empty(),
+        options,
+    )
+    .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(fill_the_disk(directory.path()));
+    rustix::mount::unmount(directory.path(), rustix::mount::UnmountFlags::DETACH).unwrap();
+}
+
+async fn fill_the_disk(directory: &Path) {
+    let path = directory.join("audit.log");
+    let broker = quick();
+    broker.enable("file", file(&path), key(), None).unwrap();
+    let mut accepted = 0;
+    while broker.submit(large_record()).accepted().await.is_ok() {
+        accepted += 1;
+        assert!(accepted < 100, "the disk never filled");
+    }
+    until(|| matches!(condition(&broker, "file"), Condition::Failing(_)));
+    let status = broker.status().remove(0);
+    assert_eq!(
+        status.condition,
+        Condition::Failing("no space left on the device".into())
+    );
+    assert!(status.low_space.is_some(), "the alarm was raised");
+    let report = check_file(&path);
+    assert!(
+        report.is_intact() && report.incomplete.is_empty(),
+        "{report:?}"
+    );
+    assert_eq!(report.records, accepted);
+    // Room is made: it goes on where it was.
+    let saved = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    broker.submit(record(1)).accepted().await.unwrap();
+    let log = [saved, std::fs::read(&path).unwrap()].concat();
+    let report = check(&log);
+    assert!(report.is_intact(), "{report:?}");
+    assert_eq!(report.records, accepted + 1);
+    assert!(std::fs::metadata(&path).unwrap().uid() == rustix::process::geteuid().as_raw());
+}
+
+/// Fails as it is told to, with part of the lines in the log.
+struct Flaky {
+    log: Arc<Mutex<Vec<u8>>>,
+    /// For each write: `None` to succeed, else the share (of 255) of the bytes that are kept.
+    script: Vec<Option<u8>>,
+    torn: bool,
+}
+
+impl Device for Flaky {
+    fn kind(&self) -> &'static str {
+        "flaky"
+    }
+
+    fn append(&mut self, lines: &[u8]) -> Result<(), Failed> {
+        let mut log = self.log.lock().unwrap();
+        if std::mem::take(&mut self.torn) {
+            log.push(b'\n');
+        }
+        let Some(share) = self.script.pop().flatten() else {
+            log.extend_from_slice(lines);
+            return Ok(());
+        };
+        let kept = lines.len() * usize::from(share) / 255;
+        log.extend_from_slice(&lines[..kept]);
+        self.torn = log.last().is_some_and(|byte| *byte != b'\n');
+        Err(Failed {
+            failure: Failure::Full,
+            kept,
+        })
+    }
+
+    fn space(&mut self) -> Space {
+        Space::Enough
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn failing_writes_never_break_the_chain_or_lose_what_was_accepted(
+        script in prop::collection::vec(prop::option::of(any::<u8>()), 0..12),
+        batches in prop::collection::vec(1_u64..5, 1..12),
+    ) {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let broker = quick();
+        let device = Flaky { log: Arc::clone(&log), script, torn: false };
+        broker.enable("flaky", Box::new(device), key(), None).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut accepted = Vec::new();
+        let mut number = 0;
+        for batch in batches {
+            let receipts: Vec<_> = (number..number + batch)
+                .map(|n| (n, broker.submit(record(n))))
+                .collect();
+            number += batch;
+            for (n, receipt) in receipts {
+                if runtime.block_on(receipt.accepted()).is_ok() {
+                    accepted.push(n);
+                }
+            }
+        }
+        let head = broker.disable("flaky").unwrap();
+        let log = log.lock().unwrap().clone();
+        let expected = Expected { after: None, head: Some(head) };
+        let report = verify(log.as_slice(), &key(), &expected).unwrap();
+        prop_assert!(report.is_intact(), "{:?}", report);
+        let text = log.split(|byte| *byte == b'\n').filter_map(Link::parse);
+        let seen: Vec<u64> = text
+            .map(|link| serde_json::from_str::<serde_json::Value>(
+                &format!("{}}}", std::str::from_utf8(link.body).unwrap())).unwrap()["n"].as_u64().unwrap())
+            .collect();
+        prop_assert!(accepted.iter().all(|n| seen.contains(n)), "{:?} in {:?}", accepted, seen);
+    }
+}

@@ -1,0 +1,101 @@
+//! Where lines go.
+
+mod file;
+mod stream;
+
+pub use file::{File, FileOptions};
+pub use stream::Stream;
+
+use super::chain::{ChainKey, Head};
+use std::io;
+use thiserror::Error;
+
+/// Why a device cannot take lines.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The path is not absolute. The administrator's mistake.
+    #[error("not an absolute path")]
+    NotAbsolute,
+    /// Something that is not a plain file stands there: a link, a FIFO, a socket, a directory.
+    #[error("not a plain file")]
+    NotAFile,
+    /// The file belongs to somebody else, or has a second name elsewhere.
+    #[error("file belongs to another user or has a second name")]
+    NotOurs,
+    /// No space left.
+    #[error("no space left on the device")]
+    Full,
+    /// The system refused.
+    #[error("{action}: {}", .source.kind())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    pub(super) fn io(action: &'static str) -> impl Fn(rustix::io::Errno) -> Self {
+        move |errno| match errno {
+            rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT => Self::Full,
+            errno => Self::Io {
+                action,
+                source: errno.into(),
+            },
+        }
+    }
+}
+
+/// An append that failed.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// How many bytes of the lines are in the log all the same and could not be taken back.
+    pub kept: usize,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, kept: 0 }
+    }
+}
+
+/// How much room is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// Cannot be known, or was looked at only just now.
+    Unknown,
+    /// Enough.
+    Enough,
+    /// Worryingly few bytes.
+    Low(u64),
+}
+
+/// Something that lines are appended to. It lives in a thread of its own and may block there.
+pub trait Device: Send {
+    /// The word for it in configuration: `file`, `stdout`.
+    fn kind(&self) -> &'static str;
+
+    /// Appends `lines` (whole lines, each with its line end), or nothing. A line that is torn all
+    /// the same is closed with a line end before the next.
+    ///
+    /// # Errors
+    /// [`Failed`]; the next call tries again.
+    fn append(&mut self, lines: &[u8]) -> Result<(), Failed>;
+
+    /// The head of the chain it already holds; `None` when it is empty or cannot be read back.
+    ///
+    /// # Errors
+    /// [`Failure`] when it ought to be readable and is not.
+    fn head(&mut self, key: &ChainKey) -> Result<Option<Head>, Failure> {
+        let _keyless = key;
+        Ok(None)
+    }
+
+    /// How much room is left.
+    fn space(&mut self) -> Space {
+        Space::Unknown
+    }
+}
