@@ -54,6 +54,9 @@ pub struct Record {
     pub config: Config,
     /// What [`Seal::wrap`] returned.
     pub wrapped: Vec<u8>,
+    /// For a seal that opens by itself: the root key wrapped once more by people's shares, for the
+    /// day the machine is gone. `config` then counts those shares.
+    pub recovery: Option<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +64,8 @@ struct Stored {
     #[serde(flatten)]
     config: Config,
     root: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovery: Option<String>,
 }
 
 impl Record {
@@ -68,6 +73,7 @@ impl Record {
         let stored = Stored {
             config: self.config.clone(),
             root: STANDARD.encode(&self.wrapped),
+            recovery: self.recovery.as_ref().map(|wrapped| STANDARD.encode(wrapped)),
         };
         serde_json::to_vec(&stored).map_err(|_| Error::Damaged(RECORD.to_owned()))
     }
@@ -76,9 +82,12 @@ impl Record {
         let damaged = || Error::Damaged(RECORD.to_owned());
         let stored: Stored = serde_json::from_slice(bytes).map_err(|_| damaged())?;
         let wrapped = STANDARD.decode(stored.root).map_err(|_| damaged())?;
+        let recovery = stored.recovery.map(|text| STANDARD.decode(text)).transpose();
+        let recovery = recovery.map_err(|_| damaged())?;
         Ok(Self {
             config: stored.config,
             wrapped,
+            recovery,
         })
     }
 }

@@ -57,13 +57,22 @@ pub struct Route<E: 'static> {
     pub operations: &'static [(Verb, Handler<E>)],
     /// Create or update; `None`: every write is an update.
     pub exists: Option<Existence<E>>,
+    /// The data is answered at the top level too, as Vault does on some `sys/` routes.
+    pub lifted: bool,
 }
 
 impl<E> Route<E> {
     /// A row for callers with a token.
     #[must_use]
     pub const fn new(pattern: &'static str, operations: &'static [(Verb, Handler<E>)]) -> Self {
-        Self { pattern, access: Access::Token, slash: false, operations, exists: None }
+        Self {
+            pattern,
+            access: Access::Token,
+            slash: false,
+            operations,
+            exists: None,
+            lifted: false,
+        }
     }
 
     /// Changes who may use it.
@@ -77,6 +86,13 @@ impl<E> Route<E> {
     #[must_use]
     pub const fn with_slash(mut self) -> Self {
         self.slash = true;
+        self
+    }
+
+    /// Answers the data at the top level too.
+    #[must_use]
+    pub const fn lifted(mut self) -> Self {
+        self.lifted = true;
         self
     }
 
@@ -101,6 +117,8 @@ pub struct Profile {
     pub effect: Effect,
     /// Whether writes tell create from update.
     pub creates: bool,
+    /// Whether the data is answered at the top level too.
+    pub lifted: bool,
 }
 
 /// A row as tests and documentation list it.
@@ -126,9 +144,17 @@ pub trait Routed: Send + Sync + Sized + 'static {
     }
 
     /// Re-checks the binding of a token this method issued, before it is renewed.
-    fn renew<'a>(&'a self, view: &'a View, token: &'a crate::token::Entry) -> Pending<'a, crate::outcome::Login> {
+    fn renew<'a>(
+        &'a self,
+        view: &'a View,
+        token: &'a crate::token::Entry,
+    ) -> Pending<'a, crate::outcome::Login> {
         let _ = (view, token);
-        Box::pin(async { Err(Fault::invalid("tokens of this auth method cannot be renewed")) })
+        Box::pin(async {
+            Err(Fault::invalid(
+                "tokens of this auth method cannot be renewed",
+            ))
+        })
     }
 }
 
@@ -152,7 +178,11 @@ pub trait Engine: Send + Sync + 'static {
     async fn mount(&self, view: &View, config: &MountConfig) -> Result<(), Fault>;
 
     /// See [`Routed::renew`].
-    async fn renew(&self, view: &View, token: &crate::token::Entry) -> Result<crate::outcome::Login, Fault>;
+    async fn renew(
+        &self,
+        view: &View,
+        token: &crate::token::Entry,
+    ) -> Result<crate::outcome::Login, Fault>;
 
     /// All rows, for coverage tests and documentation.
     fn routes(&self) -> Vec<Listed>;
@@ -171,22 +201,37 @@ impl<E: Routed> Engine for E {
                 continue;
             }
             if path.is_directory() && verb != Verb::List && !route.slash {
-                return Err(Fault::invalid("a path does not end in a slash, except to list"));
+                return Err(Fault::invalid(
+                    "a path does not end in a slash, except to list",
+                ));
             }
             return Ok(Profile {
                 row,
                 pattern: route.pattern,
                 access: route.access,
-                effect: if matches!(verb, Verb::Read | Verb::List) { Effect::None } else { Effect::Mutates },
+                effect: if matches!(verb, Verb::Read | Verb::List) {
+                    Effect::None
+                } else {
+                    Effect::Mutates
+                },
                 creates: route.exists.is_some(),
+                lifted: route.lifted,
             });
         }
-        Err(Fault::unsupported(if seen { "unsupported operation" } else { "unsupported path" }))
+        Err(Fault::unsupported(if seen {
+            "unsupported operation"
+        } else {
+            "unsupported path"
+        }))
     }
 
     async fn exists(&self, profile: Profile, call: &mut Call<'_>) -> Result<bool, Fault> {
-        let Some(route) = E::ROUTES.get(profile.row) else { return Ok(true) };
-        let Some(exists) = route.exists else { return Ok(true) };
+        let Some(route) = E::ROUTES.get(profile.row) else {
+            return Ok(true);
+        };
+        let Some(exists) = route.exists else {
+            return Ok(true);
+        };
         call.captures = Captures(capture(route.pattern, call.path).unwrap_or_default());
         exists(self, call).await
     }
@@ -201,7 +246,11 @@ impl<E: Routed> Engine for E {
         };
         let handler = E::ROUTES.get(profile.row).and_then(|route| {
             call.captures = Captures(capture(route.pattern, call.path)?);
-            route.operations.iter().find(|(served, _)| *served == verb).map(|(_, handler)| *handler)
+            route
+                .operations
+                .iter()
+                .find(|(served, _)| *served == verb)
+                .map(|(_, handler)| *handler)
         });
         match handler {
             Some(handler) => handler(self, call).await,
@@ -213,14 +262,26 @@ impl<E: Routed> Engine for E {
         Routed::mount(self, view, config).await
     }
 
-    async fn renew(&self, view: &View, token: &crate::token::Entry) -> Result<crate::outcome::Login, Fault> {
+    async fn renew(
+        &self,
+        view: &View,
+        token: &crate::token::Entry,
+    ) -> Result<crate::outcome::Login, Fault> {
         Routed::renew(self, view, token).await
     }
 
     fn routes(&self) -> Vec<Listed> {
         let row = |route: &Route<E>| {
             let (pattern, access) = (route.pattern, route.access);
-            route.operations.iter().map(move |(verb, _)| Listed { pattern, access, verb: *verb }).collect::<Vec<_>>()
+            route
+                .operations
+                .iter()
+                .map(move |(verb, _)| Listed {
+                    pattern,
+                    access,
+                    verb: *verb,
+                })
+                .collect::<Vec<_>>()
         };
         E::ROUTES.iter().flat_map(row).collect()
     }

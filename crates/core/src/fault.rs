@@ -40,7 +40,11 @@ pub struct Fault {
 
 impl Fault {
     fn new(kind: Kind, public: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, public: public.into(), internal: None }
+        Self {
+            kind,
+            public: public.into(),
+            internal: None,
+        }
     }
 
     /// The caller broke a rule; `public` says which.
@@ -58,6 +62,15 @@ impl Fault {
     #[must_use]
     pub fn missing() -> Self {
         Self::new(Kind::Missing, "")
+    }
+
+    /// Nothing is mounted there.
+    #[must_use]
+    pub fn no_route() -> Self {
+        Self::new(
+            Kind::Unsupported,
+            "no handler for route: nothing is mounted there",
+        )
     }
 
     /// Not served here; `public` names what is not.

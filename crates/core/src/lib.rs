@@ -1,7 +1,32 @@
-//! The vault, free of HTTP
+//! The vault, free of HTTP: requests come in by [`Vault::handle`] and leave as a [`Reply`].
+//!
+//! It knows no sockets, no status codes and no terminal, and nothing of what engines store. Start
+//! reading at `pipeline`, which is the life of a request, and at [`engine`], which is what secret
+//! engines and auth methods implement.
 
 pub mod audit;
+pub mod clock;
+mod devices;
+pub mod engine;
+mod fault;
 pub mod json;
-pub mod operation;
+pub mod mount;
+mod operation;
+mod outcome;
 pub mod path;
+mod pipeline;
 pub mod policy;
+mod registry;
+mod reply;
+mod request;
+mod system;
+pub mod token;
+mod vault;
+
+pub use fault::{Fault, Kind};
+pub use operation::{Operation, Verb};
+pub use outcome::{Login, Outcome, Response};
+pub use registry::Offer;
+pub use reply::{Answer, Reply, Standing};
+pub use request::{Arrival, Call, Caller, Captures, Peer, Query};
+pub use vault::{Info, Parts, SealChoice, Vault};

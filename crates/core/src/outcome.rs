@@ -18,6 +18,8 @@ pub enum Outcome {
     Auth(Box<crate::token::Issued>, Vec<String>),
     /// The body is answered as it stands, outside the usual envelope.
     Bare(Data),
+    /// A wrapping token that took over the reply of another.
+    Rewrapped(Box<crate::token::Issued>),
     /// The stored reply of a wrapping token, answered as it stands.
     Unwrapped(Data),
 }
@@ -34,7 +36,10 @@ impl Response {
     /// Data without warnings.
     #[must_use]
     pub const fn of(data: Data) -> Self {
-        Self { data, warnings: Vec::new() }
+        Self {
+            data,
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -44,7 +49,9 @@ impl Outcome {
     /// # Errors
     /// When it does not serialize: a defect.
     pub fn data(data: &impl serde::Serialize) -> Result<Self, crate::Fault> {
-        Ok(Self::Data(Response::of(Data::of(data).map_err(crate::Fault::internal)?)))
+        Ok(Self::Data(Response::of(
+            Data::of(data).map_err(crate::Fault::internal)?,
+        )))
     }
 
     /// The answer to LIST: names, or nothing there.
@@ -56,7 +63,11 @@ impl Outcome {
         struct Keys<'a> {
             keys: &'a [String],
         }
-        if keys.is_empty() { Err(crate::Fault::missing()) } else { Self::data(&Keys { keys }) }
+        if keys.is_empty() {
+            Err(crate::Fault::missing())
+        } else {
+            Self::data(&Keys { keys })
+        }
     }
 }
 

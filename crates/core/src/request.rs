@@ -64,7 +64,10 @@ impl Query {
     /// The first parameter of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -77,7 +80,10 @@ impl<'a> Captures<'a> {
     /// when nothing followed.
     #[must_use]
     pub fn get(&self, name: &str) -> &'a str {
-        self.0.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+        self.0
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map_or("", |(_, value)| value)
     }
 }
 
@@ -142,6 +148,8 @@ pub struct Call<'a> {
     pub view: &'a View,
     /// When the request was admitted.
     pub now: Time,
+    /// The caller asked for a wrapped reply.
+    pub wraps: bool,
 }
 
 impl Call<'_> {

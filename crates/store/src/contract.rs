@@ -173,6 +173,12 @@ pub enum Commit {
     Conflict,
 }
 
+impl Commit {
+    /// For transactions without conditions, which cannot conflict, and for those where losing is as
+    /// good as winning.
+    pub const fn ignore(self) {}
+}
+
 /// What one transaction did to one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {

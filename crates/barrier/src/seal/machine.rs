@@ -97,6 +97,7 @@ impl MachineSeal {
                 threshold: 0,
             },
             wrapped: self.wrap(root).await?,
+            recovery: None,
         })
     }
 }

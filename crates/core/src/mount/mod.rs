@@ -5,7 +5,7 @@
 
 mod table;
 
-pub use table::{Table, TableError};
+pub use table::{Table, TableError, describe};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -94,5 +94,9 @@ impl Mount {
 }
 
 const fn or_system(seconds: u64) -> Duration {
-    if seconds == 0 { SYSTEM_TTL } else { Duration::from_secs(seconds) }
+    if seconds == 0 {
+        SYSTEM_TTL
+    } else {
+        Duration::from_secs(seconds)
+    }
 }

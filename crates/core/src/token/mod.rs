@@ -1,5 +1,16 @@
 //! Service tokens: made, looked up, renewed, counted and revoked with their children.
+//!
+//! [`Entry`] is what is stored of a token (never the token), [`Store`] where it lives, [`lifetime`]
+//! the rules of TTLs, [`Tokens`] the `auth/token` mount.
 
 mod entry;
+pub mod lifetime;
+mod mount;
+mod store;
 
 pub use entry::{Entry, Issued, Purpose};
+pub use mount::Tokens;
+pub use store::{NewToken, SERVICE_PREFIX, Spent, Store};
+
+/// The policy of wrapping tokens.
+pub const WRAPPING_POLICY: &str = include_str!("wrapping_policy.hcl");

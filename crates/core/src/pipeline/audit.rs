@@ -1,0 +1,339 @@
+//! The audit ticket: opened before anything is done, finished before anything is answered.
+//!
+//! A request that changes something waits until the record of its intent is on a device. One that
+//! changes nothing may start at once: its answer waits for both records, and they are written in
+//! order.
+
+use super::authorize::Authorized;
+use super::facts::Facts;
+use super::lease::{Envelope, Settled, Settlement};
+use super::{Refused, render};
+use crate::audit::record::{self, Response, TokenFacts, Wrap};
+use crate::audit::{Intent, MountFragment, Payload, TokenFragment};
+use crate::devices::Pending;
+use crate::engine::Effect;
+use crate::fault::{Fault, Kind};
+use crate::reply::{Answer, Reply};
+use crate::request::{Caller, Peer};
+use crate::token::Entry;
+use crate::vault::Services;
+
+/// A request whose intent is recorded. Only this room makes one.
+pub(super) struct Intended {
+    authorized: Authorized,
+    ticket: Ticket,
+}
+
+impl Intended {
+    pub(super) fn open(self) -> (Authorized, Ticket) {
+        (self.authorized, self.ticket)
+    }
+}
+
+/// Owed: a response record.
+pub(super) struct Ticket {
+    intent: Intent,
+    /// The intent's record, where its acceptance is still to be waited for.
+    pending: Option<Pending>,
+}
+
+/// Records the intent.
+pub(super) async fn intend(services: &Services, authorized: Authorized) -> Result<Intended, Reply> {
+    let facts = authorized.facts();
+    let failed = |fault| Reply::new(facts.id.clone(), Answer::Fault(fault));
+    let intent = intent(services, facts, true).map_err(failed)?;
+    let pending = services
+        .audit
+        .submit(intent.request(facts.now.nanos(), None));
+    let pending = if authorized.place().profile.effect == Effect::None {
+        Some(pending)
+    } else {
+        pending.accepted().await.map_err(failed)?;
+        None
+    };
+    Ok(Intended {
+        ticket: Ticket { intent, pending },
+        authorized,
+    })
+}
+
+/// Records the outcome, and makes the reply once the record is accepted.
+pub(super) async fn finish(services: &Services, settled: Settled) -> Reply {
+    let Settled {
+        facts,
+        ticket,
+        result,
+    } = settled;
+    let answer = match conclude(services, &facts, ticket, result).await {
+        Ok(answer) => answer,
+        Err(fault) => Answer::Fault(fault),
+    };
+    Reply::new(facts.id, answer)
+}
+
+async fn conclude(
+    services: &Services,
+    facts: &Facts,
+    ticket: Ticket,
+    result: Result<Settlement, Fault>,
+) -> Result<Answer, Fault> {
+    let record = response(services, facts, &ticket.intent, &result)?;
+    // Both are queued before the first is waited for: one batch can take them.
+    let pending = services.audit.submit(record);
+    if let Some(intent) = ticket.pending {
+        intent.accepted().await?;
+    }
+    pending.accepted().await?;
+    if let Err(fault) = &result {
+        note(facts, fault);
+    }
+    answer(facts, result?)
+}
+
+/// Records a refusal like a success: both lines, with the error.
+pub(super) async fn refuse(services: &Services, refused: Refused) -> Reply {
+    let Refused { facts, fault } = refused;
+    note(&facts, &fault);
+    let fault = match record_refusal(services, &facts, &fault).await {
+        Ok(()) => fault,
+        Err(failed) => failed,
+    };
+    Reply::new(facts.id, Answer::Fault(fault))
+}
+
+async fn record_refusal(services: &Services, facts: &Facts, fault: &Fault) -> Result<(), Fault> {
+    let intent = intent(services, facts, false)?;
+    let error = public(fault);
+    let first = services
+        .audit
+        .submit(intent.request(facts.now.nanos(), Some(error)));
+    let response = Response {
+        error: Some(error),
+        ..Response::default()
+    };
+    let record = intent
+        .response(
+            services.audit.salt(),
+            services.clock.now().nanos(),
+            &response,
+        )
+        .map_err(Fault::internal)?;
+    let second = services.audit.submit(record);
+    first.accepted().await?;
+    second.accepted().await
+}
+
+/// What the log may say and the caller may not, joined with the answer by the request's id.
+fn note(facts: &Facts, fault: &Fault) {
+    let reason = fault.internal_text().unwrap_or_default();
+    match fault.kind() {
+        Kind::Internal | Kind::Unavailable => tracing::error!(
+            request = facts.id,
+            path = facts.path,
+            reason,
+            "request failed"
+        ),
+        _ => tracing::debug!(
+            request = facts.id,
+            path = facts.path,
+            public = fault.public(),
+            reason,
+            "request refused"
+        ),
+    }
+}
+
+fn public(fault: &Fault) -> &str {
+    if fault.kind() == Kind::Missing {
+        "not found"
+    } else {
+        fault.public()
+    }
+}
+
+fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, Fault> {
+    let salt = services.audit.salt();
+    let address = match &facts.peer {
+        Peer::Network(address) => address.ip().to_canonical().to_string(),
+        Peer::Local { .. } => String::new(),
+    };
+    let port = if let Peer::Network(address) = &facts.peer {
+        address.port()
+    } else {
+        0
+    };
+    let mount = facts.point.as_ref().map(|point| {
+        let mount = &point.mount;
+        let class = if mount.class == crate::mount::Class::Auth {
+            "auth"
+        } else {
+            "secret"
+        };
+        MountFragment::new(
+            &format!("{}/", mount.path),
+            &mount.kind,
+            &mount.accessor,
+            class,
+        )
+    });
+    let plain = facts
+        .point
+        .as_ref()
+        .map(|point| point.mount.config.audit_non_hmac_request_keys.as_slice())
+        .unwrap_or_default();
+    let token = facts.caller.token().map(|entry| {
+        fragment(
+            services,
+            entry,
+            facts.token.as_ref().map_or("", |token| token.expose()),
+        )
+    });
+    let policies = ["root".to_owned()];
+    let name = facts.caller.display_name();
+    let caller = match (&facts.caller, &token, &facts.token) {
+        (_, Some(fragment), _) => record::Caller::Token(fragment),
+        (Caller::Local { .. }, ..) => record::Caller::Local {
+            display_name: &name,
+            policies: &policies,
+        },
+        (_, None, Some(token)) => record::Caller::Stranger(token.expose()),
+        (_, None, None) => record::Caller::Nobody,
+    };
+    let request = record::Request {
+        caller,
+        verdict: facts.caller.token().map(|_| record::Verdict {
+            allowed,
+            granting: &[],
+        }),
+        remaining_uses: facts
+            .caller
+            .token()
+            .and_then(|entry| entry.uses_left)
+            .map_or(0, u64::from),
+        id: &facts.id,
+        operation: facts.operation.as_str(),
+        mount: mount.as_ref(),
+        path: &facts.path,
+        data: Some(Payload::Json {
+            json: facts.body.as_bytes(),
+            plain,
+        }),
+        remote_address: &address,
+        remote_port: port,
+        wrap_ttl: facts.wrap_ttl.map_or(0, |ttl| ttl.as_secs()),
+        headers: &[],
+    };
+    Intent::new(salt, &request).map_err(Fault::internal)
+}
+
+fn fragment(services: &Services, entry: &Entry, token: &str) -> TokenFragment {
+    let issued = entry.created.rfc3339();
+    TokenFragment::new(services.audit.salt(), &token_facts(entry, token, &issued))
+}
+
+fn token_facts<'a>(entry: &'a Entry, token: &'a str, issued: &'a str) -> TokenFacts<'a> {
+    TokenFacts {
+        client_token: token,
+        accessor: &entry.accessor,
+        display_name: &entry.display_name,
+        policies: &entry.policies,
+        token_policies: &entry.policies,
+        metadata: &entry.metadata,
+        entity_id: "",
+        token_type: "service",
+        num_uses: entry.num_uses.into(),
+        token_ttl: entry.creation_ttl,
+        token_issue_time: issued,
+    }
+}
+
+fn response(
+    services: &Services,
+    facts: &Facts,
+    intent: &Intent,
+    result: &Result<Settlement, Fault>,
+) -> Result<record::Record, Fault> {
+    let salt = services.audit.salt();
+    let plain = facts
+        .point
+        .as_ref()
+        .map(|point| point.mount.config.audit_non_hmac_response_keys.as_slice())
+        .unwrap_or_default();
+    let now = services.clock.now().nanos();
+    let write = |response: &Response<'_>| {
+        intent
+            .response(salt, now, response)
+            .map_err(Fault::internal)
+    };
+    match result {
+        Err(fault) => write(&Response {
+            error: Some(public(fault)),
+            ..Response::default()
+        }),
+        Ok(Settlement::Empty) => write(&Response::default()),
+        Ok(Settlement::Bare(data)) => write(&Response {
+            data: Some(Payload::Json {
+                json: data.as_bytes(),
+                plain,
+            }),
+            ..Response::default()
+        }),
+        Ok(Settlement::Envelope { envelope, .. }) => {
+            let Envelope {
+                data,
+                auth,
+                warnings,
+                ..
+            } = envelope;
+            let issued = auth.as_ref().map(|issued| {
+                (
+                    issued,
+                    issued.token.as_ref().map_or("", |token| token.expose()),
+                )
+            });
+            let token = issued.map(|(issued, token)| token_facts(&issued.entry, token, ""));
+            let data = data.as_ref().map(|data| Payload::Json {
+                json: data.as_bytes(),
+                plain,
+            });
+            write(&Response {
+                auth: token.as_ref(),
+                data,
+                warnings,
+                ..Response::default()
+            })
+        }
+        Ok(Settlement::Wrapped(info)) => {
+            let created = info.created.rfc3339();
+            let wrap = Wrap {
+                ttl: info.ttl,
+                token: info.token.expose(),
+                accessor: &info.accessor,
+                creation_time: &created,
+                creation_path: &info.path,
+                wrapped_accessor: Some(info.wrapped_accessor.as_str())
+                    .filter(|accessor| !accessor.is_empty()),
+            };
+            write(&Response {
+                wrap: Some(wrap),
+                ..Response::default()
+            })
+        }
+    }
+}
+
+fn answer(facts: &Facts, settlement: Settlement) -> Result<Answer, Fault> {
+    Ok(match settlement {
+        Settlement::Empty => Answer::Empty,
+        Settlement::Bare(data) => Answer::Body(data.into_bytes()),
+        Settlement::Wrapped(info) => Answer::Body(render::wrapped(&facts.id, &info)?),
+        Settlement::Envelope {
+            envelope,
+            gone: true,
+        } => Answer::Gone(render::envelope(&facts.id, &envelope)?),
+        Settlement::Envelope {
+            envelope,
+            gone: false,
+        } => Answer::Body(render::envelope(&facts.id, &envelope)?),
+    })
+}

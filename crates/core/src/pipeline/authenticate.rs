@@ -1,0 +1,113 @@
+//! Authenticate: who calls, and where the request goes. The route's profile says whether anybody
+//! needs to be known at all.
+
+use super::Refused;
+use super::admit::Admitted;
+use super::facts::Facts;
+use crate::engine::{Access, Profile};
+use crate::fault::Fault;
+use crate::path::Path;
+use crate::registry::{MountPoint, Tables};
+use crate::request::{Caller, Peer};
+use crate::token::{Purpose, Spent};
+use crate::vault::Services;
+use std::sync::Arc;
+
+/// Where a request goes, if anywhere.
+pub(super) struct Place {
+    pub(super) point: Arc<MountPoint>,
+    /// The path below the mount.
+    pub(super) relative: Path,
+    pub(super) profile: Profile,
+}
+
+/// A request whose caller is proven.
+pub(super) struct Authenticated {
+    pub(super) facts: Box<Facts>,
+    pub(super) path: Path,
+    pub(super) tables: Arc<Tables>,
+    /// Why there is no place is told only to callers whose policies allow the path.
+    pub(super) place: Result<Place, Fault>,
+    /// The token's last use: it is revoked when the request is over.
+    pub(super) last_use: bool,
+}
+
+pub(super) async fn authenticate(
+    services: &Services,
+    admitted: Admitted,
+) -> Result<Authenticated, Refused> {
+    let Admitted { mut facts, path } = admitted;
+    let tables = match services.registry.fresh().await {
+        Ok(tables) => tables,
+        Err(fault) => return Err(Refused { facts, fault }),
+    };
+    let place = place(&tables, &path, &facts);
+    if let Ok(place) = &place {
+        facts.point = Some(place.point.clone());
+    }
+    let anonymous = place
+        .as_ref()
+        .is_ok_and(|place| place.profile.access == Access::Anonymous);
+    match identify(services, &facts, anonymous).await {
+        Ok((caller, last_use)) => {
+            facts.caller = caller;
+            Ok(Authenticated {
+                facts,
+                path,
+                tables,
+                place,
+                last_use,
+            })
+        }
+        Err(fault) => Err(Refused { facts, fault }),
+    }
+}
+
+fn place(tables: &Tables, path: &Path, facts: &Facts) -> Result<Place, Fault> {
+    let Some((point, relative)) = tables.route(path) else {
+        return Err(Fault::no_route());
+    };
+    let Some(engine) = &point.engine else {
+        return Err(Fault::unsupported(
+            "this build has no engine for the mount; its data is untouched",
+        ));
+    };
+    let profile = engine.profile(&relative, facts.verb)?;
+    Ok(Place {
+        point: point.clone(),
+        relative,
+        profile,
+    })
+}
+
+async fn identify(
+    services: &Services,
+    facts: &Facts,
+    anonymous: bool,
+) -> Result<(Caller, bool), Fault> {
+    if anonymous {
+        return Ok((Caller::Anonymous, false));
+    }
+    let Some(token) = &facts.token else {
+        return match facts.peer {
+            Peer::Local { uid, admin: true } => Ok((Caller::Local { uid }, false)),
+            _ => Err(Fault::denied().noting("no token")),
+        };
+    };
+    let entry = services.tokens.lookup(facts.now, token).await?;
+    let entry =
+        entry.ok_or_else(|| Fault::denied().noting("the token is unknown, expired or revoked"))?;
+    let from = facts.peer.ip();
+    if !entry.bound_cidrs.is_empty() && !entry.bound_cidrs.iter().any(|net| net.contains(&from)) {
+        return Err(Fault::denied().noting(format!(
+            "token {} is bound to other addresses",
+            entry.accessor
+        )));
+    }
+    if entry.purpose == Purpose::Wrapping {
+        // Not counted here: the transaction that takes the reply out ends the token.
+        return Ok((Caller::Token(Arc::new(entry)), false));
+    }
+    let (entry, spent) = services.tokens.spend(facts.now, entry).await?;
+    Ok((Caller::Token(Arc::new(entry)), spent == Spent::Last))
+}

@@ -1,0 +1,205 @@
+//! The routes that answer outside the pipeline: they must work while the vault is sealed, when there
+//! is no token, no policy and no audit device to ask. None of them returns anything stored.
+//!
+//! The list is closed: a test compares it with the documentation. Only the exact spelling is exempt;
+//! any other form of these paths goes through the pipeline and is refused there.
+
+use crate::fault::Fault;
+use crate::json::{Body, Data};
+use crate::operation::Verb;
+use crate::reply::{Answer, Reply, Standing};
+use crate::request::Arrival;
+use crate::vault::{InitRequest, Initialized, Vault};
+use cofferdam_barrier::seal::shamir;
+use cofferdam_secret::Secret;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One exempt route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exempt {
+    /// `sys/health`.
+    Health,
+    /// `sys/seal-status`.
+    SealStatus,
+    /// `sys/init`, reading.
+    InitStatus,
+    /// `sys/init`, once.
+    Init,
+    /// `sys/unseal`.
+    Unseal,
+    /// `sys/leader`.
+    Leader,
+}
+
+/// The whole list: what is asked, and what serves it.
+pub const ROUTES: &[(Verb, &str, Exempt)] = &[
+    (Verb::Read, "sys/health", Exempt::Health),
+    (Verb::Read, "sys/seal-status", Exempt::SealStatus),
+    (Verb::Read, "sys/init", Exempt::InitStatus),
+    (Verb::Write, "sys/init", Exempt::Init),
+    (Verb::Write, "sys/unseal", Exempt::Unseal),
+    (Verb::Read, "sys/leader", Exempt::Leader),
+];
+
+/// The exempt route of a request, if it is one.
+#[must_use]
+pub(crate) fn route(arrival: &Arrival) -> Option<Exempt> {
+    ROUTES
+        .iter()
+        .find(|(verb, path, _)| *verb == arrival.verb && *path == arrival.path)
+        .map(|(.., exempt)| *exempt)
+}
+
+/// Serves it.
+pub(crate) async fn serve(vault: &Vault, route: Exempt, arrival: Arrival) -> Reply {
+    let id = Uuid::new_v4().to_string();
+    let answer = match answer(vault, route, arrival).await {
+        Ok(answer) => answer,
+        Err(fault) => Answer::Fault(fault),
+    };
+    Reply::new(id, answer)
+}
+
+async fn answer(vault: &Vault, route: Exempt, arrival: Arrival) -> Result<Answer, Fault> {
+    match route {
+        Exempt::Health => health(vault).await,
+        Exempt::SealStatus => body(&vault.seal_status().await?),
+        Exempt::InitStatus => {
+            let initialized = vault.seal_status().await?.initialized;
+            body(&serde_json::json!({ "initialized": initialized }))
+        }
+        Exempt::Init => init(vault, arrival.body).await,
+        Exempt::Unseal => unseal(vault, arrival.body).await,
+        Exempt::Leader => leader(vault),
+    }
+}
+
+async fn health(vault: &Vault) -> Result<Answer, Fault> {
+    #[derive(Serialize)]
+    struct Health<'a> {
+        initialized: bool,
+        sealed: bool,
+        standby: bool,
+        performance_standby: bool,
+        replication_performance_mode: &'static str,
+        replication_dr_mode: &'static str,
+        server_time_utc: u64,
+        version: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cluster_name: Option<&'a str>,
+    }
+    let standing = match vault.standing().await {
+        // Another replica may have initialized meanwhile.
+        Standing::Uninitialized if vault.seal_status().await?.initialized => Standing::Sealed,
+        standing => standing,
+    };
+    let active = standing == Standing::Active;
+    let data = Data::of(&Health {
+        initialized: standing != Standing::Uninitialized,
+        sealed: !active,
+        standby: false,
+        performance_standby: false,
+        replication_performance_mode: if active { "disabled" } else { "unknown" },
+        replication_dr_mode: if active { "disabled" } else { "unknown" },
+        server_time_utc: vault.now().seconds(),
+        version: &vault.info().version,
+        cluster_name: active.then_some(vault.info().cluster_name.as_str()),
+    });
+    Ok(Answer::Health(
+        standing,
+        data.map_err(Fault::internal)?.into_bytes(),
+    ))
+}
+
+fn leader(vault: &Vault) -> Result<Answer, Fault> {
+    if vault.services().is_none() {
+        return Err(Fault::sealed());
+    }
+    // Replicas are equal: whoever is asked leads.
+    body(&serde_json::json!({
+        "ha_enabled": false,
+        "is_self": true,
+        "active_time": "0001-01-01T00:00:00Z",
+        "leader_address": "",
+        "leader_cluster_address": "",
+        "performance_standby": false,
+        "performance_standby_last_remote_wal": 0,
+    }))
+}
+
+async fn init(vault: &Vault, bytes: Secret<Vec<u8>>) -> Result<Answer, Fault> {
+    let request: InitRequest = checked(vault, bytes)?.parse()?;
+    let Initialized {
+        shares,
+        recovery,
+        root_token,
+    } = vault.initialize(&request).await?;
+    let hex: Vec<_> = shares.iter().map(shamir::to_hex).collect();
+    let base64: Vec<_> = shares.iter().map(shamir::to_base64).collect();
+    let (keys, keys_base64) = (list(&hex), list(&base64));
+    let object = if recovery {
+        let none = list(&[]);
+        Data::object()
+            .raw("keys", none.expose())
+            .raw("keys_base64", none.expose())
+            .raw("recovery_keys", keys.expose())
+            .raw("recovery_keys_base64", keys_base64.expose())
+    } else {
+        Data::object()
+            .raw("keys", keys.expose())
+            .raw("keys_base64", keys_base64.expose())
+    };
+    Ok(Answer::Body(
+        object
+            .text("root_token", root_token.expose())
+            .finish()
+            .into_bytes(),
+    ))
+}
+
+/// Shares as a JSON list; they are hex or base64 and need no escapes.
+fn list(shares: &[Secret<String>]) -> Secret<Vec<u8>> {
+    let mut out = cofferdam_secret::Buffer::with_capacity(128);
+    out.push(b"[");
+    for (at, share) in shares.iter().enumerate() {
+        out.push(if at == 0 { b"\"" } else { b",\"" });
+        out.push(share.expose().as_bytes());
+        out.push(b"\"");
+    }
+    out.push(b"]");
+    out.finish()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct UnsealRequest {
+    key: Option<Secret<String>>,
+    reset: crate::json::field::Flag,
+    migrate: crate::json::field::Flag,
+}
+
+async fn unseal(vault: &Vault, bytes: Secret<Vec<u8>>) -> Result<Answer, Fault> {
+    let request: UnsealRequest = checked(vault, bytes)?.parse()?;
+    if request.migrate.0 {
+        return Err(Fault::unsupported("seal migration is not served yet"));
+    }
+    if request.reset.0 {
+        return body(&vault.reset_unseal().await?);
+    }
+    let key = request.key.filter(|key| !key.is_empty());
+    let key = key.ok_or_else(|| {
+        Fault::invalid("'key' must be specified in request body as JSON, or 'reset' set to true")
+    })?;
+    body(&vault.unseal(&key).await?)
+}
+
+fn checked(vault: &Vault, bytes: Secret<Vec<u8>>) -> Result<Body, Fault> {
+    Body::checked(bytes, vault.budget()).map_err(|refusal| Fault::invalid(refusal.to_string()))
+}
+
+fn body(value: &impl Serialize) -> Result<Answer, Fault> {
+    Ok(Answer::Body(
+        Data::of(value).map_err(Fault::internal)?.into_bytes(),
+    ))
+}

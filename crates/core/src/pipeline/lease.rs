@@ -1,0 +1,224 @@
+//! Lease: what a success hands out becomes a token, with a lifetime and an end; and, when the caller
+//! asked for it, a reply that only one holder of a wrapping token can open.
+
+use super::audit::Ticket;
+use super::dispatch::Performed;
+use super::facts::Facts;
+use super::render;
+use crate::clock::Time;
+use crate::fault::Fault;
+use crate::json::Data;
+use crate::mount::Mount;
+use crate::outcome::{Login, Outcome};
+use crate::token::lifetime::{Limits, grant};
+use crate::token::{self, NewToken, Purpose};
+use crate::vault::Services;
+use cofferdam_secret::Secret;
+use std::time::Duration;
+
+/// A request whose outcome is settled: only the audit record is missing before the reply.
+pub(super) struct Settled {
+    pub(super) facts: Box<Facts>,
+    pub(super) ticket: Ticket,
+    pub(super) result: Result<Settlement, Fault>,
+}
+
+/// What the reply will say.
+pub(super) enum Settlement {
+    Empty,
+    Envelope { envelope: Envelope, gone: bool },
+    Bare(Data),
+    Wrapped(WrapInfo),
+}
+
+/// The parts of Vault's response envelope that we fill.
+#[derive(Default)]
+pub(super) struct Envelope {
+    pub(super) data: Option<Data>,
+    pub(super) auth: Option<token::Issued>,
+    pub(super) warnings: Vec<String>,
+    /// The data stands at the top level too.
+    pub(super) lifted: bool,
+}
+
+/// A wrapping token on its way to the caller.
+pub(super) struct WrapInfo {
+    pub(super) token: Secret<String>,
+    pub(super) accessor: String,
+    pub(super) ttl: u64,
+    pub(super) created: Time,
+    pub(super) path: String,
+    /// Of the token inside, if there is one.
+    pub(super) wrapped_accessor: String,
+}
+
+pub(super) async fn issue(services: &Services, performed: Performed) -> Settled {
+    let Performed {
+        facts,
+        profile,
+        result,
+        ticket,
+    } = performed;
+    let settled = match result {
+        Ok(outcome) => settle(services, &facts, profile.lifted, outcome).await,
+        Err(fault) => Err(fault),
+    };
+    Settled {
+        facts,
+        ticket,
+        result: settled,
+    }
+}
+
+async fn settle(
+    services: &Services,
+    facts: &Facts,
+    lifted: bool,
+    outcome: Outcome,
+) -> Result<Settlement, Fault> {
+    let (envelope, gone) = match outcome {
+        Outcome::Done => return Ok(Settlement::Empty),
+        Outcome::Bare(data) | Outcome::Unwrapped(data) => return Ok(Settlement::Bare(data)),
+        Outcome::Rewrapped(issued) => return rewrapped(*issued).map(Settlement::Wrapped),
+        Outcome::Data(response) => (
+            Envelope {
+                data: Some(response.data),
+                warnings: response.warnings,
+                lifted,
+                ..Envelope::default()
+            },
+            false,
+        ),
+        Outcome::Gone(response) => (
+            Envelope {
+                data: Some(response.data),
+                warnings: response.warnings,
+                ..Envelope::default()
+            },
+            true,
+        ),
+        Outcome::Auth(issued, warnings) => (
+            Envelope {
+                auth: Some(*issued),
+                warnings,
+                ..Envelope::default()
+            },
+            false,
+        ),
+        Outcome::Login(login) => (log_in(services, facts, *login).await?, false),
+    };
+    match facts.wrap_ttl.filter(|_| !gone) {
+        Some(ttl) => wrap(services, facts, ttl, &envelope)
+            .await
+            .map(Settlement::Wrapped),
+        None => Ok(Settlement::Envelope { envelope, gone }),
+    }
+}
+
+async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Envelope, Fault> {
+    let Some(point) = &facts.point else {
+        return Err(Fault::internal("a login without a mount"));
+    };
+    let granted = grant(facts.now, facts.now, &limits(&point.mount, &login));
+    let warnings = [login.warnings, granted.warnings].concat();
+    if login.policies.iter().any(|policy| policy == "root") {
+        return Err(Fault::invalid("auth methods cannot create root tokens"));
+    }
+    let mut policies = login.policies;
+    if !login.no_default_policy {
+        policies.push("default".to_owned());
+    }
+    let name = point
+        .mount
+        .path
+        .strip_prefix("auth/")
+        .unwrap_or(&point.mount.path)
+        .replace('/', "-");
+    let display_name = if login.display_name.is_empty() {
+        name
+    } else {
+        format!("{name}-{}", login.display_name)
+    };
+    let issued = services.tokens.create(
+        facts.now,
+        NewToken {
+            policies,
+            display_name,
+            metadata: login.metadata,
+            binding: login.binding,
+            path: facts.path.clone(),
+            mount: point.mount.path.clone(),
+            ttl: Some(granted.ttl),
+            explicit_max_ttl: login.explicit_max_ttl,
+            period: login.period,
+            renewable: true,
+            num_uses: login.num_uses,
+            bound_cidrs: login.bound_cidrs,
+            ..NewToken::default()
+        },
+    );
+    Ok(Envelope {
+        auth: Some(issued.await?),
+        warnings,
+        ..Envelope::default()
+    })
+}
+
+/// The limits of a login by its role and its mount.
+pub(crate) fn limits(mount: &Mount, login: &Login) -> Limits {
+    Limits {
+        asked: None,
+        usual: login.ttl,
+        maximum: login.max_ttl,
+        period: login.period,
+        explicit_max: login.explicit_max_ttl,
+        mount_default: mount.default_ttl(),
+        mount_max: mount.max_ttl(),
+    }
+}
+
+/// Puts a reply into a single-use token.
+async fn wrap(
+    services: &Services,
+    facts: &Facts,
+    ttl: Duration,
+    envelope: &Envelope,
+) -> Result<WrapInfo, Fault> {
+    let reply = render::envelope(&facts.id, envelope)?;
+    let wrapped_accessor = envelope
+        .auth
+        .as_ref()
+        .map_or_else(String::new, |issued| issued.entry.accessor.clone());
+    let issued = services.tokens.create(
+        facts.now,
+        NewToken {
+            policies: vec!["response-wrapping".to_owned()],
+            path: facts.path.clone(),
+            mount: "auth/token".to_owned(),
+            ttl: Some(ttl),
+            explicit_max_ttl: Some(ttl),
+            num_uses: 1,
+            purpose: Purpose::Wrapping,
+            wrapped: Some(reply),
+            ..NewToken::default()
+        },
+    );
+    Ok(WrapInfo {
+        wrapped_accessor,
+        ..rewrapped(issued.await?)?
+    })
+}
+
+fn rewrapped(issued: token::Issued) -> Result<WrapInfo, Fault> {
+    let token = issued
+        .token
+        .ok_or_else(|| Fault::internal("a new token has no text"))?;
+    Ok(WrapInfo {
+        token,
+        accessor: issued.entry.accessor,
+        ttl: issued.lease,
+        created: issued.entry.created,
+        path: issued.entry.path,
+        wrapped_accessor: String::new(),
+    })
+}

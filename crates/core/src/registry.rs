@@ -1,0 +1,437 @@
+//! What every request needs to know and hardly ever changes: mounts and policies, as an immutable
+//! snapshot that is never older than the read barrier.
+//!
+//! [`Registry::fresh`] asks the store for its newest revision and waits until the snapshot has seen
+//! it, so a policy removed on one replica is gone on all of them for every request that begins after
+//! the removal was acknowledged. A task follows the store's watch; nothing polls.
+
+use crate::engine::Engine;
+use crate::fault::Fault;
+use crate::mount::{Class, Mount, Table};
+use crate::path::Path;
+use crate::policy::{Acl, Policy};
+use arc_swap::ArcSwap;
+use cofferdam_barrier::{Barrier, Batch, Commit, Revision, Unsealed, View};
+use cofferdam_secret::Secret;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+
+/// Where the mount table is stored.
+const MOUNTS: &str = "core/mounts";
+/// Where policies are stored, by name.
+const POLICIES: &str = "policy/";
+/// Where the audit table is stored.
+pub(crate) const AUDIT: &str = "core/audit";
+/// Cached rule sets per snapshot; beyond it the cache starts again.
+const ACLS: usize = 4096;
+
+/// A mount with the engine that serves it.
+pub struct MountPoint {
+    /// Its row of the table.
+    pub mount: Mount,
+    /// `None`: this build has no such engine; its data stays untouched.
+    pub engine: Option<Arc<dyn Engine>>,
+    /// Its storage.
+    pub view: View,
+}
+
+/// An engine this vault offers.
+#[derive(Clone)]
+pub struct Offer {
+    /// Secret engine or auth method.
+    pub class: Class,
+    /// The name to enable it by.
+    pub kind: &'static str,
+    /// It.
+    pub engine: Arc<dyn Engine>,
+}
+
+/// One immutable snapshot.
+pub struct Tables {
+    table: Table,
+    table_revision: Option<Revision>,
+    points: HashMap<String, Arc<MountPoint>>,
+    policies: BTreeMap<String, (Arc<Policy>, Arc<str>)>,
+    acls: Mutex<HashMap<Vec<String>, Arc<Acl>>>,
+}
+
+impl Tables {
+    /// The mount that serves a path, and the rest of the path.
+    #[must_use]
+    pub fn route(&self, path: &Path) -> Option<(&Arc<MountPoint>, Path)> {
+        let text = path.as_str();
+        let ends = text
+            .match_indices('/')
+            .map(|(at, _)| at)
+            .chain([text.len()]);
+        for end in ends {
+            if let Some(point) = text.get(..end).and_then(|head| self.points.get(head)) {
+                return path
+                    .strip_prefix(&point.mount.path)
+                    .map(|rest| (point, rest));
+            }
+        }
+        None
+    }
+
+    /// All mounts.
+    #[must_use]
+    pub const fn mounts(&self) -> &Table {
+        &self.table
+    }
+
+    /// The mount at exactly this path.
+    #[must_use]
+    pub fn point(&self, path: &str) -> Option<&Arc<MountPoint>> {
+        self.points.get(path)
+    }
+
+    /// A policy and its text.
+    #[must_use]
+    pub fn policy(&self, name: &str) -> Option<&(Arc<Policy>, Arc<str>)> {
+        self.policies.get(name)
+    }
+
+    /// Those of `names` that no policy has.
+    #[must_use]
+    pub fn unknown(&self, names: &[String]) -> Vec<String> {
+        names
+            .iter()
+            .filter(|name| *name != "root" && !self.policies.contains_key(*name))
+            .cloned()
+            .collect()
+    }
+
+    /// Names of all policies, `root` included.
+    #[must_use]
+    pub fn policy_names(&self) -> Vec<String> {
+        self.policies
+            .keys()
+            .cloned()
+            .chain(["root".to_owned()])
+            .collect()
+    }
+
+    /// The rules of a set of policies. Names without a policy grant nothing, as in Vault.
+    #[must_use]
+    pub fn acl(&self, names: &[String]) -> Arc<Acl> {
+        let mut cache = self
+            .acls
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = cache.get(names) {
+            return known.clone();
+        }
+        let acl = if names.iter().any(|name| name == "root") {
+            Acl::root()
+        } else {
+            Acl::new(
+                names
+                    .iter()
+                    .filter_map(|name| self.policies.get(name))
+                    .map(|(policy, _)| policy.as_ref()),
+            )
+        };
+        let acl = Arc::new(acl);
+        if cache.len() >= ACLS {
+            cache.clear();
+        }
+        cache.insert(names.to_vec(), acl.clone());
+        acl
+    }
+}
+
+/// The snapshots, and the task that renews them.
+pub struct Registry {
+    barrier: Barrier<Unsealed>,
+    offers: Vec<Offer>,
+    current: ArcSwap<Tables>,
+    applied: watch::Sender<Revision>,
+    /// Bumped when the audit table changed; the audit room listens.
+    audit_changed: watch::Sender<u64>,
+}
+
+impl Registry {
+    /// Reads everything once; [`Self::follow`] keeps it true.
+    ///
+    /// # Errors
+    /// When the store fails, or something stored does not pass today's rules.
+    pub async fn open(barrier: Barrier<Unsealed>, offers: Vec<Offer>) -> Result<Arc<Self>, Fault> {
+        let seen = barrier.read_barrier().await?;
+        if barrier.get(MOUNTS).await?.is_none() {
+            let batch = Batch::new()
+                .expect_absent(MOUNTS)
+                .put(MOUNTS, encode(&Table::builtin())?);
+            barrier.commit(batch).await?.ignore();
+        }
+        let tables = load(&barrier, &offers, None, true, true).await?;
+        Ok(Arc::new(Self {
+            barrier,
+            offers,
+            current: ArcSwap::from_pointee(tables),
+            applied: watch::Sender::new(seen),
+            audit_changed: watch::Sender::new(0),
+        }))
+    }
+
+    /// Follows the store until it closes or `stop` says so.
+    pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        loop {
+            let from = *self.applied.borrow();
+            let followed = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                followed = self.follow_from(from) => followed,
+            };
+            let Err(error) = followed else { return };
+            tracing::warn!(
+                reason = error.internal_text(),
+                "the watch on the store broke; reading everything again"
+            );
+            if let Err(fault) = self.reread().await {
+                tracing::error!(
+                    reason = fault.internal_text(),
+                    "cannot read mounts and policies"
+                );
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        }
+    }
+
+    async fn follow_from(&self, from: Revision) -> Result<(), Fault> {
+        let mut watch = self.barrier.watch(from).await?;
+        loop {
+            let event = watch.next().await?;
+            let mounts = event.keys.iter().any(|key| key == MOUNTS);
+            let policies = event.keys.iter().any(|key| key.starts_with(POLICIES));
+            if mounts || policies {
+                if let Err(fault) = self.reload(mounts, policies).await {
+                    // Not applied: requests wait at the barrier rather than use old rules.
+                    tracing::error!(
+                        reason = fault.internal_text(),
+                        "cannot apply a change of mounts or policies"
+                    );
+                    return Err(fault);
+                }
+            }
+            if event.keys.iter().any(|key| key == AUDIT) {
+                self.audit_changed.send_modify(|count| *count += 1);
+            }
+            self.applied.send_replace(event.revision);
+        }
+    }
+
+    async fn reread(&self) -> Result<(), Fault> {
+        let seen = self.barrier.read_barrier().await?;
+        self.reload(true, true).await?;
+        self.audit_changed.send_modify(|count| *count += 1);
+        self.applied
+            .send_modify(|applied| *applied = seen.max(*applied));
+        Ok(())
+    }
+
+    async fn reload(&self, mounts: bool, policies: bool) -> Result<(), Fault> {
+        let tables = load(
+            &self.barrier,
+            &self.offers,
+            Some(&self.current.load()),
+            mounts,
+            policies,
+        )
+        .await?;
+        self.current.store(Arc::new(tables));
+        Ok(())
+    }
+
+    /// The snapshot, not older than the newest revision at the time of the call.
+    ///
+    /// # Errors
+    /// When the store cannot say what is newest.
+    pub async fn fresh(&self) -> Result<Arc<Tables>, Fault> {
+        let newest = self.barrier.read_barrier().await?;
+        self.reach(newest).await?;
+        Ok(self.current.load_full())
+    }
+
+    /// The snapshot as it is, however old: for start-up, before anything follows the store.
+    #[must_use]
+    pub fn current(&self) -> Arc<Tables> {
+        self.current.load_full()
+    }
+
+    async fn reach(&self, revision: Revision) -> Result<(), Fault> {
+        if *self.applied.borrow() >= revision {
+            return Ok(());
+        }
+        let mut applied = self.applied.subscribe();
+        let reached = tokio::time::timeout(
+            std::time::Duration::from_secs(10),
+            applied.wait_for(|at| *at >= revision),
+        )
+        .await;
+        match reached {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Fault::unavailable(
+                "mounts and policies are not up to date; try again",
+                "the watch fell behind",
+            )),
+        }
+    }
+
+    /// Bumped whenever the audit table changes.
+    #[must_use]
+    pub fn audit_changes(&self) -> watch::Receiver<u64> {
+        self.audit_changed.subscribe()
+    }
+
+    /// The barrier below.
+    #[must_use]
+    pub const fn barrier(&self) -> &Barrier<Unsealed> {
+        &self.barrier
+    }
+
+    /// The engine to enable as `kind`.
+    #[must_use]
+    pub fn offer(&self, class: Class, kind: &str) -> Option<&Offer> {
+        self.offers
+            .iter()
+            .find(|offer| offer.class == class && offer.kind == kind)
+    }
+
+    /// What can be enabled.
+    pub fn offers(&self) -> impl Iterator<Item = &Offer> {
+        self.offers.iter()
+    }
+
+    /// Changes the mount table under a compare, and returns when the change is in the snapshot.
+    ///
+    /// # Errors
+    /// What `change` refuses; or the store's failure.
+    pub async fn change_mounts<T>(
+        &self,
+        change: impl Fn(&mut Table) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        for _ in 0..64 {
+            let now = self.fresh().await?;
+            let mut table = now.table.clone();
+            let result = change(&mut table)?;
+            let batch = Batch::new()
+                .expect(MOUNTS, now.table_revision)
+                .put(MOUNTS, encode(&table)?);
+            if let Commit::Done(revision) = self.barrier.commit(batch).await? {
+                self.reach(revision).await?;
+                return Ok(result);
+            }
+        }
+        Err(Fault::unavailable(
+            "the mount table is too busy; try again",
+            "lost every race",
+        ))
+    }
+
+    /// Stores or removes a policy, and returns when it is in force.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn put_policy(&self, name: &str, text: Option<&str>) -> Result<(), Fault> {
+        let key = format!("{POLICIES}{name}");
+        let batch = match text {
+            Some(text) => Batch::new().put(key, Secret::new(text.as_bytes().to_vec())),
+            None => Batch::new().delete(key),
+        };
+        if let Commit::Done(revision) = self.barrier.commit(batch).await? {
+            self.reach(revision).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads what changed, and takes the rest from `old`.
+async fn load(
+    barrier: &Barrier<Unsealed>,
+    offers: &[Offer],
+    old: Option<&Tables>,
+    mounts: bool,
+    policies: bool,
+) -> Result<Tables, Fault> {
+    let (table, table_revision) = match old {
+        Some(old) if !mounts => (old.table.clone(), old.table_revision),
+        _ => read_table(barrier).await?,
+    };
+    let policies = match old {
+        Some(old) if !policies => old.policies.clone(),
+        _ => read_policies(barrier).await?,
+    };
+    let points = table
+        .iter()
+        .map(|mount| (mount.path.clone(), Arc::new(point(barrier, offers, mount))))
+        .collect();
+    Ok(Tables {
+        table,
+        table_revision,
+        points,
+        policies,
+        acls: Mutex::default(),
+    })
+}
+
+fn point(barrier: &Barrier<Unsealed>, offers: &[Offer], mount: &Mount) -> MountPoint {
+    let engine = offers
+        .iter()
+        .find(|offer| offer.class == mount.class && offer.kind == mount.kind);
+    MountPoint {
+        mount: mount.clone(),
+        engine: engine.map(|offer| offer.engine.clone()),
+        view: barrier.view(mount.storage()),
+    }
+}
+
+async fn read_table(barrier: &Barrier<Unsealed>) -> Result<(Table, Option<Revision>), Fault> {
+    match barrier.get(MOUNTS).await? {
+        Some(stored) => {
+            let table = serde_json::from_slice(stored.value.expose())
+                .map_err(|_| Fault::internal("the stored mount table does not parse"))?;
+            Ok((table, Some(stored.revision)))
+        }
+        None => Ok((Table::builtin(), None)),
+    }
+}
+
+async fn read_policies(
+    barrier: &Barrier<Unsealed>,
+) -> Result<BTreeMap<String, (Arc<Policy>, Arc<str>)>, Fault> {
+    let mut all = BTreeMap::new();
+    insert(&mut all, "default", crate::policy::DEFAULT)?;
+    insert(&mut all, "response-wrapping", crate::token::WRAPPING_POLICY)?;
+    let mut after: Option<String> = None;
+    loop {
+        let page = barrier.range(POLICIES, after.as_deref(), 512).await?;
+        for opened in &page.entries {
+            let name = opened.key.trim_start_matches(POLICIES);
+            let text = std::str::from_utf8(opened.value.expose())
+                .map_err(|_| Fault::internal("a stored policy is not text"))?;
+            insert(&mut all, name, text)?;
+        }
+        after = page.entries.last().map(|last| last.key.clone());
+        if !page.more || after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+fn insert(
+    all: &mut BTreeMap<String, (Arc<Policy>, Arc<str>)>,
+    name: &str,
+    text: &str,
+) -> Result<(), Fault> {
+    let policy = Policy::parse(name, text)
+        .map_err(|_| Fault::internal(format!("stored policy {name} does not parse")))?;
+    all.insert(name.to_owned(), (Arc::new(policy), text.into()));
+    Ok(())
+}
+
+fn encode(table: &Table) -> Result<Secret<Vec<u8>>, Fault> {
+    serde_json::to_vec(table)
+        .map(Secret::new)
+        .map_err(Fault::internal)
+}

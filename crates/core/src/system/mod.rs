@@ -1,0 +1,190 @@
+//! The `sys/` mount: control of the vault, through the same pipeline as everything else.
+//!
+//! One file per resource. What must work sealed is not here but in `pipeline::exempt`.
+
+mod audit;
+mod capabilities;
+mod internal;
+mod mounts;
+mod policies;
+mod seal;
+mod tools;
+mod tune;
+mod wrapping;
+
+use crate::engine::{Access, Route, Routed};
+use crate::fault::Fault;
+use crate::operation::Verb::{Delete, List, Read, Write};
+use crate::vault::Services;
+use std::sync::{Arc, OnceLock, Weak};
+
+/// The engine of `sys/`.
+#[derive(Default)]
+pub struct System {
+    pub(crate) services: OnceLock<Weak<Services>>,
+}
+
+impl System {
+    fn services(&self) -> Result<Arc<Services>, Fault> {
+        self.services
+            .get()
+            .and_then(Weak::upgrade)
+            .ok_or_else(Fault::sealed)
+    }
+}
+
+impl Routed for System {
+    const ROUTES: &'static [Route<Self>] = &[
+        Route::new(
+            "mounts",
+            &[(Read, |e, c| Box::pin(mounts::list_secrets(e, c)))],
+        )
+        .with_slash()
+        .lifted(),
+        Route::new(
+            "mounts/*path",
+            &[
+                (Read, |e, c| Box::pin(mounts::read_secret(e, c))),
+                (Write, |e, c| Box::pin(mounts::enable_secret(e, c))),
+                (Delete, |e, c| Box::pin(mounts::disable_secret(e, c))),
+            ],
+        )
+        .with_slash()
+        .lifted(),
+        Route::new("auth", &[(Read, |e, c| Box::pin(mounts::list_auth(e, c)))])
+            .with_slash()
+            .lifted(),
+        Route::new(
+            "auth/*path",
+            &[
+                (Read, |e, c| Box::pin(mounts::read_auth(e, c))),
+                (Write, |e, c| Box::pin(mounts::enable_auth(e, c))),
+                (Delete, |e, c| Box::pin(mounts::disable_auth(e, c))),
+            ],
+        )
+        .with_slash()
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "policy",
+            &[
+                (Read, |e, c| Box::pin(policies::list_old(e, c))),
+                (List, |e, c| Box::pin(policies::list_old(e, c))),
+            ],
+        )
+        .with_slash()
+        .lifted(),
+        Route::new(
+            "policy/:name",
+            &[
+                (Read, |e, c| Box::pin(policies::read_old(e, c))),
+                (Write, |e, c| Box::pin(policies::write(e, c))),
+                (Delete, |e, c| Box::pin(policies::delete(e, c))),
+            ],
+        )
+        .lifted(),
+        Route::new(
+            "policies/acl",
+            &[
+                (Read, |e, c| Box::pin(policies::list(e, c))),
+                (List, |e, c| Box::pin(policies::list(e, c))),
+            ],
+        )
+        .with_slash(),
+        Route::new(
+            "policies/acl/:name",
+            &[
+                (Read, |e, c| Box::pin(policies::read(e, c))),
+                (Write, |e, c| Box::pin(policies::write(e, c))),
+                (Delete, |e, c| Box::pin(policies::delete(e, c))),
+            ],
+        ),
+        Route::new("audit", &[(Read, |e, c| Box::pin(audit::list(e, c)))])
+            .with_slash()
+            .lifted()
+            .access(Access::Sudo),
+        Route::new(
+            "audit/:path",
+            &[
+                (Write, |e, c| Box::pin(audit::enable(e, c))),
+                (Delete, |e, c| Box::pin(audit::disable(e, c))),
+            ],
+        )
+        .with_slash()
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "audit/:path/chain",
+            &[(Read, |e, c| Box::pin(audit::chain(e, c)))],
+        )
+        .access(Access::Sudo),
+        Route::new(
+            "audit-hash/:path",
+            &[(Write, |e, c| Box::pin(audit::hash(e, c)))],
+        )
+        .with_slash()
+        .lifted(),
+        Route::new(
+            "capabilities",
+            &[(Write, |e, c| Box::pin(capabilities::of_token(e, c)))],
+        )
+        .lifted(),
+        Route::new(
+            "capabilities-self",
+            &[(Write, |e, c| Box::pin(capabilities::of_self(e, c)))],
+        )
+        .lifted(),
+        Route::new(
+            "capabilities-accessor",
+            &[(Write, |e, c| Box::pin(capabilities::of_accessor(e, c)))],
+        )
+        .lifted(),
+        Route::new(
+            "wrapping/wrap",
+            &[(Write, |e, c| Box::pin(wrapping::wrap(e, c)))],
+        ),
+        Route::new(
+            "wrapping/unwrap",
+            &[(Write, |e, c| Box::pin(wrapping::unwrap(e, c)))],
+        ),
+        Route::new(
+            "wrapping/lookup",
+            &[
+                (Write, |e, c| Box::pin(wrapping::lookup(e, c))),
+                (Read, |e, c| Box::pin(wrapping::lookup(e, c))),
+            ],
+        ),
+        Route::new(
+            "wrapping/rewrap",
+            &[(Write, |e, c| Box::pin(wrapping::rewrap(e, c)))],
+        ),
+        Route::new(
+            "tools/random",
+            &[(Write, |e, c| Box::pin(tools::random(e, c)))],
+        ),
+        Route::new(
+            "tools/random/:first",
+            &[(Write, |e, c| Box::pin(tools::random(e, c)))],
+        ),
+        Route::new(
+            "tools/random/:source/:bytes",
+            &[(Write, |e, c| Box::pin(tools::random(e, c)))],
+        ),
+        Route::new(
+            "internal/ui/mounts",
+            &[(Read, |e, c| Box::pin(internal::mounts(e, c)))],
+        ),
+        Route::new(
+            "internal/ui/mounts/*path",
+            &[(Read, |e, c| Box::pin(internal::mount(e, c)))],
+        )
+        .with_slash(),
+        Route::new("seal", &[(Write, |e, c| Box::pin(seal::seal(e, c)))]).access(Access::Sudo),
+        Route::new(
+            "key-status",
+            &[(Read, |e, c| Box::pin(seal::key_status(e, c)))],
+        )
+        .lifted(),
+        Route::new("rotate", &[(Write, |e, c| Box::pin(seal::rotate(e, c)))]).access(Access::Sudo),
+    ];
+}

@@ -1,0 +1,342 @@
+//! `sys/mounts` and `sys/auth`: what is mounted where.
+
+use super::{System, tune};
+use crate::fault::Fault;
+use crate::json::Data;
+use crate::json::field::{Flag, Pairs, Ttl, Words};
+use crate::mount::{Class, Mount, MountConfig, describe};
+use crate::outcome::{Outcome, Response};
+use crate::path::{Name, Path};
+use crate::registry::Registry;
+use crate::request::Call;
+use crate::vault::{Services, erase};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub(super) async fn list_secrets(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    list(engine, &call, Class::Secret).await
+}
+
+pub(super) async fn list_auth(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    list(engine, &call, Class::Auth).await
+}
+
+pub(super) async fn read_secret(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    read(engine, &call, Class::Secret).await
+}
+
+pub(super) async fn read_auth(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    read(engine, &call, Class::Auth).await
+}
+
+pub(super) async fn enable_secret(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    write(engine, &call, Class::Secret).await
+}
+
+pub(super) async fn enable_auth(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    write(engine, &call, Class::Auth).await
+}
+
+pub(super) async fn disable_secret(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    disable(engine, &call, Class::Secret).await
+}
+
+pub(super) async fn disable_auth(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    disable(engine, &call, Class::Auth).await
+}
+
+/// The mount's full path, and whether the request is about its settings.
+pub(super) fn target(call: &Call<'_>, class: Class) -> Result<(Path, bool), Fault> {
+    let text = call.capture("path");
+    let (text, tuning) = text
+        .strip_suffix("/tune")
+        .map_or((text, false), |head| (head, true));
+    let full = if class == Class::Auth {
+        format!("auth/{text}")
+    } else {
+        text.to_owned()
+    };
+    let path = Path::parse(&full).map_err(|error| Fault::invalid(error.to_string()))?;
+    Ok((path, tuning))
+}
+
+/// A mount as Vault shows it.
+#[derive(Serialize)]
+pub(super) struct Shown<'a> {
+    accessor: &'a str,
+    config: ShownConfig<'a>,
+    deprecation_status: &'static str,
+    description: &'a str,
+    external_entropy_access: bool,
+    local: bool,
+    options: Option<&'a BTreeMap<String, String>>,
+    plugin_version: &'static str,
+    running_plugin_version: &'static str,
+    running_sha256: &'static str,
+    seal_wrap: bool,
+    r#type: &'a str,
+    uuid: &'a str,
+}
+
+#[derive(Serialize)]
+struct ShownConfig<'a> {
+    default_lease_ttl: u64,
+    force_no_cache: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    listing_visibility: &'a str,
+    max_lease_ttl: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    audit_non_hmac_request_keys: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    audit_non_hmac_response_keys: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    passthrough_request_headers: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    allowed_response_headers: &'a [String],
+}
+
+pub(super) fn show(mount: &Mount) -> Shown<'_> {
+    let config = &mount.config;
+    let token_type = if config.token_type.is_empty() {
+        "default-service"
+    } else {
+        &config.token_type
+    };
+    Shown {
+        accessor: &mount.accessor,
+        config: ShownConfig {
+            default_lease_ttl: config.default_lease_ttl,
+            force_no_cache: config.force_no_cache,
+            listing_visibility: &config.listing_visibility,
+            max_lease_ttl: config.max_lease_ttl,
+            token_type: (mount.class == Class::Auth).then_some(token_type),
+            audit_non_hmac_request_keys: &config.audit_non_hmac_request_keys,
+            audit_non_hmac_response_keys: &config.audit_non_hmac_response_keys,
+            passthrough_request_headers: &config.passthrough_request_headers,
+            allowed_response_headers: &config.allowed_response_headers,
+        },
+        deprecation_status: "supported",
+        description: &mount.description,
+        external_entropy_access: false,
+        local: mount.local,
+        options: (!config.options.is_empty()).then_some(&config.options),
+        plugin_version: "",
+        running_plugin_version: "",
+        running_sha256: "",
+        seal_wrap: mount.seal_wrap,
+        r#type: &mount.kind,
+        uuid: &mount.uuid,
+    }
+}
+
+/// The name under which lists show a mount: without `auth/`, with a slash at the end.
+pub(super) fn listed_name(mount: &Mount) -> String {
+    let name = if mount.class == Class::Auth {
+        mount.path.strip_prefix("auth/").unwrap_or(&mount.path)
+    } else {
+        &mount.path
+    };
+    format!("{name}/")
+}
+
+async fn list(engine: &System, _call: &Call<'_>, class: Class) -> Result<Outcome, Fault> {
+    let tables = engine.services()?.registry.fresh().await?;
+    let mounts: BTreeMap<_, _> = tables
+        .mounts()
+        .iter()
+        .filter(|mount| mount.class == class)
+        .map(|mount| (listed_name(mount), show(mount)))
+        .collect();
+    Outcome::data(&mounts)
+}
+
+async fn read(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome, Fault> {
+    let (path, tuning) = target(call, class)?;
+    let tables = engine.services()?.registry.fresh().await?;
+    let mount = tables
+        .mounts()
+        .get(path.as_str())
+        .filter(|mount| mount.class == class);
+    let mount = mount.ok_or_else(|| {
+        Fault::invalid("no mount at this path; list them with: cofferdam secrets list")
+    })?;
+    let data = if tuning {
+        Data::of(&tune::show(mount))
+    } else {
+        Data::of(&show(mount))
+    };
+    Ok(Outcome::Data(Response::of(data.map_err(Fault::internal)?)))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Enable {
+    r#type: String,
+    description: String,
+    config: WantedConfig,
+    options: Option<Pairs>,
+    local: Flag,
+    seal_wrap: Flag,
+    external_entropy_access: Flag,
+    plugin_name: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WantedConfig {
+    default_lease_ttl: Ttl,
+    max_lease_ttl: Ttl,
+    force_no_cache: Flag,
+    listing_visibility: String,
+    audit_non_hmac_request_keys: Words,
+    audit_non_hmac_response_keys: Words,
+    passthrough_request_headers: Words,
+    allowed_response_headers: Words,
+    token_type: String,
+    plugin_name: String,
+    options: Option<Pairs>,
+}
+
+async fn write(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome, Fault> {
+    let (path, tuning) = target(call, class)?;
+    let services = engine.services()?;
+    if tuning {
+        return tune::write(&services, call, class, &path).await;
+    }
+    let mount = wanted(call, class, &path)?;
+    let offer = services
+        .registry
+        .offer(class, &mount.kind)
+        .ok_or_else(|| unknown_kind(&services.registry, class))?;
+    if matches!(offer.kind, "system" | "token" | "cubbyhole") {
+        return Err(Fault::invalid(
+            "there is exactly one mount of this type, and it is built in",
+        ));
+    }
+    services
+        .registry
+        .change_mounts(|table| {
+            table
+                .add(mount.clone())
+                .map_err(|error| Fault::invalid(error.to_string()))
+        })
+        .await?;
+    let view = services.barrier().view(mount.storage());
+    if let Err(fault) = offer.engine.mount(&view, &mount.config).await {
+        services
+            .registry
+            .change_mounts(|table| Ok(table.remove(&mount.path).is_ok()))
+            .await?;
+        erase(services.barrier(), &mount.storage()).await?;
+        return Err(fault);
+    }
+    Ok(Outcome::Done)
+}
+
+fn wanted(call: &Call<'_>, class: Class, path: &Path) -> Result<Mount, Fault> {
+    let wanted: Enable = call.body.parse()?;
+    for segment in path.segments() {
+        Name::parse(segment).map_err(|_| {
+            Fault::invalid("a mount path has letters, digits, '-', '_' and '.' only")
+        })?;
+    }
+    let config = wanted.config;
+    let kind = [wanted.r#type, wanted.plugin_name, config.plugin_name]
+        .into_iter()
+        .find(|kind| !kind.is_empty());
+    let kind =
+        kind.ok_or_else(|| Fault::invalid("field type: missing; it names the engine to enable"))?;
+    if wanted.external_entropy_access.0 {
+        return Err(Fault::unsupported(
+            "field external_entropy_access: not served",
+        ));
+    }
+    let mut options = wanted
+        .options
+        .or(config.options)
+        .map(|pairs| pairs.0)
+        .unwrap_or_default();
+    // Vault's name for version 2 of its key-value engine.
+    let kind = if kind == "kv-v2" {
+        options.insert("version".to_owned(), "2".to_owned());
+        "kv".to_owned()
+    } else {
+        kind
+    };
+    let config = MountConfig {
+        default_lease_ttl: config.default_lease_ttl.0.as_secs(),
+        max_lease_ttl: config.max_lease_ttl.0.as_secs(),
+        force_no_cache: config.force_no_cache.0,
+        listing_visibility: tune::visibility(config.listing_visibility)?,
+        audit_non_hmac_request_keys: config.audit_non_hmac_request_keys.0,
+        audit_non_hmac_response_keys: config.audit_non_hmac_response_keys.0,
+        passthrough_request_headers: config.passthrough_request_headers.0,
+        allowed_response_headers: config.allowed_response_headers.0,
+        token_type: tune::token_type(config.token_type)?,
+        options,
+    };
+    tune::check(&config)?;
+    let mut mount = describe(
+        path.as_str(),
+        class,
+        &kind,
+        tune::description(wanted.description)?,
+        config,
+    );
+    mount.local = wanted.local.0;
+    mount.seal_wrap = wanted.seal_wrap.0;
+    Ok(mount)
+}
+
+fn unknown_kind(registry: &Registry, class: Class) -> Fault {
+    let mut kinds: Vec<_> = registry
+        .offers()
+        .filter(|offer| offer.class == class)
+        .map(|offer| offer.kind)
+        .collect();
+    kinds.retain(|kind| !matches!(*kind, "system" | "token" | "cubbyhole"));
+    Fault::unsupported(format!(
+        "field type: not an engine this server has; it has: {}",
+        kinds.join(", ")
+    ))
+}
+
+async fn disable(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome, Fault> {
+    let (path, tuning) = target(call, class)?;
+    if tuning {
+        return Err(Fault::unsupported("unsupported operation"));
+    }
+    let services = engine.services()?;
+    let tables = services.registry.fresh().await?;
+    // As in Vault: disabling what is not there is done already.
+    if tables
+        .mounts()
+        .get(path.as_str())
+        .is_none_or(|mount| mount.class != class)
+    {
+        return Ok(Outcome::Done);
+    }
+    let removed = services
+        .registry
+        .change_mounts(|table| {
+            table
+                .remove(path.as_str())
+                .map_err(|error| Fault::invalid(error.to_string()))
+        })
+        .await?;
+    if class == Class::Auth {
+        revoke_issued(&services, &removed).await?;
+    }
+    // From here on nobody reaches the data. What a crash leaves of it, the next start removes.
+    erase(services.barrier(), &removed.storage()).await?;
+    Ok(Outcome::Done)
+}
+
+async fn revoke_issued(services: &Services, mount: &Mount) -> Result<(), Fault> {
+    for hash in services.tokens.issued_by(&mount.path).await? {
+        services.tokens.revoke(&hash).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Settings of a mount: `sys/mounts/…/tune` and `sys/auth/…/tune`.
+
+use crate::fault::Fault;
+use crate::json::field::{Pairs, Ttl, Words};
+use crate::mount::{Class, Mount, MountConfig, SYSTEM_TTL};
+use crate::outcome::Outcome;
+use crate::path::Path;
+use crate::request::Call;
+use crate::vault::Services;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Settings as Vault reads them back: the system's values filled in.
+#[derive(Serialize)]
+pub(super) struct Shown<'a> {
+    default_lease_ttl: u64,
+    description: &'a str,
+    force_no_cache: bool,
+    max_lease_ttl: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    listing_visibility: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    audit_non_hmac_request_keys: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    audit_non_hmac_response_keys: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    passthrough_request_headers: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    allowed_response_headers: &'a [String],
+}
+
+pub(super) fn show(mount: &Mount) -> Shown<'_> {
+    let config = &mount.config;
+    let token_type = if config.token_type.is_empty() {
+        "default-service"
+    } else {
+        &config.token_type
+    };
+    Shown {
+        default_lease_ttl: mount.default_ttl().as_secs(),
+        description: &mount.description,
+        force_no_cache: config.force_no_cache,
+        max_lease_ttl: mount.max_ttl().as_secs(),
+        listing_visibility: &config.listing_visibility,
+        options: (!config.options.is_empty()).then_some(&config.options),
+        token_type: (mount.class == Class::Auth).then_some(token_type),
+        audit_non_hmac_request_keys: &config.audit_non_hmac_request_keys,
+        audit_non_hmac_response_keys: &config.audit_non_hmac_response_keys,
+        passthrough_request_headers: &config.passthrough_request_headers,
+        allowed_response_headers: &config.allowed_response_headers,
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    default_lease_ttl: Option<Ttl>,
+    max_lease_ttl: Option<Ttl>,
+    description: Option<String>,
+    listing_visibility: Option<String>,
+    options: Option<Pairs>,
+    token_type: Option<String>,
+    audit_non_hmac_request_keys: Option<Words>,
+    audit_non_hmac_response_keys: Option<Words>,
+    passthrough_request_headers: Option<Words>,
+    allowed_response_headers: Option<Words>,
+}
+
+pub(super) async fn write(
+    services: &Services,
+    call: &Call<'_>,
+    class: Class,
+    path: &Path,
+) -> Result<Outcome, Fault> {
+    services
+        .registry
+        .change_mounts(|table| {
+            let mount = table
+                .get_mut(path.as_str())
+                .filter(|mount| mount.class == class);
+            let mount = mount.ok_or_else(|| {
+                Fault::invalid("no mount at this path; list them with: cofferdam secrets list")
+            })?;
+            apply(mount, call.body.parse()?)
+        })
+        .await?;
+    Ok(Outcome::Done)
+}
+
+fn apply(mount: &mut Mount, wanted: Wanted) -> Result<(), Fault> {
+    if let Some(text) = wanted.description {
+        mount.description = description(text)?;
+    }
+    let config = &mut mount.config;
+    if let Some(ttl) = wanted.default_lease_ttl {
+        config.default_lease_ttl = ttl.0.as_secs();
+    }
+    if let Some(ttl) = wanted.max_lease_ttl {
+        config.max_lease_ttl = ttl.0.as_secs();
+    }
+    if let Some(text) = wanted.listing_visibility {
+        config.listing_visibility = visibility(text)?;
+    }
+    if let Some(text) = wanted.token_type {
+        config.token_type = token_type(text)?;
+    }
+    if let Some(Pairs(options)) = wanted.options {
+        if options
+            .get("version")
+            .is_some_and(|version| config.options.get("version") != Some(version))
+        {
+            return Err(Fault::unsupported(
+                "options.version: a mount keeps the version it was made with",
+            ));
+        }
+        config.options.extend(options);
+    }
+    let lists = [
+        (
+            wanted.audit_non_hmac_request_keys,
+            &mut config.audit_non_hmac_request_keys,
+        ),
+        (
+            wanted.audit_non_hmac_response_keys,
+            &mut config.audit_non_hmac_response_keys,
+        ),
+        (
+            wanted.passthrough_request_headers,
+            &mut config.passthrough_request_headers,
+        ),
+        (
+            wanted.allowed_response_headers,
+            &mut config.allowed_response_headers,
+        ),
+    ];
+    for (wanted, list) in lists {
+        if let Some(Words(words)) = wanted {
+            *list = words;
+        }
+    }
+    check(config)
+}
+
+pub(super) fn check(config: &MountConfig) -> Result<(), Fault> {
+    let system = SYSTEM_TTL.as_secs();
+    let max = if config.max_lease_ttl == 0 {
+        system
+    } else {
+        config.max_lease_ttl
+    };
+    if config.default_lease_ttl > max {
+        return Err(Fault::invalid(
+            "default_lease_ttl is longer than max_lease_ttl",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn visibility(text: String) -> Result<String, Fault> {
+    match text.as_str() {
+        "" | "hidden" | "unauth" => Ok(text),
+        _ => Err(Fault::invalid(
+            "field listing_visibility: expected hidden or unauth",
+        )),
+    }
+}
+
+pub(super) fn token_type(text: String) -> Result<String, Fault> {
+    match text.as_str() {
+        "" | "service" | "default-service" => Ok(text),
+        "batch" | "default-batch" => Err(Fault::unsupported(
+            "field token_type: batch tokens are not served yet",
+        )),
+        _ => Err(Fault::invalid(
+            "field token_type: expected service or default-service",
+        )),
+    }
+}
+
+pub(super) fn description(text: String) -> Result<String, Fault> {
+    if text.len() > 1024 {
+        Err(Fault::invalid("field description: at most 1024 bytes"))
+    } else {
+        Ok(text)
+    }
+}

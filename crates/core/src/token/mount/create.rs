@@ -1,0 +1,304 @@
+//! `auth/token/create` and `create-orphan`.
+
+use super::Tokens;
+use crate::fault::Fault;
+use crate::json::field::{Count, Flag, Pairs, Ttl, Words};
+use crate::outcome::Outcome;
+use crate::path::{Name, Path};
+use crate::policy::Verdict;
+use crate::request::{Call, Caller};
+use crate::token::lifetime::{Limits, grant};
+use crate::token::{Entry, NewToken};
+use cofferdam_secret::Secret;
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    id: Option<Secret<String>>,
+    policies: Option<Words>,
+    meta: Pairs,
+    metadata: Pairs,
+    no_parent: Flag,
+    no_default_policy: Flag,
+    ttl: Ttl,
+    lease: Ttl,
+    explicit_max_ttl: Ttl,
+    period: Ttl,
+    display_name: String,
+    num_uses: Count,
+    renewable: Option<Flag>,
+    r#type: String,
+    entity_alias: String,
+}
+
+pub(super) async fn create(engine: &Tokens, call: Call<'_>) -> Result<Outcome, Fault> {
+    make(engine, &call, false).await
+}
+
+pub(super) async fn create_orphan(engine: &Tokens, call: Call<'_>) -> Result<Outcome, Fault> {
+    make(engine, &call, true).await
+}
+
+async fn make(engine: &Tokens, call: &Call<'_>, orphan: bool) -> Result<Outcome, Fault> {
+    let services = engine.services()?;
+    let wanted: Wanted = call.body.parse()?;
+    let parent = parent(call)?;
+    let powerful = has_sudo(&services, call, parent.as_deref()).await?;
+    refuse_unserved(&wanted)?;
+    if parent.as_ref().is_some_and(|parent| parent.num_uses > 0) {
+        return Err(Fault::invalid(
+            "restricted use token cannot generate child tokens",
+        ));
+    }
+    let root_caller = parent.as_ref().is_none_or(|parent| parent.is_root());
+    if wanted.id.is_some() && !root_caller {
+        return Err(Fault::invalid(
+            "root or sudo privileges required to specify token id",
+        ));
+    }
+    if wanted.no_parent.0 && !powerful {
+        return Err(Fault::invalid(
+            "root or sudo privileges required to create orphan token",
+        ));
+    }
+    if !wanted.period.is_zero() && !powerful {
+        return Err(Fault::invalid(
+            "root or sudo privileges required to create periodic token",
+        ));
+    }
+    let mut warnings = Vec::new();
+    let policies = policies(&wanted, parent.as_deref(), powerful, root_caller)?;
+    for missing in services.registry.fresh().await?.unknown(&policies) {
+        warnings.push(format!("Policy \"{missing}\" does not exist"));
+    }
+    let new = describe(
+        call,
+        wanted,
+        policies,
+        parent.filter(|_| !orphan),
+        &mut warnings,
+    )?;
+    let issued = services.tokens.create(call.now, new).await?;
+    Ok(Outcome::Auth(Box::new(issued), warnings))
+}
+
+/// The token that becomes the parent; the local admin has none, so what it makes is an orphan.
+fn parent(call: &Call<'_>) -> Result<Option<Arc<Entry>>, Fault> {
+    match call.caller {
+        Caller::Token(entry) => Ok(Some(entry.clone())),
+        Caller::Local { .. } => Ok(None),
+        Caller::Anonymous => Err(Fault::denied()),
+    }
+}
+
+async fn has_sudo(
+    services: &crate::vault::Services,
+    call: &Call<'_>,
+    parent: Option<&Entry>,
+) -> Result<bool, Fault> {
+    let Some(parent) = parent else {
+        return Ok(true);
+    };
+    let path = Path::parse(&format!("{}/{}", call.mount.path, call.path.as_str()))
+        .map_err(Fault::internal)?;
+    let acl = services.registry.fresh().await?.acl(&parent.policies);
+    let verdict = acl.allows(
+        &path,
+        call.operation,
+        &crate::policy::ParameterFacts::default(),
+    );
+    Ok(matches!(verdict, Verdict::Allowed { sudo: true }))
+}
+
+fn refuse_unserved(wanted: &Wanted) -> Result<(), Fault> {
+    match wanted.r#type.as_str() {
+        "" | "default" | "service" => {}
+        "batch" => {
+            return Err(Fault::unsupported(
+                "batch tokens are not served yet; leave type away for a service token",
+            ));
+        }
+        _ => return Err(Fault::invalid("field type: expected service or batch")),
+    }
+    if !wanted.entity_alias.is_empty() {
+        return Err(Fault::unsupported(
+            "field entity_alias: token roles are not served yet",
+        ));
+    }
+    Ok(())
+}
+
+/// The policies of the new token: those asked for, else the parent's. Without sudo they must be a
+/// subset of the parent's.
+fn policies(
+    wanted: &Wanted,
+    parent: Option<&Entry>,
+    powerful: bool,
+    root: bool,
+) -> Result<Vec<String>, Fault> {
+    let asked = wanted
+        .policies
+        .as_ref()
+        .map(|words| words.0.as_slice())
+        .unwrap_or_default();
+    let mut names = Vec::new();
+    for text in asked {
+        // Only the exact word asks for root; every other spelling of it is refused.
+        let name = if text == Name::ROOT {
+            Name::root()
+        } else {
+            policy_name(text)?
+        };
+        names.push(name.as_str().to_owned());
+    }
+    if names.is_empty() {
+        match parent {
+            Some(parent) => names.clone_from(&parent.policies),
+            None => names.push("root".to_owned()),
+        }
+    }
+    if names.iter().any(|name| name == "root") {
+        if !root {
+            return Err(Fault::invalid(
+                "root tokens may not be created without parent token being root",
+            ));
+        }
+        if names.len() > 1 {
+            return Err(Fault::invalid("root tokens may not have other policies"));
+        }
+        return Ok(names);
+    }
+    if names.iter().any(|name| name == "response-wrapping") {
+        return Err(Fault::invalid("cannot assign policy response-wrapping"));
+    }
+    let given = |name: &String| {
+        parent.is_some_and(|parent| parent.policies.contains(name)) || name == "default"
+    };
+    if !powerful && !names.iter().all(given) {
+        return Err(Fault::invalid("child policies must be subset of parent"));
+    }
+    if !wanted.no_default_policy.0 && !names.iter().any(|name| name == "default") {
+        names.push("default".to_owned());
+    }
+    Ok(names)
+}
+
+fn policy_name(text: &str) -> Result<Name, Fault> {
+    Name::policy(text).map_err(|_| {
+        Fault::invalid("field policies: a policy name has letters, digits, '-', '_' and '.' only")
+    })
+}
+
+fn describe(
+    call: &Call<'_>,
+    wanted: Wanted,
+    policies: Vec<String>,
+    parent: Option<Arc<Entry>>,
+    warnings: &mut Vec<String>,
+) -> Result<NewToken, Fault> {
+    let root = policies.iter().any(|policy| policy == "root");
+    let asked = [wanted.ttl, wanted.lease]
+        .into_iter()
+        .find(|ttl| !ttl.is_zero())
+        .map(|ttl| ttl.0);
+    let explicit = nonzero(wanted.explicit_max_ttl);
+    let period = nonzero(wanted.period);
+    let limits = Limits {
+        asked,
+        period,
+        explicit_max: explicit,
+        mount_default: call.mount.default_ttl(),
+        mount_max: call.mount.max_ttl(),
+        ..Limits::default()
+    };
+    let mut granted = grant(call.now, call.now, &limits);
+    let endless = root && asked.is_none() && explicit.is_none() && period.is_none();
+    if endless {
+        granted.warnings.clear();
+    }
+    warnings.append(&mut granted.warnings);
+    let ttl = (!endless).then_some(granted.ttl);
+    // A child never outlives its parent: revoking the parent ends it, and so does the parent's end.
+    let ttl = match (
+        ttl,
+        parent
+            .as_ref()
+            .and_then(|parent| parent.ttl(call.now))
+            .filter(|_| !wanted.no_parent.0),
+    ) {
+        (None, Some(left)) => Some(left),
+        (ttl, _) => ttl,
+    };
+    let name = if wanted.display_name.is_empty() {
+        "token".to_owned()
+    } else {
+        display_name(&wanted.display_name)?
+    };
+    let mut metadata = wanted.meta.0;
+    metadata.extend(wanted.metadata.0);
+    Ok(NewToken {
+        parent: parent.filter(|_| !wanted.no_parent.0),
+        policies,
+        display_name: name,
+        metadata,
+        path: format!("{}/{}", call.mount.path, call.path.as_str()),
+        mount: call.mount.path.clone(),
+        ttl,
+        explicit_max_ttl: explicit,
+        period,
+        renewable: wanted.renewable.is_none_or(|flag| flag.0) && ttl.is_some(),
+        num_uses: u32::try_from(wanted.num_uses.0)
+            .map_err(|_| Fault::invalid("field num_uses: too large"))?,
+        chosen: checked_id(wanted.id)?,
+        ..NewToken::default()
+    })
+}
+
+fn nonzero(ttl: Ttl) -> Option<Duration> {
+    (!ttl.is_zero()).then(|| ttl.0)
+}
+
+fn display_name(text: &str) -> Result<String, Fault> {
+    if text.len() > 256 || text.chars().any(char::is_control) {
+        return Err(Fault::invalid(
+            "field display_name: at most 256 bytes without control characters",
+        ));
+    }
+    let kept: String = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    Ok(format!("token-{}", kept.trim_matches('-')))
+}
+
+fn checked_id(id: Option<Secret<String>>) -> Result<Option<Secret<String>>, Fault> {
+    let Some(id) = id.filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    let text = id.expose();
+    if text.starts_with("hvs.")
+        || text.starts_with("hvb.")
+        || text.starts_with("hvr.")
+        || text.starts_with("s.")
+    {
+        return Err(Fault::invalid(
+            "custom token ID cannot have the reserved prefixes hvs., hvb., hvr., s.",
+        ));
+    }
+    let plain = |c: char| c.is_ascii_graphic() && c != '/';
+    if text.len() > 256 || !text.chars().all(plain) {
+        return Err(Fault::invalid(
+            "field id: at most 256 printable ASCII characters without slash",
+        ));
+    }
+    Ok(Some(id))
+}

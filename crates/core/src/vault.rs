@@ -1,0 +1,172 @@
+//! The vault: sealed or open, and the door every request comes in by.
+//!
+//! No type owns everything: a closed vault holds only its sealed barrier and the shares given so far,
+//! an open one holds [`Services`], which requests keep alive until they are done.
+
+mod init;
+mod open;
+mod unseal;
+
+pub use init::{InitRequest, Initialized};
+pub(crate) use open::Services;
+
+pub(crate) use open::erase;
+
+use crate::clock::Clock;
+use crate::fault::Fault;
+use crate::json::Budget;
+use crate::pipeline;
+use crate::registry::Offer;
+use crate::reply::{Answer, Reply, Standing};
+use crate::request::Arrival;
+use arc_swap::ArcSwapOption;
+use cofferdam_barrier::seal::{self, Seal, ceremony::Ceremony};
+use cofferdam_barrier::{Barrier, Sealed};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// How the root key is kept.
+#[derive(Clone)]
+pub enum SealChoice {
+    /// People with shares.
+    Shamir,
+    /// Something that opens by itself.
+    Auto(Arc<dyn Seal>),
+}
+
+/// What the binary puts together.
+pub struct Parts {
+    /// Over the chosen store.
+    pub barrier: Barrier<Sealed>,
+    /// How the root key is kept.
+    pub seal: SealChoice,
+    /// Secret engines and auth methods on offer; `sys` and `auth/token` are added here.
+    pub offers: Vec<Offer>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// What a request's JSON may cost.
+    pub budget: Budget,
+    /// Shown to callers.
+    pub info: Info,
+}
+
+/// What the server says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Info {
+    /// Of the API that clients expect, with our own behind it.
+    pub version: String,
+    /// Shown in status.
+    pub cluster_name: String,
+    /// Shown in status.
+    pub storage_type: String,
+}
+
+/// A vault.
+pub struct Vault {
+    clock: Arc<dyn Clock>,
+    seal: SealChoice,
+    offers: Vec<Offer>,
+    budget: Budget,
+    info: Info,
+    open: ArcSwapOption<Services>,
+    closed: Mutex<Closed>,
+    attempts: unseal::Attempts,
+}
+
+/// What there is while the vault is sealed.
+struct Closed {
+    /// `None` while it is open.
+    barrier: Option<Barrier<Sealed>>,
+    config: Option<seal::Config>,
+    ceremony: Option<Ceremony>,
+}
+
+impl Vault {
+    /// A vault over these parts; an automatic seal is opened at once.
+    ///
+    /// # Errors
+    /// When the store cannot be read. A seal that does not open leaves the vault sealed and says why
+    /// in the log.
+    pub async fn open(parts: Parts) -> Result<Arc<Self>, Fault> {
+        let config = parts.barrier.seal_config().await?;
+        let vault = Arc::new(Self {
+            clock: parts.clock,
+            seal: parts.seal,
+            offers: parts.offers,
+            budget: parts.budget,
+            info: parts.info,
+            open: ArcSwapOption::empty(),
+            closed: Mutex::new(Closed {
+                barrier: Some(parts.barrier),
+                config,
+                ceremony: None,
+            }),
+            attempts: unseal::Attempts::default(),
+        });
+        vault.open_by_itself().await;
+        Ok(vault)
+    }
+
+    /// Serves one request: never panics, always answers.
+    pub async fn handle(&self, arrival: Arrival) -> Reply {
+        if let Some(route) = pipeline::exempt::route(&arrival) {
+            return pipeline::exempt::serve(self, route, arrival).await;
+        }
+        let Some(services) = self.open.load_full() else {
+            return Reply::new(String::new(), Answer::Fault(Fault::sealed()));
+        };
+        let reply = pipeline::serve(&services, arrival).await;
+        if services.seal_requested() {
+            drop(services);
+            self.seal().await;
+        }
+        reply
+    }
+
+    /// Its condition.
+    pub async fn standing(&self) -> Standing {
+        if self.open.load().is_some() {
+            return Standing::Active;
+        }
+        if self.closed.lock().await.config.is_some() {
+            Standing::Sealed
+        } else {
+            Standing::Uninitialized
+        }
+    }
+
+    /// Drops the keys. Requests already under way end with an error where they next need one.
+    pub async fn seal(&self) {
+        let mut closed = self.closed.lock().await;
+        let Some(services) = self.open.swap(None) else {
+            return;
+        };
+        services.stop().await;
+        closed.barrier = Some(services.barrier().clone().seal());
+        closed.ceremony = None;
+        tracing::info!("vault is sealed");
+    }
+
+    /// Ends background work and lets the audit devices finish. The vault is sealed afterwards.
+    pub async fn shutdown(&self) {
+        self.seal().await;
+    }
+
+    /// What the server says of itself.
+    #[must_use]
+    pub const fn info(&self) -> &Info {
+        &self.info
+    }
+
+    pub(crate) fn now(&self) -> crate::clock::Time {
+        self.clock.now()
+    }
+
+    pub(crate) const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    pub(crate) fn services(&self) -> Option<Arc<Services>> {
+        self.open.load_full()
+    }
+}

@@ -1,0 +1,176 @@
+//! The services of an open vault, and the work they do in the background.
+
+use super::Vault;
+use crate::clock::Clock;
+use crate::devices::Devices;
+use crate::fault::Fault;
+use crate::json::Budget;
+use crate::mount::Class;
+use crate::registry::{Offer, Registry};
+use crate::system::System;
+use crate::token::{Store, Tokens};
+use cofferdam_barrier::{Barrier, Batch, Unsealed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often ended tokens are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How many are ended in one go.
+const SWEEP_AT_MOST: usize = 1000;
+
+/// What an open vault works with.
+pub(crate) struct Services {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) tokens: Store,
+    pub(crate) audit: Devices,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) budget: Budget,
+    seal_requested: AtomicBool,
+    stop: watch::Sender<bool>,
+}
+
+impl Services {
+    /// The barrier below everything.
+    #[must_use]
+    pub(crate) fn barrier(&self) -> &Barrier<Unsealed> {
+        self.registry.barrier()
+    }
+
+    /// Asks for the vault to be sealed when the present request is answered.
+    pub(crate) fn request_seal(&self) {
+        self.seal_requested.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn seal_requested(&self) -> bool {
+        self.seal_requested.load(Ordering::SeqCst)
+    }
+
+    pub(super) async fn stop(&self) {
+        self.stop.send_replace(true);
+        self.audit.close(self.barrier()).await;
+    }
+}
+
+impl Vault {
+    /// Puts the services together over an open barrier and starts their background work.
+    pub(super) async fn start(&self, barrier: Barrier<Unsealed>) -> Result<Arc<Services>, Fault> {
+        let system = Arc::new(System::default());
+        let tokens = Arc::new(Tokens::default());
+        let mut offers = self.offers.clone();
+        offers.push(Offer {
+            class: Class::Secret,
+            kind: "system",
+            engine: system.clone(),
+        });
+        offers.push(Offer {
+            class: Class::Auth,
+            kind: "token",
+            engine: tokens.clone(),
+        });
+        let registry = Registry::open(barrier.clone(), offers).await?;
+        let mounts = registry.current();
+        let cubbyhole = mounts
+            .point("cubbyhole")
+            .ok_or_else(|| Fault::internal("no cubbyhole mount"))?;
+        let services = Arc::new(Services {
+            tokens: Store::open(barrier.view("token/"), cubbyhole.view.clone()).await?,
+            audit: Devices::open(&barrier).await?,
+            registry,
+            clock: self.clock.clone(),
+            budget: self.budget.clone(),
+            seal_requested: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
+        });
+        let weak = Arc::downgrade(&services);
+        // Both cells are new: setting them cannot fail.
+        let _ = system.services.set(weak.clone());
+        let _ = tokens.services.set(weak);
+        spawn_background(&services);
+        Ok(services)
+    }
+}
+
+fn spawn_background(services: &Arc<Services>) {
+    tokio::spawn(services.registry.clone().follow(services.stop.subscribe()));
+    let (swept, mut stop) = (Arc::downgrade(services), services.stop.subscribe());
+    tokio::spawn(async move {
+        if let Some(services) = swept.upgrade()
+            && let Err(fault) = drop_unmounted(&services).await
+        {
+            tracing::warn!(
+                reason = fault.internal_text(),
+                "cannot remove the storage of former mounts"
+            );
+        }
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+            let Some(services) = swept.upgrade() else {
+                return;
+            };
+            if let Err(fault) = services
+                .tokens
+                .sweep(services.clock.now(), SWEEP_AT_MOST)
+                .await
+            {
+                tracing::warn!(reason = fault.internal_text(), "cannot end expired tokens");
+            }
+        }
+    });
+    let (audited, mut stop) = (Arc::downgrade(services), services.stop.subscribe());
+    let mut changes = services.registry.audit_changes();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                changed = changes.changed() => if changed.is_err() { return },
+            }
+            let Some(services) = audited.upgrade() else {
+                return;
+            };
+            if let Err(fault) = services.audit.reconcile(services.barrier()).await {
+                tracing::error!(
+                    reason = fault.internal_text(),
+                    "cannot read the audit table"
+                );
+            }
+        }
+    });
+}
+
+/// Removes what a crash left of mounts that were disabled. The names of storage are read before the
+/// table: a mount made meanwhile is in the table before it stores anything.
+async fn drop_unmounted(services: &Services) -> Result<(), Fault> {
+    let stored = services.barrier().list("mount/", None, usize::MAX).await?;
+    let tables = services.registry.fresh().await?;
+    for name in stored.names {
+        let storage = format!("mount/{name}");
+        if !tables
+            .mounts()
+            .iter()
+            .any(|mount| mount.storage() == storage)
+        {
+            erase(services.barrier(), &storage).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes everything below a prefix, page by page.
+pub(crate) async fn erase(barrier: &Barrier<Unsealed>, prefix: &str) -> Result<(), Fault> {
+    loop {
+        let page = barrier.range(prefix, None, 256).await?;
+        if page.entries.is_empty() {
+            return Ok(());
+        }
+        let batch = page
+            .entries
+            .into_iter()
+            .fold(Batch::new(), |batch, entry| batch.delete(entry.key));
+        barrier.commit(batch).await?.ignore();
+    }
+}

@@ -1,0 +1,126 @@
+use crate::harness::Harness;
+use cofferdam_core::{Kind, Verb};
+use serde_json::{Value, json};
+
+async fn audited(directory: &tempfile::TempDir) -> (Harness, std::path::PathBuf) {
+    let harness = Harness::open().await;
+    let path = directory.path().join("audit.log");
+    harness
+        .write(
+            "sys/audit/main",
+            json!({"type": "file", "options": {"file_path": path}}),
+        )
+        .await;
+    (harness, path)
+}
+
+fn records(path: &std::path::Path) -> Vec<Value> {
+    std::fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_leaves_two_records_and_no_value() {
+    let directory = tempfile::tempdir().unwrap();
+    let (harness, path) = audited(&directory).await;
+    let before = records(&path).len();
+    harness
+        .write("secret/data/a", json!({"k": "canary-9f3b"}))
+        .await;
+    harness.read("secret/data/a").await;
+    harness
+        .call(
+            Verb::Read,
+            "secret/data/a",
+            "hvs.stranger-canary",
+            Value::Null,
+        )
+        .await;
+    harness
+        .call(Verb::Read, "secret//a", &harness.root, Value::Null)
+        .await;
+    harness
+        .call(Verb::Read, "secret/panic", &harness.root, Value::Null)
+        .await;
+    let after = records(&path);
+    assert_eq!(after.len() - before, 10);
+    let text = std::fs::read_to_string(&path).unwrap();
+    for secret in ["canary", &harness.root, "hunter2"] {
+        assert!(!text.contains(secret));
+    }
+    let kinds: Vec<_> = after[before..]
+        .iter()
+        .map(|record| record["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["request", "response"].repeat(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_is_a_failed_request_with_its_records_and_the_next_one_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let (harness, path) = audited(&directory).await;
+    let answered = harness
+        .call(Verb::Read, "secret/panic", &harness.root, Value::Null)
+        .await;
+    assert_eq!(
+        (answered.fault, answered.text.as_str()),
+        (Some(Kind::Internal), "internal error")
+    );
+    assert_eq!(records(&path).last().unwrap()["error"], "internal error");
+    harness.read("sys/mounts").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_device_that_writes_nothing_is_done_and_nothing_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let (harness, path) = audited(&directory).await;
+    harness.write("secret/data/a", json!({"k": "old"})).await;
+    // A directory in its place: the file can be neither written nor made again.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    for verb in [Verb::Read, Verb::Write] {
+        let answered = harness
+            .call(verb, "secret/data/a", &harness.root, json!({"k": "new"}))
+            .await;
+        assert_eq!(answered.fault, Some(Kind::Unavailable));
+    }
+    std::fs::remove_dir(&path).unwrap();
+    assert_eq!(
+        harness.read("secret/data/a").await["data"]["k"],
+        "old",
+        "the refused write had no effect"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_that_would_write_foreign_files_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let harness = Harness::open().await;
+    let foreign = directory.path().join("precious");
+    std::fs::write(&foreign, "#!/bin/sh\n").unwrap();
+    let inside = directory.path().join("x.log");
+    for options in [
+        json!({"file_path": "relative.log"}),
+        json!({"file_path": foreign}),
+        json!({"file_path": inside, "prefix": "#!/bin/sh\n"}),
+        json!({"file_path": inside, "mode": "0755"}),
+        json!({"file_path": inside, "log_raw": "true"}),
+        json!({"file_path": directory.path().join("../x.log")}),
+        json!({}),
+    ] {
+        let answered = harness
+            .call(
+                Verb::Write,
+                "sys/audit/x",
+                &harness.root,
+                json!({"type": "file", "options": options}),
+            )
+            .await;
+        assert!(answered.fault.is_some(), "{options}");
+    }
+    assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "#!/bin/sh\n");
+    harness.read("sys/mounts").await;
+}

@@ -1,0 +1,170 @@
+use crate::harness::Harness;
+use cofferdam_core::{Kind, Verb};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn names_that_are_not_canonical_are_refused_alike_on_every_route() {
+    let harness = Harness::open().await;
+    let mut texts = std::collections::BTreeSet::new();
+    for form in [
+        "a//b",
+        "a/./b",
+        "a/../b",
+        "a/%2e%2e/b",
+        "a/%252e/b",
+        "a/..;/b",
+        "a\\b",
+        "a/b%2f",
+        "a%00b",
+        "a/\u{ff0e}",
+        "a\u{2215}b",
+        "a\u{200b}b",
+        "a\u{200f}b",
+        "e\u{301}",
+    ] {
+        for prefix in ["secret/data/", "sys/policy/", "auth/token/", ""] {
+            let answered = harness
+                .call(
+                    Verb::Read,
+                    &format!("{prefix}{form}"),
+                    &harness.root,
+                    Value::Null,
+                )
+                .await;
+            assert_eq!(answered.fault, Some(Kind::Invalid), "{prefix}{form}");
+            texts.insert(answered.text);
+        }
+    }
+    assert_eq!(texts.len(), 1);
+}
+
+#[tokio::test]
+async fn mounts_are_made_tuned_listed_and_removed_with_their_data() {
+    let harness = Harness::open().await;
+    harness
+        .write(
+            "sys/mounts/team/app",
+            json!({"type": "probe", "description": "of a team", "config": {"max_lease_ttl": "1h"}}),
+        )
+        .await;
+    harness.write("team/app/data/x", json!({"k": "v"})).await;
+    let listed = harness.read("sys/mounts").await;
+    assert_eq!(listed["team/app/"]["description"], "of a team");
+    assert_eq!(listed["data"]["team/app/"]["config"]["max_lease_ttl"], 3600);
+    harness
+        .write(
+            "sys/mounts/team/app/tune",
+            json!({"description": "renamed"}),
+        )
+        .await;
+    assert_eq!(
+        harness.read("sys/mounts/team/app/tune").await["data"]["description"],
+        "renamed"
+    );
+    for taken in ["team", "team/app/deeper", "sys", "cubbyhole", "auth"] {
+        let answered = harness
+            .call(
+                Verb::Write,
+                &format!("sys/mounts/{taken}"),
+                &harness.root,
+                json!({"type": "probe"}),
+            )
+            .await;
+        assert_eq!(answered.fault, Some(Kind::Invalid), "{taken}");
+    }
+    harness
+        .call(
+            Verb::Delete,
+            "sys/mounts/team/app/",
+            &harness.root,
+            Value::Null,
+        )
+        .await;
+    assert_eq!(
+        harness
+            .call(Verb::Read, "team/app/data/x", &harness.root, Value::Null)
+            .await
+            .fault,
+        Some(Kind::Unsupported)
+    );
+    harness
+        .write("sys/mounts/team/app", json!({"type": "probe"}))
+        .await;
+    assert_eq!(
+        harness
+            .call(Verb::Read, "team/app/data/x", &harness.root, Value::Null)
+            .await
+            .fault,
+        Some(Kind::Missing)
+    );
+}
+
+#[tokio::test]
+async fn capabilities_are_what_policies_grant() {
+    let harness = Harness::open().await;
+    let rules = r#"path "secret/data/*" { capabilities = ["read", "list"] } path "secret/data/no" { capabilities = ["deny"] }"#;
+    harness
+        .write("sys/policy/some", json!({"policy": rules}))
+        .await;
+    let token = harness.token(json!({"policies": ["some"]})).await;
+    let asked = json!({"paths": ["secret/data/x", "secret/data/no", "elsewhere"]});
+    let answered = harness
+        .call(Verb::Write, "sys/capabilities-self", &token, asked)
+        .await
+        .body;
+    assert_eq!(answered["secret/data/x"], json!(["list", "read"]));
+    assert_eq!(answered["data"]["secret/data/no"], json!(["deny"]));
+    assert_eq!(answered["elsewhere"], json!(["deny"]));
+    let root = harness
+        .write("sys/capabilities-self", json!({"path": "secret/data/x"}))
+        .await;
+    assert_eq!(root["capabilities"], json!(["root"]));
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_served_never_answers_well() {
+    let harness = Harness::open().await;
+    for (verb, path) in [
+        (Verb::Read, "sys/raft/configuration"),
+        (Verb::Write, "sys/rekey/init"),
+        (Verb::Write, "sys/generate-root/attempt"),
+        (Verb::Write, "auth/token/roles/x"),
+        (Verb::Read, "identity/entity"),
+        (Verb::Delete, "sys/health"),
+        (Verb::Write, "sys/step-down"),
+    ] {
+        assert_eq!(
+            harness
+                .call(verb, path, &harness.root, json!({}))
+                .await
+                .fault,
+            Some(Kind::Unsupported),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn random_bytes_have_the_length_and_form_asked_for() {
+    let harness = Harness::open().await;
+    let hex = harness
+        .write("sys/tools/random/16", json!({"format": "hex"}))
+        .await;
+    assert_eq!(hex["data"]["random_bytes"].as_str().unwrap().len(), 32);
+    let base64 = harness.write("sys/tools/random", json!({})).await;
+    assert_eq!(base64["data"]["random_bytes"].as_str().unwrap().len(), 44);
+    for bytes in ["0", "131073"] {
+        assert!(
+            harness
+                .call(
+                    Verb::Write,
+                    &format!("sys/tools/random/{bytes}"),
+                    &harness.root,
+                    json!({})
+                )
+                .await
+                .fault
+                .is_some()
+        );
+    }
+}
