@@ -21,6 +21,7 @@ mod verb;
 mod audit;
 mod auth;
 mod delete;
+mod import;
 mod kv;
 mod list;
 mod login;
@@ -48,6 +49,7 @@ use verb::Entry;
 const VERBS: &[Entry] = &[
     Entry::of::<status::Status>(),
     Entry::of::<login::Login>(),
+    Entry::of::<import::Import>(),
     Entry::of::<kv::Kv>(),
     Entry::of::<read::Read>(),
     Entry::of::<write::Write>(),
