@@ -1,5 +1,7 @@
 //! `cofferdam audit`: devices, and the proof that a log is whole.
 
+mod verify;
+
 use super::input::parse_pairs;
 use super::mounts::{common_cell, mounts, table, with_slash};
 use super::output::Format;
@@ -27,6 +29,8 @@ enum Action {
     },
     /// enable a device
     Enable(Enable),
+    /// prove that a log is whole, or name the lines that were touched
+    Verify(verify::Verify),
     /// disable a device
     Disable {
         /// Device
@@ -56,13 +60,13 @@ struct Enable {
 impl Verb for Audit {
     const NAME: &'static str = "audit";
     const ABOUT: &'static str = "enable audit devices and verify their logs";
-    const EXAMPLE: &'static str =
-        "cofferdam audit enable file file_path=/var/log/cofferdam-audit.log";
+    const EXAMPLE: &'static str = "cofferdam audit enable file file_path=/var/log/cofferdam-audit.log\ncofferdam audit verify /var/log/cofferdam-audit.log";
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self.action {
             Action::List { detailed } => list(context, detailed).await,
             Action::Enable(verb) => verb.run(context).await,
+            Action::Verify(verb) => verb.run(context).await,
             Action::Disable { path } => {
                 let path = with_slash(&path);
                 let request = Request::new(

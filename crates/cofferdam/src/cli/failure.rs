@@ -122,7 +122,7 @@ impl From<Error> for Failure {
                 Self::server(error.to_string()).hint("cofferdam operator init")
             }
             Error::Denied(refusal) => denied(&refusal),
-            Error::NotFound(refusal) => refused(format!("nothing at {}", refusal.path.trim_end_matches('/')), &refusal),
+            Error::NotFound(refusal) => not_found(&refusal),
             Error::Api(refusal) => refused(
                 format!("the server refused to {} {} ({})", refusal.method, refusal.path, refusal.status),
                 &refusal,
@@ -163,9 +163,69 @@ fn denied(refusal: &Refusal) -> Failure {
     failure
 }
 
+fn not_found(refusal: &Refusal) -> Failure {
+    let path = refusal.path.trim_end_matches('/');
+    let failure = refused(format!("nothing at {path}"), refusal);
+    // A name in a KV mount: what the caller may list is where a typing error shows.
+    match path.split_once("/data/") {
+        Some((mount, name)) => {
+            let above = name.rsplit_once('/').map_or("", |(above, _)| above);
+            let above = format!("{mount}/{above}");
+            failure.hint(format!(
+                "see the names with: cofferdam kv list {}",
+                above.trim_end_matches('/')
+            ))
+        }
+        None => failure,
+    }
+}
+
+/// Sentences that servers say, with what to do about them.
+const KNOWN: [(&str, &str); 8] = [
+    (
+        "check-and-set",
+        "read the current version with: cofferdam kv metadata get NAME, and pass it as -cas",
+    ),
+    (
+        "already initialized",
+        "see its state with: cofferdam status",
+    ),
+    (
+        "wrapping token is not valid",
+        "a wrapping token opens once and ends soon: ask for a new one",
+    ),
+    (
+        "path is already in use",
+        "see the mounts with: cofferdam secrets list, cofferdam auth list",
+    ),
+    (
+        "plugin not found",
+        "there is no engine or method of this type",
+    ),
+    (
+        "hex or base64",
+        "give one of the shares that operator init printed",
+    ),
+    (
+        "no handler for route",
+        "see the mounts with: cofferdam secrets list",
+    ),
+    (
+        "failed to parse policy",
+        "a rule looks like: path \"secret/data/app/*\" { capabilities = [\"read\"] }",
+    ),
+];
+
 fn refused(what: String, refusal: &Refusal) -> Failure {
-    let sentences = refusal.errors.iter().chain(&refusal.warnings);
-    sentences
-        .map(|error| clean(error))
-        .fold(Failure::server(what), Failure::detail)
+    let sentences = refusal
+        .errors
+        .iter()
+        .chain(&refusal.warnings)
+        .map(|error| clean(error));
+    let failure = sentences.fold(Failure::server(what), Failure::detail);
+    let says = |part: &str| refusal.errors.iter().any(|error| error.contains(part));
+    match KNOWN.iter().find(|(part, _)| says(part)) {
+        Some((_, hint)) => failure.hint(*hint),
+        None => failure,
+    }
 }

@@ -1,7 +1,7 @@
 //! The server as a verb sees it: requests go out, or are printed for `-output-curl-string`.
 
 use super::{Context, Failure};
-use cofferdam_api::{Client, Endpoint, KvMount, Method, Request, Response};
+use cofferdam_api::{Client, Endpoint, Error, KvMount, Method, Request, Response};
 
 /// A client that knows whether it may send.
 pub(crate) struct Link<'a> {
@@ -22,14 +22,30 @@ impl Context {
 impl Link<'_> {
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, Failure> {
-        Ok(self.try_send(request).await??)
+        self.try_send(request)
+            .await?
+            .map_err(|error| self.failure(error))
+    }
+
+    /// A refusal in words. Without a token every path is denied, and the way out is another.
+    pub(crate) fn failure(&self, error: Error) -> Failure {
+        match error {
+            Error::Denied(refusal) if self.client.token().is_none() => {
+                self.no_token(&format!("{} {}", refusal.method, refusal.path))
+            }
+            Error::Denied(refusal) if refusal.path == "auth/token/lookup-self" => {
+                Failure::server("the token is not valid or has ended")
+                    .hint("log in with: cofferdam login")
+            }
+            other => other.into(),
+        }
     }
 
     /// Sends a request; the inner error is the server's.
     pub(crate) async fn try_send(
         &self,
         request: Request,
-    ) -> Result<Result<Response, cofferdam_api::Error>, Failure> {
+    ) -> Result<Result<Response, Error>, Failure> {
         if self.context.wants_curl() {
             self.context.out(self.curl(&request).as_bytes())?;
             return Err(Failure::finished());
@@ -37,14 +53,27 @@ impl Link<'_> {
         Ok(self.client.send(request).await)
     }
 
+    fn no_token(&self, what: &str) -> Failure {
+        let by_socket = matches!(self.client.endpoint(), Endpoint::Socket(_));
+        Failure::server(format!("no token for: {what}")).hint(if by_socket {
+            "log in with: cofferdam login; the owner of the server's socket needs no token"
+        } else {
+            "log in with: cofferdam login"
+        })
+    }
+
     /// The KV mount behind a path. Never wrapped and never printed: it is a question of ours.
     pub(crate) async fn kv_mount(&self, path: &str) -> Result<KvMount, Failure> {
-        Ok(self
-            .client
-            .clone()
-            .without_wrapping()
-            .kv_mount(path)
-            .await?)
+        let answer = self.client.clone().without_wrapping().kv_mount(path).await;
+        answer.map_err(|error| match error {
+            Error::Denied(_) if self.client.token().is_none() => self.no_token(path),
+            // The server denies to tell mounts from nothing to those who may use neither.
+            Error::Denied(_) => {
+                Failure::server(format!("permission denied, or nothing mounted: {path}"))
+                    .hint("see the mounts with: cofferdam secrets list; see your token with: cofferdam token lookup")
+            }
+            other => self.failure(other),
+        })
     }
 
     /// The client itself, for helpers of the API.

@@ -20,6 +20,9 @@ impl Verb for List {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let path = format!("{}/", self.path.trim().trim_matches('/'));
         let link = context.link()?;
-        context.print_keys(link.try_send(Request::new(Method::List, path)).await?)
+        context.print_keys(
+            &link,
+            link.try_send(Request::new(Method::List, path)).await?,
+        )
     }
 }

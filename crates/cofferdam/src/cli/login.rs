@@ -7,7 +7,7 @@ use super::terminal::prompt_secret;
 use super::unwrap::given_token;
 use super::{Context, Exit, Failure, Verb, agent_marker};
 use clap::Args;
-use cofferdam_api::{Auth, Request, Response, Tree, places};
+use cofferdam_api::{Auth, Error, Request, Response, Tree, places};
 use cofferdam_secret::{Buffer, Secret};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -51,7 +51,7 @@ impl Verb for Login {
         }
         let client = context.client()?.without_wrapping();
         let request = Request::get("auth/token/lookup-self").with_token(token.duplicate());
-        let mut response = client.send(request).await?;
+        let mut response = client.send(request).await.map_err(not_valid)?;
         let auth = auth_of(&response, token.duplicate());
         response.auth = Some(auth);
         response.drop_data();
@@ -90,6 +90,13 @@ impl Login {
             return context.print_field(token, "token");
         }
         context.print_response(response, self.field.as_deref())
+    }
+}
+
+fn not_valid(error: Error) -> Failure {
+    match error {
+        Error::Denied(_) => Failure::server("the token is not valid or has ended"),
+        other => other.into(),
     }
 }
 

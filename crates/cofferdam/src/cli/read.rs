@@ -40,7 +40,7 @@ impl Verb for Read {
             {
                 *refusal.response
             }
-            other => other?,
+            other => other.map_err(|error| link.failure(error))?,
         };
         context.print_response(&response, self.field.as_deref())
     }

@@ -55,8 +55,8 @@ impl Verb for Import {
         "cofferdam import .env\ncofferdam import -app=shop -dry-run ./shop/.env";
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let app = self.app_name()?;
         let (variables, mut outcome) = self.read()?;
+        let app = self.app_name()?;
         let mount = self.mount.trim().trim_matches('/').to_owned();
         let link = context.link()?;
         let found = self.find_mount(&link, &mount).await?;
@@ -160,9 +160,11 @@ impl Import {
                 Err(Failure::server(format!("no KV version 2 mount at: {mount}/")).hint(enable))
             }
             // Without the mount the server says "denied", as it does to somebody without rights.
-            Err(Error::Denied(refusal)) => Err(Failure::from(Error::Denied(refusal))
-                .detail(format!("if there is no mount at {mount}/ yet: {enable}"))),
-            Err(error) => Err(error.into()),
+            Err(Error::Denied(refusal)) if link.client().token().is_some() => {
+                Err(Failure::from(Error::Denied(refusal))
+                    .detail(format!("if there is no mount at {mount}/ yet: {enable}")))
+            }
+            Err(error) => Err(link.failure(error)),
         }
     }
 

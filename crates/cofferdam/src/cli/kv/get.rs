@@ -1,5 +1,6 @@
 //! `kv get` and `kv list`.
 
+use super::super::link::Link;
 use super::super::output::envelope;
 use super::super::{Context, Exit, Failure};
 use super::{Place, locate, show};
@@ -29,7 +30,7 @@ impl Get {
         if at.is_v2() && self.version > 0 {
             request = request.query("version", self.version.to_string());
         }
-        let response = present(link.try_send(request).await?)?;
+        let response = present(&link, link.try_send(request).await?)?;
         context.warn(&response);
         let field = self.field.as_deref();
         if response.wrap_info.is_some() || field.is_some_and(|_| !at.is_v2()) {
@@ -55,10 +56,10 @@ impl Get {
 }
 
 /// A deleted or destroyed version answers 404 with its metadata: Vault's client shows that.
-fn present(answer: Result<Response, Error>) -> Result<Response, Failure> {
+fn present(link: &Link<'_>, answer: Result<Response, Error>) -> Result<Response, Failure> {
     match answer {
         Err(Error::NotFound(refusal)) if refusal.response.tree().is_some() => Ok(*refusal.response),
-        other => Ok(other?),
+        other => other.map_err(|error| link.failure(error)),
     }
 }
 
@@ -85,6 +86,7 @@ impl List {
         let at = locate(&link, self.mount.as_deref(), &name).await?;
         let path = at.api_path("metadata");
         context.print_keys(
+            &link,
             link.try_send(Request::new(Method::List, format!("{path}/")))
                 .await?,
         )

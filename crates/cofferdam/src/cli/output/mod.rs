@@ -8,6 +8,7 @@ mod yaml;
 pub(crate) use envelope::{envelope, field, shown};
 pub(crate) use table::{columns, go_value, list_table, map_table, pairs, titled};
 
+use super::link::Link;
 use super::terminal::{self, clean};
 use super::{Context, Exit, Failure};
 use cofferdam_api::{Error, Response, Tree};
@@ -74,14 +75,18 @@ impl Context {
 
     /// Prints the names of a list. Where there are none, JSON is an empty object beside the
     /// refusal, as Vault's clients print it.
-    pub(crate) fn print_keys(&self, answer: Result<Response, Error>) -> Result<Exit, Failure> {
+    pub(crate) fn print_keys(
+        &self,
+        link: &Link<'_>,
+        answer: Result<Response, Error>,
+    ) -> Result<Exit, Failure> {
         let response = match answer {
             Ok(response) => response,
             Err(Error::NotFound(_)) if self.format() == Format::Json => {
                 self.out(b"{}\n")?;
                 return Ok(Exit::Server);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(link.failure(error)),
         };
         if response.wrap_info.is_some() {
             return self.print_response(&response, None);
