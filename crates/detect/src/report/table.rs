@@ -29,6 +29,9 @@ const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
+/// Width of the widest name of a place.
+const KIND: usize = 18;
+
 /// Space between two columns.
 const GAP: usize = 2;
 
@@ -163,10 +166,15 @@ impl Matrix {
                 let kind = place.words().join(" ");
                 for exposure in &exposed.at {
                     let form = exposure.form.word();
-                    let _ = writeln!(lines, "  {} {} ({form})", pad(&kind, 18), exposure.location);
+                    let _ = writeln!(
+                        lines,
+                        "  {} {} ({form})",
+                        pad(&kind, KIND),
+                        exposure.location
+                    );
                 }
                 if exposed.more > 0 {
-                    let _ = writeln!(lines, "  {} and {} more", pad(&kind, 18), exposed.more);
+                    let _ = writeln!(lines, "  {} and {} more", pad(&kind, KIND), exposed.more);
                 }
             }
             if !lines.is_empty() {
@@ -178,24 +186,39 @@ impl Matrix {
     fn gaps(&self, out: &mut String, style: Style) {
         let mut lines = String::new();
         for (place, column) in &self.columns {
-            let kind = pad(&place.words().join(" "), 18);
-            match column {
-                Column::Failed(why) | Column::Skipped(why) => {
-                    let _ = writeln!(lines, "  {kind} {}", crate::source::clean(why));
-                }
-                Column::Looked(looked) => {
-                    for gap in &looked.gaps {
-                        let _ = writeln!(lines, "  {kind} {}: {}", gap.location, gap.reason);
-                    }
-                    if looked.more_gaps > 0 {
-                        let _ = writeln!(lines, "  {kind} and {} more", looked.more_gaps);
-                    }
-                }
+            let Column::Looked(looked) = column else {
+                continue;
+            };
+            let kind = pad(&place.words().join(" "), KIND);
+            for gap in &looked.gaps {
+                let _ = writeln!(lines, "  {kind} {}: {}", gap.location, gap.reason);
             }
+            if looked.more_gaps > 0 {
+                let _ = writeln!(lines, "  {kind} and {} more", looked.more_gaps);
+            }
+        }
+        for (reason, places) in self.unlooked() {
+            let _ = writeln!(lines, "  {}: {reason}", places.join(", "));
         }
         if !lines.is_empty() {
             let _ = writeln!(out, "{}\n{lines}", paint(style, YELLOW, "not looked at"));
         }
+    }
+
+    /// Whole places that were not looked at, together where the reason is the same.
+    fn unlooked(&self) -> Vec<(String, Vec<String>)> {
+        let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+        for (place, column) in &self.columns {
+            let (Column::Failed(why) | Column::Skipped(why)) = column else {
+                continue;
+            };
+            let (why, place) = (crate::source::clean(why), place.words().join(" "));
+            match reasons.iter_mut().find(|(reason, _)| *reason == why) {
+                Some((_, places)) => places.push(place),
+                None => reasons.push((why, vec![place])),
+            }
+        }
+        reasons
     }
 
     fn weak(&self, out: &mut String, style: Style, names: &[String]) {

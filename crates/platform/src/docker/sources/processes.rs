@@ -121,8 +121,8 @@ impl Search<'_> {
             zeroize_text(&mut text);
         }
         for (reason, count) in unread {
-            self.finder
-                .gap(&format!("{count} processes of other users"), reason);
+            let noun = if count == 1 { "process" } else { "processes" };
+            self.finder.gap(&format!("{count} {noun}"), reason);
         }
         self.keep(place);
     }
