@@ -22,7 +22,7 @@ const SALT: &str = "core/audit-salt";
 
 /// One row of the audit table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
+pub(crate) struct Row {
     /// The name it was enabled under, without slashes.
     pub path: String,
     /// `file` or `stdout`.
@@ -38,7 +38,7 @@ pub struct Row {
 }
 
 /// The devices, and what feeds them.
-pub struct Devices {
+pub(crate) struct Devices {
     salt: Salt,
     broker: Broker,
     /// The table has a row: nothing may be answered without a record.
@@ -53,7 +53,7 @@ impl Devices {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn open(barrier: &Barrier<Unsealed>) -> Result<Self, Fault> {
+    pub(crate) async fn open(barrier: &Barrier<Unsealed>) -> Result<Self, Fault> {
         let salt = Salt::new(&key(barrier, SALT).await?);
         let devices = Self {
             salt,
@@ -82,7 +82,7 @@ impl Devices {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn reconcile(&self, barrier: &Barrier<Unsealed>) -> Result<(), Fault> {
+    pub(crate) async fn reconcile(&self, barrier: &Barrier<Unsealed>) -> Result<(), Fault> {
         let (rows, _) = table(barrier).await?;
         self.required.store(!rows.is_empty(), Ordering::Release);
         for row in &rows {
@@ -168,7 +168,11 @@ impl Devices {
     ///
     /// # Errors
     /// When the path is taken, an option is not served, or the device does not open.
-    pub async fn enable(&self, barrier: &Barrier<Unsealed>, row: &Row) -> Result<Revision, Fault> {
+    pub(crate) async fn enable(
+        &self,
+        barrier: &Barrier<Unsealed>,
+        row: &Row,
+    ) -> Result<Revision, Fault> {
         options::check(row)?;
         // Opened before it is in the table: one that does not open must not lock everybody out.
         drop(device(row)?);
@@ -199,7 +203,11 @@ impl Devices {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn disable(&self, barrier: &Barrier<Unsealed>, path: &str) -> Result<(), Fault> {
+    pub(crate) async fn disable(
+        &self,
+        barrier: &Barrier<Unsealed>,
+        path: &str,
+    ) -> Result<(), Fault> {
         change(barrier, |rows| {
             rows.retain(|row| row.path != path);
             Ok(())
@@ -212,7 +220,7 @@ impl Devices {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn rows(&self, barrier: &Barrier<Unsealed>) -> Result<Vec<Row>, Fault> {
+    pub(crate) async fn rows(&self, barrier: &Barrier<Unsealed>) -> Result<Vec<Row>, Fault> {
         Ok(table(barrier).await?.0)
     }
 
@@ -220,7 +228,7 @@ impl Devices {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn chain(
+    pub(crate) async fn chain(
         &self,
         barrier: &Barrier<Unsealed>,
         path: &str,
@@ -242,7 +250,7 @@ impl Devices {
     }
 
     /// Lets the devices finish, and notes where their chains end.
-    pub async fn close(&self, barrier: &Barrier<Unsealed>) {
+    pub(crate) async fn close(&self, barrier: &Barrier<Unsealed>) {
         let enabled = std::mem::take(
             &mut *self
                 .enabled

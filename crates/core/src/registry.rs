@@ -27,7 +27,7 @@ pub(crate) const AUDIT: &str = "core/audit";
 const ACLS: usize = 4096;
 
 /// A mount with the engine that serves it.
-pub struct MountPoint {
+pub(crate) struct MountPoint {
     /// Its row of the table.
     pub mount: Mount,
     /// `None`: this build has no such engine; its data stays untouched.
@@ -48,7 +48,7 @@ pub struct Offer {
 }
 
 /// One immutable snapshot.
-pub struct Tables {
+pub(crate) struct Tables {
     table: Table,
     table_revision: Option<Revision>,
     points: HashMap<String, Arc<MountPoint>>,
@@ -59,7 +59,7 @@ pub struct Tables {
 impl Tables {
     /// The mount that serves a path, and the rest of the path.
     #[must_use]
-    pub fn route(&self, path: &Path) -> Option<(&Arc<MountPoint>, Path)> {
+    pub(crate) fn route(&self, path: &Path) -> Option<(&Arc<MountPoint>, Path)> {
         let text = path.as_str();
         let ends = text
             .match_indices('/')
@@ -77,25 +77,25 @@ impl Tables {
 
     /// All mounts.
     #[must_use]
-    pub const fn mounts(&self) -> &Table {
+    pub(crate) const fn mounts(&self) -> &Table {
         &self.table
     }
 
     /// The mount at exactly this path.
     #[must_use]
-    pub fn point(&self, path: &str) -> Option<&Arc<MountPoint>> {
+    pub(crate) fn point(&self, path: &str) -> Option<&Arc<MountPoint>> {
         self.points.get(path)
     }
 
     /// A policy and its text.
     #[must_use]
-    pub fn policy(&self, name: &str) -> Option<&(Arc<Policy>, Arc<str>)> {
+    pub(crate) fn policy(&self, name: &str) -> Option<&(Arc<Policy>, Arc<str>)> {
         self.policies.get(name)
     }
 
     /// Those of `names` that no policy has.
     #[must_use]
-    pub fn unknown(&self, names: &[String]) -> Vec<String> {
+    pub(crate) fn unknown(&self, names: &[String]) -> Vec<String> {
         names
             .iter()
             .filter(|name| *name != "root" && !self.policies.contains_key(*name))
@@ -105,7 +105,7 @@ impl Tables {
 
     /// Names of all policies, `root` included.
     #[must_use]
-    pub fn policy_names(&self) -> Vec<String> {
+    pub(crate) fn policy_names(&self) -> Vec<String> {
         self.policies
             .keys()
             .cloned()
@@ -115,7 +115,7 @@ impl Tables {
 
     /// The rules of a set of policies. Names without a policy grant nothing, as in Vault.
     #[must_use]
-    pub fn acl(&self, names: &[String]) -> Arc<Acl> {
+    pub(crate) fn acl(&self, names: &[String]) -> Arc<Acl> {
         let mut cache = self
             .acls
             .lock()
@@ -143,7 +143,7 @@ impl Tables {
 }
 
 /// The snapshots, and the task that renews them.
-pub struct Registry {
+pub(crate) struct Registry {
     barrier: Barrier<Unsealed>,
     offers: Vec<Offer>,
     current: ArcSwap<Tables>,
@@ -157,7 +157,10 @@ impl Registry {
     ///
     /// # Errors
     /// When the store fails, or something stored does not pass today's rules.
-    pub async fn open(barrier: Barrier<Unsealed>, offers: Vec<Offer>) -> Result<Arc<Self>, Fault> {
+    pub(crate) async fn open(
+        barrier: Barrier<Unsealed>,
+        offers: Vec<Offer>,
+    ) -> Result<Arc<Self>, Fault> {
         let seen = barrier.read_barrier().await?;
         if barrier.get(MOUNTS).await?.is_none() {
             let batch = Batch::new()
@@ -176,7 +179,7 @@ impl Registry {
     }
 
     /// Follows the store until it closes or `stop` says so.
-    pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         loop {
             let from = *self.applied.borrow();
             let followed = tokio::select! {
@@ -204,15 +207,15 @@ impl Registry {
             let event = watch.next().await?;
             let mounts = event.keys.iter().any(|key| key == MOUNTS);
             let policies = event.keys.iter().any(|key| key.starts_with(POLICIES));
-            if mounts || policies {
-                if let Err(fault) = self.reload(mounts, policies).await {
-                    // Not applied: requests wait at the barrier rather than use old rules.
-                    tracing::error!(
-                        reason = fault.internal_text(),
-                        "cannot apply a change of mounts or policies"
-                    );
-                    return Err(fault);
-                }
+            if (mounts || policies)
+                && let Err(fault) = self.reload(mounts, policies).await
+            {
+                // Not applied: requests wait at the barrier rather than use old rules.
+                tracing::error!(
+                    reason = fault.internal_text(),
+                    "cannot apply a change of mounts or policies"
+                );
+                return Err(fault);
             }
             if event.keys.iter().any(|key| key == AUDIT) {
                 self.audit_changed.send_modify(|count| *count += 1);
@@ -247,7 +250,7 @@ impl Registry {
     ///
     /// # Errors
     /// When the store cannot say what is newest.
-    pub async fn fresh(&self) -> Result<Arc<Tables>, Fault> {
+    pub(crate) async fn fresh(&self) -> Result<Arc<Tables>, Fault> {
         let newest = self.barrier.read_barrier().await?;
         self.reach(newest).await?;
         Ok(self.current.load_full())
@@ -255,7 +258,7 @@ impl Registry {
 
     /// The snapshot as it is, however old: for start-up, before anything follows the store.
     #[must_use]
-    pub fn current(&self) -> Arc<Tables> {
+    pub(crate) fn current(&self) -> Arc<Tables> {
         self.current.load_full()
     }
 
@@ -280,26 +283,26 @@ impl Registry {
 
     /// Bumped whenever the audit table changes.
     #[must_use]
-    pub fn audit_changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn audit_changes(&self) -> watch::Receiver<u64> {
         self.audit_changed.subscribe()
     }
 
     /// The barrier below.
     #[must_use]
-    pub const fn barrier(&self) -> &Barrier<Unsealed> {
+    pub(crate) const fn barrier(&self) -> &Barrier<Unsealed> {
         &self.barrier
     }
 
     /// The engine to enable as `kind`.
     #[must_use]
-    pub fn offer(&self, class: Class, kind: &str) -> Option<&Offer> {
+    pub(crate) fn offer(&self, class: Class, kind: &str) -> Option<&Offer> {
         self.offers
             .iter()
             .find(|offer| offer.class == class && offer.kind == kind)
     }
 
     /// What can be enabled.
-    pub fn offers(&self) -> impl Iterator<Item = &Offer> {
+    pub(crate) fn offers(&self) -> impl Iterator<Item = &Offer> {
         self.offers.iter()
     }
 
@@ -307,7 +310,7 @@ impl Registry {
     ///
     /// # Errors
     /// What `change` refuses; or the store's failure.
-    pub async fn change_mounts<T>(
+    pub(crate) async fn change_mounts<T>(
         &self,
         change: impl Fn(&mut Table) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
@@ -333,7 +336,7 @@ impl Registry {
     ///
     /// # Errors
     /// The store's failure.
-    pub async fn put_policy(&self, name: &str, text: Option<&str>) -> Result<(), Fault> {
+    pub(crate) async fn put_policy(&self, name: &str, text: Option<&str>) -> Result<(), Fault> {
         let key = format!("{POLICIES}{name}");
         let batch = match text {
             Some(text) => Batch::new().put(key, Secret::new(text.as_bytes().to_vec())),

@@ -284,7 +284,7 @@ fn response(
                 auth,
                 warnings,
                 ..
-            } = envelope;
+            } = envelope.as_ref();
             let issued = auth.as_ref().map(|issued| {
                 (
                     issued,

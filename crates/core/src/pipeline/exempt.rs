@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// One exempt route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exempt {
+pub(crate) enum Exempt {
     /// `sys/health`.
     Health,
     /// `sys/seal-status`.
@@ -33,7 +33,7 @@ pub enum Exempt {
 }
 
 /// The whole list: what is asked, and what serves it.
-pub const ROUTES: &[(Verb, &str, Exempt)] = &[
+pub(crate) const ROUTES: &[(Verb, &str, Exempt)] = &[
     (Verb::Read, "sys/health", Exempt::Health),
     (Verb::Read, "sys/seal-status", Exempt::SealStatus),
     (Verb::Read, "sys/init", Exempt::InitStatus),

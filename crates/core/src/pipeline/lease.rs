@@ -26,7 +26,7 @@ pub(super) struct Settled {
 /// What the reply will say.
 pub(super) enum Settlement {
     Empty,
-    Envelope { envelope: Envelope, gone: bool },
+    Envelope { envelope: Box<Envelope>, gone: bool },
     Bare(Data),
     Wrapped(WrapInfo),
 }
@@ -111,7 +111,10 @@ async fn settle(
         Some(ttl) => wrap(services, facts, ttl, &envelope)
             .await
             .map(Settlement::Wrapped),
-        None => Ok(Settlement::Envelope { envelope, gone }),
+        None => Ok(Settlement::Envelope {
+            envelope: Box::new(envelope),
+            gone,
+        }),
     }
 }
 

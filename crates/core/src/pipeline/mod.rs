@@ -15,7 +15,7 @@ mod audit;
 mod authenticate;
 mod authorize;
 mod dispatch;
-pub mod exempt;
+pub(crate) mod exempt;
 mod facts;
 mod lease;
 mod render;

@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 /// The engine of `sys/`.
 #[derive(Default)]
-pub struct System {
+pub(crate) struct System {
     pub(crate) services: OnceLock<Weak<Services>>,
 }
 

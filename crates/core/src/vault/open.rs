@@ -79,7 +79,7 @@ impl Vault {
             audit: Devices::open(&barrier).await?,
             registry,
             clock: self.clock.clone(),
-            budget: self.budget.clone(),
+            budget: self.budget,
             seal_requested: AtomicBool::new(false),
             stop: watch::Sender::new(false),
         });

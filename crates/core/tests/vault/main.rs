@@ -1,5 +1,15 @@
 //! The vault in process, over the memory store: the whole pipeline without a socket.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test fails by panicking, helpers of tests too"
+)]
+
 mod audit;
 mod harness;
 mod seal;

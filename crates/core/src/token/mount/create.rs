@@ -258,7 +258,7 @@ fn describe(
 }
 
 fn nonzero(ttl: Ttl) -> Option<Duration> {
-    (!ttl.is_zero()).then(|| ttl.0)
+    (!ttl.is_zero()).then_some(ttl.0)
 }
 
 fn display_name(text: &str) -> Result<String, Fault> {

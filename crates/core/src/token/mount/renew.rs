@@ -71,7 +71,7 @@ async fn extend(
         return Err(Fault::invalid("lease is not renewable"));
     }
     let services = engine.services()?;
-    let asked = (!increment.is_zero()).then(|| increment.0);
+    let asked = (!increment.is_zero()).then_some(increment.0);
     let rules = Limits {
         asked,
         ..rules(&services, call, entry).await?
