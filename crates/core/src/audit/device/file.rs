@@ -3,6 +3,7 @@
 //! There is no option for bytes in front of a line and the path comes from no API call: a log that
 //! its writer can place and prefix is a way to write programs (CVE-2025-6000).
 
+use super::reserve::Reserve;
 use super::{Device, Failed, Failure, Space};
 use crate::audit::chain::{ChainKey, Head, Link};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
@@ -21,6 +22,9 @@ pub struct FileOptions {
     /// Wait for the disk after each batch. Off, as in Vault: records survive the end of the
     /// process, but not of the machine.
     pub sync: bool,
+    /// Bytes kept allocated beside the log (`PATH.reserve`) and given up when the disk is full, so
+    /// that requests go on while the alarm is raised. 4 MiB, some 3 000 records; 0 for none.
+    pub reserve: u64,
     /// Warn when fewer bytes are free. 64 MiB, some 50 000 records: time to act.
     pub alarm_below: u64,
 }
@@ -33,6 +37,7 @@ impl FileOptions {
             path,
             mode: 0o600,
             sync: false,
+            reserve: 4 << 20,
             alarm_below: 64 << 20,
         }
     }
@@ -52,6 +57,7 @@ pub struct File {
     identity: (u64, u64),
     /// It does not end in a line end, and could not be cut.
     torn: bool,
+    reserve: Reserve,
     space_seen: Option<Instant>,
 }
 
@@ -66,7 +72,9 @@ impl File {
         }
         let (out, stat) = open(&options)?;
         let torn = ends_torn(&out, size(&stat))?;
+        let reserve = Reserve::beside(&options.path, options.reserve);
         Ok(Self {
+            reserve,
             options,
             out,
             identity: identity(&stat),
@@ -91,7 +99,19 @@ impl File {
         Ok(())
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Failure> {
+        if self.torn {
+            self.write(b"\n")?;
+        }
+        self.write(lines)?;
+        self.torn = false;
+        if self.options.sync {
+            rustix::fs::fdatasync(&self.out).map_err(Failure::io("sync"))?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, mut bytes: &[u8]) -> Result<(), Failure> {
         while !bytes.is_empty() {
             match rustix::io::write(&self.out, bytes) {
                 Ok(0) => return Err(Failure::Full),
@@ -99,9 +119,6 @@ impl File {
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(Failure::io("write")(errno)),
             }
-        }
-        if self.options.sync {
-            rustix::fs::fdatasync(&self.out).map_err(Failure::io("sync"))?;
         }
         Ok(())
     }
@@ -113,8 +130,8 @@ impl File {
             return 0;
         }
         // An append-only file (`chattr +a`).
-        self.torn = true;
         let now = rustix::fs::fstat(&self.out).map_or(length, |stat| size(&stat));
+        self.torn = ends_torn(&self.out, now).unwrap_or(true);
         usize::try_from(now.saturating_sub(length)).unwrap_or_default()
     }
 }
@@ -126,13 +143,16 @@ impl Device for File {
 
     fn append(&mut self, lines: &[u8]) -> Result<(), Failed> {
         self.follow_name()?;
-        if self.torn {
-            self.write(b"\n")?;
-            self.torn = false;
+        let stat = rustix::fs::fstat(&self.out).map_err(Failure::io("look at the file"))?;
+        let (before, closing) = (size(&stat), usize::from(self.torn));
+        let mut outcome = self.write_lines(lines);
+        if matches!(outcome, Err(Failure::Full)) && self.cut(before) == 0 && self.reserve.release()
+        {
+            tracing::error!(path = ?self.options.path, "no space left for audit: living on the reserve");
+            outcome = self.write_lines(lines);
         }
-        let before = size(&rustix::fs::fstat(&self.out).map_err(Failure::io("look at the file"))?);
-        self.write(lines).map_err(|failure| Failed {
-            kept: self.cut(before),
+        outcome.map_err(|failure| Failed {
+            kept: self.cut(before).saturating_sub(closing),
             failure,
         })
     }
@@ -168,7 +188,10 @@ impl Device for File {
         };
         match space.f_bavail.saturating_mul(space.f_frsize) {
             free if free < self.options.alarm_below => Space::Low(free),
-            _ => Space::Enough,
+            _ => {
+                self.reserve.hold();
+                Space::Enough
+            }
         }
     }
 }

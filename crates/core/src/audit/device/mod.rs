@@ -1,6 +1,7 @@
 //! Where lines go.
 
 mod file;
+mod reserve;
 mod stream;
 
 pub use file::{File, FileOptions};
