@@ -196,8 +196,13 @@ impl Worker {
             let space = self.device.space();
             self.finish(&outcome.map_err(|failed| failed.failure.to_string()), space);
         }
-        self.channel.lock().ended = true;
-        self.channel.ended.notify_all();
+        let Self {
+            channel, device, ..
+        } = self;
+        // Closed before anybody is told that it is: the next device may be the same file.
+        drop(device);
+        channel.lock().ended = true;
+        channel.ended.notify_all();
     }
 
     /// Lines of a failed write that are in the log after all: the chain goes on behind them. One

@@ -122,8 +122,9 @@ impl Broker {
         Self { shared }
     }
 
-    /// Adds a device. Its chain continues where the device says it ends, else after `resume` (the
-    /// head noted when the device was last seen), else it begins.
+    /// Adds a device. Its chain continues where the device says it ends, or after `resume` (the head
+    /// noted when the device was last seen) if that is further: then the end of the log was lost or
+    /// cut off, and stays visible as a gap. Else it begins.
     ///
     /// # Errors
     /// [`EnableError`].
@@ -143,7 +144,10 @@ impl Broker {
         if channels.iter().any(|channel| channel.name == name) {
             return Err(EnableError::NameInUse);
         }
-        let head = device.head(&key)?.or(resume).unwrap_or_default();
+        let found = device.head(&key)?.unwrap_or_default();
+        let head = resume
+            .filter(|noted| noted.seq > found.seq)
+            .unwrap_or(found);
         if !*watching {
             watch(&self.shared).map_err(|_| EnableError::NoThread)?;
             *watching = true;
@@ -226,12 +230,13 @@ impl Broker {
 }
 
 impl Drop for Broker {
+    /// Writes what is queued, at most one deadline long.
     fn drop(&mut self) {
-        self.shared
-            .channels
-            .load()
-            .iter()
-            .for_each(|channel| channel.close());
+        let channels = self.shared.channels.load();
+        channels.iter().for_each(|channel| channel.close());
+        for channel in channels.iter() {
+            channel.wait_closed();
+        }
         self.shared.ended.store(true, Ordering::Release);
         self.shared.wake_watch();
     }

@@ -101,7 +101,12 @@ async fn accepted_records_are_in_the_file_in_order_and_only_its_owner_may_read_i
         0o600
     );
     assert!(matches!(
-        broker.enable("file", file(&path), key(), None),
+        broker.enable(
+            "file",
+            file(&directory.path().join("other.log")),
+            key(),
+            None
+        ),
         Err(EnableError::NameInUse)
     ));
 }

@@ -6,7 +6,7 @@
 use super::reserve::Reserve;
 use super::{Device, Failed, Failure, Space};
 use crate::audit::chain::{ChainKey, Head, Link};
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -231,6 +231,11 @@ fn open(options: &FileOptions) -> Result<(OwnedFd, Stat), Failure> {
     }
     if stat.st_uid != rustix::process::geteuid().as_raw() || stat.st_nlink > 1 {
         return Err(Failure::NotOurs);
+    }
+    match rustix::fs::flock(&out, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => return Err(Failure::InUse),
+        // Taken, or a filesystem without locks.
+        Ok(()) | Err(_) => {}
     }
     let mode = Mode::from_raw_mode(options.mode & 0o777);
     rustix::fs::fchmod(&out, mode).map_err(Failure::io("set permissions"))?;

@@ -23,6 +23,9 @@ pub enum Failure {
     /// The file belongs to somebody else, or has a second name elsewhere.
     #[error("file belongs to another user or has a second name")]
     NotOurs,
+    /// Another device or another process writes to it: two chains in one file verify for nobody.
+    #[error("another audit device or server writes to this file")]
+    InUse,
     /// No space left.
     #[error("no space left on the device")]
     Full,

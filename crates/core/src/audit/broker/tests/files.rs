@@ -47,6 +47,44 @@ async fn chain_goes_on_after_a_noted_head_when_the_file_is_gone() {
     );
 }
 
+/// The end of the log was cut off while we were away: what follows does not hide it.
+#[tokio::test]
+async fn cut_log_keeps_its_gap_when_a_head_was_noted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.log");
+    let broker = quick();
+    broker.enable("file", file(&path), key(), None).unwrap();
+    for n in 0..3 {
+        broker.submit(record(n)).accepted().await.unwrap();
+    }
+    let noted = broker.disable("file").unwrap();
+    let log = std::fs::read_to_string(&path).unwrap();
+    let first = log.split_inclusive('\n').next().unwrap();
+    std::fs::write(&path, first).unwrap();
+    broker
+        .enable("file", file(&path), key(), Some(noted))
+        .unwrap();
+    broker.submit(record(3)).accepted().await.unwrap();
+    let gap = crate::audit::verify::Finding::Removed {
+        line: 2,
+        first: 2,
+        count: 2,
+    };
+    assert_eq!(check_file(&path).findings, [gap]);
+}
+
+#[tokio::test]
+async fn file_has_one_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.log");
+    let broker = quick();
+    broker.enable("file", file(&path), key(), None).unwrap();
+    let second = File::open(FileOptions::new(path.clone())).err();
+    assert!(matches!(second, Some(Failure::InUse)));
+    drop(broker);
+    assert!(File::open(FileOptions::new(path)).is_ok());
+}
+
 #[test]
 fn only_a_plain_file_of_ours_is_opened() {
     let directory = tempfile::tempdir().unwrap();
