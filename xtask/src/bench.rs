@@ -49,12 +49,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let binary = dist::build("release")?;
     let directory = tempdir()?;
     let bao = measure(
-        Server::bao(&peers, &directory.join("bao"))?,
+        &Server::bao(&peers, &directory.join("bao"))?,
         &peers,
         seconds,
     )?;
     let ours = measure(
-        Server::ours(&binary, &peers, &directory.join("ours"))?,
+        &Server::ours(&binary, &peers, &directory.join("ours"))?,
         &peers,
         seconds,
     )?;
@@ -97,12 +97,12 @@ struct Figures {
     idle: f64,
 }
 
-fn measure(server: Server, peers: &peers::Peers, seconds: u32) -> Result<Figures> {
+fn measure(server: &Server, peers: &peers::Peers, seconds: u32) -> Result<Figures> {
     let prepared = server.prepare(peers)?;
     let idle = server.resident()?;
     let mut rates = Vec::new();
     for load in LOADS {
-        rates.push(load.run(&server, &prepared, seconds)?);
+        rates.push(load.run(server, &prepared, seconds)?);
     }
     Ok(Figures { rates, idle })
 }
