@@ -2,7 +2,8 @@
 //!
 //! * [`memory`] proves that a filesystem lives in memory;
 //! * [`place`] finds or mounts such a directory for one process and removes it at the end, and
-//!   sweeps those whose owner was killed;
+//!   sweeps those whose owner was killed; [`Guest`] uses a directory that somebody else made;
+//! * [`mount`] makes one, [`private`] hides it from everybody else;
 //! * [`directory`] writes files into it, each change visible at once or not at all;
 //! * [`memfd`] hands a value to a child without any directory.
 //!
@@ -10,11 +11,15 @@
 //! overwrites before it unlinks: in memory that is no protection, the page is simply freed.
 
 pub mod directory;
+mod guest;
 pub mod memfd;
 pub mod memory;
+pub mod mount;
 pub mod place;
+pub mod private;
 
 pub use directory::Directory;
+pub use guest::Guest;
 pub use memfd::SealedFile;
 pub use place::Place;
 
@@ -40,6 +45,22 @@ impl Default for Access {
             gid: None,
             mode: 0o400,
         }
+    }
+}
+
+impl Access {
+    /// Permission bits in octal, 1 to 0777; `None` for anything else.
+    #[must_use]
+    pub fn parse_mode(text: &str) -> Option<u32> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let bits = u32::from_str_radix(text, 8).ok();
+        bits.filter(|bits| digits && *bits <= 0o777 && *bits != 0)
+    }
+
+    /// A numeric user or group. The largest number is none: `chown` takes it for "as it is".
+    #[must_use]
+    pub fn parse_id(text: &str) -> Option<u32> {
+        text.parse().ok().filter(|number| *number != u32::MAX)
     }
 }
 
@@ -84,6 +105,12 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// Caller: a file is there already, and it is not ours to replace.
+    #[error("a file is already there: {}", path.display())]
+    Exists {
+        /// The path.
+        path: PathBuf,
+    },
     /// Caller: only root may give files away.
     #[error("cannot give {} to uid {uid}, gid {gid}: only root may", path.display())]
     Ownership {
@@ -118,7 +145,7 @@ impl Error {
                 Ok(real) => format!("name the real path if it is yours: {}", real.display()),
                 Err(_) => format!("look at it: ls -ld {}", path.display()),
             },
-            Self::Occupied { path } | Self::NotOurs { path } => {
+            Self::Occupied { path } | Self::NotOurs { path } | Self::Exists { path } => {
                 format!("look at it: ls -ld {}", path.display())
             }
             Self::NotAbsolute { .. } | Self::Ownership { .. } | Self::System { .. } => return None,

@@ -5,20 +5,13 @@
 //! lasts exactly as long as its owner, so [`sweep`] knows which ones a killed owner left behind;
 //! unlike a process number it cannot be reused and works across containers that share `/dev/shm`.
 
-use super::{Directory, Error, memory};
+use super::{Directory, Error, memory, mount};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, open, stat};
-use rustix::io::Errno;
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::geteuid;
-use std::ffi::CString;
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-
-/// A tmpfs takes what is in it, this only stops a runaway: two values of the largest size a
-/// reader may ask for fit a hundred times.
-const TMPFS_OPTIONS: &str = "size=64m,nr_inodes=4096";
 
 /// The directory that is written to, in the locked one.
 const FILES: &str = "secrets";
@@ -53,7 +46,7 @@ impl Place {
         let files = path.join(FILES);
         make_own(&files, mode)?;
         if mount {
-            mount_tmpfs(&files, mode)?;
+            mount::mount_tmpfs(&files, mode)?;
             place.mounted = true;
         }
         place.directory = Some(Directory::open(&files)?);
@@ -127,7 +120,7 @@ pub fn sweep(parent: &Path) -> Result<usize, Error> {
         let Some(_lock) = lock(&path) else {
             continue;
         };
-        match remove(&path, is_mount_point(&path.join(FILES))) {
+        match remove(&path, mount::is_mount_point(&path.join(FILES))) {
             Ok(()) => swept += 1,
             Err(error) => tracing::warn!(%error, "a stale delivery directory stays"),
         }
@@ -163,22 +156,6 @@ fn require_own(path: &Path) -> Result<(), Error> {
     })
 }
 
-/// Mounts a tmpfs that nobody can run programs from and, where the kernel can, never reaches swap.
-///
-/// # Errors
-/// [`Error::System`]: not root, or no right to mount.
-pub fn mount_tmpfs(path: &Path, mode: u32) -> Result<(), Error> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let attempt = |extra: &str| {
-        let options = format!("{TMPFS_OPTIONS},mode={mode:o}{extra}");
-        let options = CString::new(options).map_err(|_| Errno::INVAL)?;
-        mount("cofferdam", path, "tmpfs", flags, &*options)
-    };
-    attempt(",noswap")
-        .or_else(|_| attempt(""))
-        .map_err(|e| Error::system("mount a tmpfs on", path, e))
-}
-
 /// Random hex for a name that nobody can guess or has used.
 pub(super) fn random_suffix(path: &Path) -> Result<String, Error> {
     let mut bytes = [0_u8; 8];
@@ -212,9 +189,7 @@ fn lock(path: &Path) -> Option<OwnedFd> {
 fn remove(path: &Path, mounted: bool) -> Result<(), Error> {
     let files = path.join(FILES);
     if mounted {
-        // DETACH: a reader that still has a file open must not keep the others there.
-        unmount(&files, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
-            .map_err(|e| Error::system("unmount", &files, e))?;
+        mount::unmount_tmpfs(&files)?;
     } else if is_memory(&files) {
         Directory::open(&files)?.clear()?;
     }
@@ -231,17 +206,6 @@ fn remove(path: &Path, mounted: bool) -> Result<(), Error> {
 
 fn is_memory(path: &Path) -> bool {
     std::fs::File::open(path).is_ok_and(|open| memory::require(&open, path).is_ok())
-}
-
-/// Whether another filesystem begins at `path`.
-fn is_mount_point(path: &Path) -> bool {
-    let device = |path: &Path| {
-        std::fs::symlink_metadata(path)
-            .map(|found| found.dev())
-            .ok()
-    };
-    let (inner, outer) = (device(path), path.parent().and_then(device));
-    inner.is_some() && inner != outer
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ fn a_sweep_unmounts_what_a_killed_root_process_left() {
     let base = tempfile::tempdir_in("/var/tmp").unwrap();
     let files = base.path().join("dead").join(FILES);
     fs::create_dir_all(&files).unwrap();
-    mount_tmpfs(&files, 0o700).unwrap();
+    mount::mount_tmpfs(&files, 0o700).unwrap();
     fs::write(files.join("k"), "left").unwrap();
     assert_eq!(sweep(base.path()).unwrap(), 1);
     assert_eq!(mounts_below(base.path()), 0);

@@ -1,0 +1,224 @@
+//! Borrows the values of a plan, all of them or none.
+//!
+//! Every refusal is collected, so that a user repairs a plan once and not name by name. An empty
+//! value is a refusal too: an application that starts with an empty password fails open.
+
+use crate::plan::{Loan, PlanError, Prefix};
+use crate::{FileName, NameError};
+use cofferdam_api::{Client, Error as ApiError, Reference, ReferenceError};
+use cofferdam_secret::Secret;
+use std::fmt;
+
+/// A value on loan.
+pub struct Lent {
+    /// Name it was asked for under.
+    pub name: FileName,
+    /// Where it came from.
+    pub reference: Reference,
+    /// The bytes, exactly as stored. Wiped on drop.
+    pub value: Secret<Vec<u8>>,
+    /// Version that was read, where the engine has versions.
+    pub version: Option<u64>,
+}
+
+/// Why nothing was lent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Dependency or state: the server could not be asked.
+    #[error(transparent)]
+    Server(ApiError),
+    /// Caller: some secrets of the plan cannot be had.
+    #[error("{}", refusals(.0))]
+    Refused(Vec<Refused>),
+    /// Caller: nothing is stored below the prefix.
+    #[error("no secret below {0}")]
+    Nothing(String),
+    /// Caller: a stored name cannot be a file name.
+    #[error("{path}: {source}")]
+    Name {
+        /// Path of the secret.
+        path: String,
+        /// The rule for names.
+        source: NameError,
+    },
+    /// Caller: see there.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// One secret that cannot be had.
+#[derive(Debug)]
+pub struct Refused {
+    /// What was asked for.
+    pub loan: Loan,
+    /// Why it cannot be had.
+    pub reason: Reason,
+}
+
+/// Why one secret cannot be had.
+#[derive(Debug)]
+pub enum Reason {
+    /// Nothing stored there, or the version is deleted.
+    Missing,
+    /// The policy does not allow it (or there is no such mount: the server does not tell).
+    Denied,
+    /// The value has no bytes.
+    Empty,
+    /// The value does not fit where it should go.
+    TooLarge {
+        /// Bytes it has.
+        size: usize,
+        /// Bytes that fit.
+        limit: usize,
+    },
+    /// The reference names no single field.
+    Unclear(ReferenceError),
+    /// The server refused for a reason of its own.
+    Server {
+        /// HTTP status.
+        status: u16,
+    },
+}
+
+/// Fetches every loan; each value must have 1 to `limit` bytes.
+///
+/// # Errors
+/// [`Error`]; values that were read are wiped.
+pub async fn fetch(client: &Client, loans: &[Loan], limit: usize) -> Result<Vec<Lent>, Error> {
+    let mut lent = Vec::with_capacity(loans.len());
+    let mut refused = Vec::new();
+    for loan in loans {
+        match fetch_one(client, loan, limit).await? {
+            Ok(value) => lent.push(value),
+            Err(reason) => refused.push(Refused {
+                loan: loan.clone(),
+                reason,
+            }),
+        }
+    }
+    if refused.is_empty() {
+        Ok(lent)
+    } else {
+        Err(Error::Refused(refused))
+    }
+}
+
+/// The secrets directly below a prefix, as loans under their own names.
+///
+/// # Errors
+/// [`Error::Nothing`] when there is none.
+pub async fn below(client: &Client, prefix: &Prefix) -> Result<Vec<Loan>, Error> {
+    let nothing = || Error::Nothing(prefix.path().to_owned());
+    let mount = client
+        .kv_mount(prefix.path())
+        .await
+        .map_err(Error::Server)?;
+    let path = mount.api_path(prefix.path(), "metadata");
+    let names = match client.list(&path).await {
+        Ok(response) => response.keys(),
+        Err(ApiError::NotFound(_)) => return Err(nothing()),
+        Err(error) => return Err(Error::Server(error)),
+    };
+    let mut loans = Vec::new();
+    for name in names.iter().filter(|name| !name.ends_with('/')) {
+        let file: FileName = name.parse().map_err(|source| Error::Name {
+            path: format!("{}/{name}", prefix.path()),
+            source,
+        })?;
+        loans.push(prefix.loan(file)?);
+    }
+    if loans.is_empty() {
+        return Err(nothing());
+    }
+    Ok(loans)
+}
+
+async fn fetch_one(
+    client: &Client,
+    loan: &Loan,
+    limit: usize,
+) -> Result<Result<Lent, Reason>, Error> {
+    let fetched = match client.fetch(&loan.reference).await {
+        Ok(fetched) => fetched,
+        Err(ApiError::NotFound(_)) => return Ok(Err(Reason::Missing)),
+        Err(ApiError::Denied(_)) => return Ok(Err(Reason::Denied)),
+        Err(ApiError::Reference(error)) => return Ok(Err(Reason::Unclear(error))),
+        Err(ApiError::Api(refusal)) => {
+            let status = refusal.status;
+            return Ok(Err(Reason::Server { status }));
+        }
+        Err(error) => return Err(Error::Server(error)),
+    };
+    let size = fetched.value.len();
+    if size == 0 {
+        return Ok(Err(Reason::Empty));
+    }
+    if size > limit {
+        return Ok(Err(Reason::TooLarge { size, limit }));
+    }
+    Ok(Ok(Lent {
+        name: loan.name.clone(),
+        reference: loan.reference.clone(),
+        value: fetched.value,
+        version: fetched.version,
+    }))
+}
+
+impl Error {
+    /// The exact next command, where there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused(all) => all.first().and_then(Refused::hint),
+            Self::Nothing(path) => Some(format!("cofferdam kv put {path}/NAME value=-")),
+            Self::Server(_) | Self::Name { .. } | Self::Plan(_) => None,
+        }
+    }
+}
+
+impl Refused {
+    /// The exact next command, where there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let path = self.loan.reference.path();
+        let field = self.loan.reference.field().unwrap_or("value");
+        match &self.reason {
+            Reason::Missing if self.loan.reference.version().is_some() => {
+                Some(format!("cofferdam kv metadata get {path}"))
+            }
+            Reason::Missing | Reason::Empty => Some(format!("cofferdam kv put {path} {field}=-")),
+            Reason::Unclear(ReferenceError::NoField { .. }) => {
+                Some(format!("cofferdam kv patch {path} {field}=-"))
+            }
+            Reason::Denied => Some(format!("cofferdam token capabilities {path}")),
+            Reason::TooLarge { .. } | Reason::Unclear(_) | Reason::Server { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, reference) = (&self.loan.name, &self.loan.reference);
+        match &self.reason {
+            Reason::Missing => write!(out, "{name}: no secret at {reference}"),
+            Reason::Denied => write!(
+                out,
+                "{name}: permission denied, or no such mount: {reference}"
+            ),
+            Reason::Empty => write!(out, "{name}: the secret is empty: {reference}"),
+            Reason::TooLarge { size, limit } => write!(
+                out,
+                "{name}: {size} bytes, and at most {limit} fit: {reference}"
+            ),
+            Reason::Unclear(error) => write!(out, "{name}: {error}"),
+            Reason::Server { status } => {
+                write!(out, "{name}: the server answered {status}: {reference}")
+            }
+        }
+    }
+}
+
+fn refusals(all: &[Refused]) -> String {
+    let lines: Vec<_> = all.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}

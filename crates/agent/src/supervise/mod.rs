@@ -1,0 +1,212 @@
+//! Runs one process and stands aside: what it would see without us it sees with us.
+//!
+//! * The child stays in our process group, so a terminal's own signals (Ctrl-C, Ctrl-Z, a resize)
+//!   reach it directly and pipelines keep working; those are not sent a second time. Signals that
+//!   somebody sent to us are forwarded.
+//! * When the child is stopped on a terminal, so are we, or the shell would wait for nothing.
+//! * The child's end is ours: its exit code, or 128 + its signal.
+//! * As PID 1 of a container all orphans are reaped.
+//! * When we are killed without a chance to act, the kernel tells the child ([`stage`]).
+
+mod program;
+mod signals;
+pub mod stage;
+
+pub use program::{ProgramError, resolve};
+pub use stage::Stage;
+
+use crate::sink::SealedFile;
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getsid, kill_process, wait, waitpid,
+};
+use signals::Incoming;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What to run.
+#[derive(Debug)]
+pub struct Job {
+    /// The program, found already ([`resolve`]).
+    pub program: PathBuf,
+    /// What it is told it was called.
+    pub called: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Variables to set. Values that are secrets stay in the child's environment: the caller was
+    /// asked for that.
+    pub set: Vec<(String, OsString)>,
+    /// Variables to take away.
+    pub unset: Vec<String>,
+    /// Start from an empty environment.
+    pub pristine: bool,
+    /// Memory files that the child inherits.
+    pub inherit: Vec<SealedFile>,
+    /// How our own program is called to become the child; without it the child outlives us when we
+    /// are killed.
+    pub stage: Option<Stage>,
+}
+
+/// How the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited.
+    Code(u8),
+    /// A signal killed it.
+    Signal(u8),
+}
+
+impl Ending {
+    /// The exit code that says the same, as shells count.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128_u8.saturating_add(signal),
+        }
+    }
+}
+
+/// Why the process could not be run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused.
+    #[error("cannot {action}: {source}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A memory file could not be handed over.
+    #[error(transparent)]
+    Sink(#[from] crate::sink::Error),
+}
+
+fn failed<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Error {
+    move |source| Error::System {
+        action,
+        source: source.into(),
+    }
+}
+
+/// Listens for signals from now on. What arrives before the child runs is given to it then, so
+/// nothing that was put for it is left behind by a signal that comes early.
+#[derive(Debug)]
+pub struct Supervisor {
+    incoming: Incoming,
+}
+
+impl Supervisor {
+    /// Takes over this process's signals.
+    ///
+    /// # Errors
+    /// [`Error::System`].
+    pub fn new() -> Result<Self, Error> {
+        let incoming = Incoming::listen().map_err(failed("listen for signals"))?;
+        Ok(Self { incoming })
+    }
+
+    /// Runs the job to its end on the calling thread, which must live as long: the kernel binds
+    /// the child's life to the thread that started it.
+    ///
+    /// # Errors
+    /// [`Error`] when it could not be started or waited for.
+    pub fn run(mut self, job: &Job) -> Result<Ending, Error> {
+        let mut command = command(job);
+        for file in &job.inherit {
+            file.share_with_children()?;
+        }
+        let child = command.spawn().map_err(failed("start the command"))?;
+        let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let child = child.ok_or_else(|| failed("start the command")(io::Error::other("no pid")))?;
+        let terminal = has_job_control();
+        loop {
+            for event in self.incoming.wait() {
+                if event.is_for(child) {
+                    forward(child, event.signal);
+                }
+            }
+            match poll(child).map_err(failed("wait for the command"))? {
+                State::Ended(ending) => return Ok(ending),
+                State::Stopped if terminal => stop_too(),
+                State::Stopped | State::Running => {}
+            }
+        }
+    }
+}
+
+enum State {
+    Running,
+    Stopped,
+    Ended(Ending),
+}
+
+/// What became of the child since the last look. As PID 1 everybody's orphans are ours, and one
+/// call takes them and the child alike.
+fn poll(child: Pid) -> io::Result<State> {
+    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+    loop {
+        let changed = if getpid().is_init() {
+            wait(options)
+        } else {
+            waitpid(Some(child), options)
+        };
+        match changed {
+            Ok(None) => return Ok(State::Running),
+            Ok(Some((pid, status))) if pid == child => return Ok(state_of(status)),
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn state_of(status: WaitStatus) -> State {
+    let small = |number: i32| u8::try_from(number & 0xff).unwrap_or(u8::MAX);
+    if status.stopped() {
+        State::Stopped
+    } else if let Some(signal) = status.terminating_signal() {
+        State::Ended(Ending::Signal(small(signal)))
+    } else {
+        State::Ended(Ending::Code(small(status.exit_status().unwrap_or(1))))
+    }
+}
+
+fn command(job: &Job) -> Command {
+    let mut command = match &job.stage {
+        Some(stage) => stage.command(job),
+        None => {
+            let mut command = Command::new(&job.program);
+            std::os::unix::process::CommandExt::arg0(&mut command, &job.called);
+            command.args(&job.arguments);
+            command
+        }
+    };
+    if job.pristine {
+        command.env_clear();
+    }
+    for name in &job.unset {
+        command.env_remove(name);
+    }
+    command.envs(job.set.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn forward(child: Pid, signal: i32) {
+    if let Some(signal) = Signal::from_named_raw(signal) {
+        // It may have ended just now; then its end is what the next round sees.
+        let _ = kill_process(child, signal);
+    }
+}
+
+/// Whether a shell with job control watches us.
+fn has_job_control() -> bool {
+    let terminal = std::fs::File::open("/dev/tty").is_ok();
+    terminal && getsid(None).is_ok_and(|leader| leader != getpid())
+}
+
+fn stop_too() {
+    let _ = kill_process(getpid(), Signal::STOP);
+}
