@@ -1,3 +1,4 @@
 //! What carries secrets into containers: Docker plugins and builds.
 
+pub mod build;
 pub mod docker;

@@ -1,0 +1,157 @@
+//! The plugin daemon: Swarm's secret driver and a volume driver behind one socket.
+//!
+//! dockerd finds the socket by its name in `/run/docker/plugins` and speaks JSON over HTTP/1.1
+//! (`facts/docker.md` sections 1, 2 and 5). Start reading at [`serve`]; `wire` is the transport,
+//! `secret` and `volume` are the two drivers. The value comes from the server over the client of
+//! the configuration, each time it is asked for: nothing is cached, so a server that is down means
+//! an error and never an old value.
+//!
+//! What goes wrong is told to dockerd in one line, which names references and never a value, and
+//! logged with the service, task and secret it was for, because dockerd itself logs such a line
+//! only in debug mode.
+
+mod secret;
+mod socket;
+mod volume;
+mod wire;
+
+use cofferdam_agent::fetch::{self, Lent};
+use cofferdam_agent::plan::{Loan, PlanError};
+use cofferdam_api::Client;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the daemon needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// Where dockerd looks; its file name is the plugin's name.
+    pub socket: PathBuf,
+    /// Directory for the volumes' options and counts; it holds no value.
+    pub data: PathBuf,
+    /// Directory below which the volumes are mounted.
+    pub runtime: PathBuf,
+    /// The server, with the right to read.
+    pub client: Client,
+}
+
+/// Why the daemon could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Caller: another process answers on the socket.
+    #[error("another plugin already answers at {}", .0.display())]
+    Taken(PathBuf),
+    /// Caller: something that is no socket has its place.
+    #[error("something that is no socket stands at {}", .0.display())]
+    Occupied(PathBuf),
+    /// Us or the disk: a record of a volume cannot be read.
+    #[error("not the record of a volume: {}", .0.display())]
+    Record(PathBuf),
+    /// The system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The delivery directory is not usable.
+    #[error(transparent)]
+    Sink(#[from] cofferdam_agent::sink::Error),
+}
+
+impl Error {
+    fn system(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+        source: impl Into<io::Error>,
+    ) -> Self {
+        Self::System {
+            action,
+            path: path.into(),
+            source: source.into(),
+        }
+    }
+}
+
+/// Serves dockerd until `shutdown` completes; calls under way are finished.
+///
+/// Mounted volumes stay mounted: their containers are still running, and the next daemon takes
+/// them over.
+///
+/// # Errors
+/// [`Error`].
+pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let volumes = volume::Volumes::open(&config.data, &config.runtime, config.client.clone())?;
+    let plugin = Arc::new(Plugin {
+        client: config.client,
+        volumes,
+    });
+    let socket = socket::Socket::bind(&config.socket).await?;
+    tracing::info!(socket = %config.socket.display(), "the Docker plugin listens");
+    wire::serve(&socket, plugin, shutdown).await;
+    tracing::info!("the Docker plugin stops");
+    Ok(())
+}
+
+/// Both drivers.
+struct Plugin {
+    client: Client,
+    volumes: volume::Volumes,
+}
+
+/// Why a call failed, as dockerd is told. Never holds a value.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    /// The words dockerd itself looks for.
+    #[error("no such volume")]
+    NoSuchVolume,
+    /// dockerd or the user asked for something that cannot be.
+    #[error("{0}")]
+    Request(String),
+    /// See there.
+    #[error("{0}")]
+    Plan(#[from] PlanError),
+    /// See there.
+    #[error("{}", one_line(.0))]
+    Fetch(#[from] fetch::Error),
+    /// The server took too long.
+    #[error("no answer from the secret server within {0} ms")]
+    Late(u128),
+    /// See there.
+    #[error(transparent)]
+    Sink(#[from] cofferdam_agent::sink::Error),
+    /// See there.
+    #[error(transparent)]
+    Daemon(#[from] Error),
+}
+
+/// dockerd prints errors on one line.
+fn one_line(error: &fetch::Error) -> String {
+    let text = error.to_string().replace('\n', "; ");
+    match error.hint() {
+        Some(hint) => format!("{text} (next: {hint})"),
+        None => text,
+    }
+}
+
+/// Fetches within a deadline of our own: dockerd waits for us without one, and meanwhile the
+/// node's other assignments wait too.
+async fn borrow(
+    client: &Client,
+    loans: &[Loan],
+    limit: usize,
+    deadline: Duration,
+) -> Result<Vec<Lent>, Fault> {
+    match tokio::time::timeout(deadline, fetch::fetch(client, loans, limit)).await {
+        Ok(lent) => Ok(lent?),
+        Err(_) => Err(Fault::Late(deadline.as_millis())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! The volume driver (`docker.volumedriver/1.0`): a tmpfs per volume, filled when it is first
+//! mounted, read-only from then on, gone with its last user.
+//!
+//! * Values are fetched before anything is mounted, so with the server down a container does not
+//!   start. A restarted container gets fresh values: Docker unmounts and mounts again.
+//! * Uses are counted per volume and mount ID (see [`record::Record`]) and checked against the
+//!   kernel ([`holders`]), so a plugin or a Docker that was killed leaves nothing mounted for good.
+//! * The directory above the mounts is for root alone; the files in them for whom the options say.
+
+mod holders;
+mod options;
+mod record;
+
+use super::{Error, Fault, borrow};
+use cofferdam_agent::FileName;
+use cofferdam_agent::fetch::{self, Lent};
+use cofferdam_agent::sink::{Access, Directory, mount, place};
+use cofferdam_api::Client;
+use options::{Content, Options, Raw};
+use record::{Record, Records};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Docker waits two minutes for a mount; a user in front of `docker run` does not.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Largest value in a volume: what Swarm and BuildKit take, so that a secret that works in one
+/// place works in all.
+const MAX_SIZE: usize = 500 * 1024 - 1;
+/// Anybody in the container may walk in; what they can read the files' own mode says.
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// All volumes.
+pub(super) struct Volumes {
+    table: Mutex<BTreeMap<String, Arc<Volume>>>,
+    records: Records,
+    mounts: PathBuf,
+    client: Client,
+}
+
+struct Volume {
+    path: PathBuf,
+    /// Held during a whole call, so that calls for one volume come one after the other.
+    record: Mutex<Record>,
+}
+
+impl Volumes {
+    /// Loads what is known and takes over what is still mounted.
+    pub(super) fn open(data: &Path, runtime: &Path, client: Client) -> Result<Self, Error> {
+        let records = Records::open(&data.join("volumes"))?;
+        std::fs::create_dir_all(runtime).map_err(|e| Error::system("create", runtime, e))?;
+        let mounts = runtime.join("volumes");
+        place::make_own(&mounts, 0o700)?;
+        let mut table = BTreeMap::new();
+        for (name, mut record) in records.load()? {
+            let path = mounts.join(&name);
+            if adopt(&name, &path, &mut record)? {
+                records.save(&name, &record)?;
+            }
+            let record = Mutex::new(record);
+            table.insert(name, Arc::new(Volume { path, record }));
+        }
+        let all = Self {
+            table: Mutex::new(BTreeMap::new()),
+            records,
+            mounts,
+            client,
+        };
+        all.remove_unknown(&table)?;
+        Ok(Self {
+            table: Mutex::new(table),
+            ..all
+        })
+    }
+
+    pub(super) async fn create(&self, name: &str, raw: Raw) -> Result<(), Fault> {
+        let file: FileName = name
+            .parse()
+            .map_err(|error: cofferdam_agent::NameError| Fault::Request(error.to_string()))?;
+        Options::parse(file.as_str(), &raw)?;
+        let mut table = self.table.lock().await;
+        if let Some(volume) = table.get(name) {
+            if volume.record.lock().await.options == raw {
+                return Ok(());
+            }
+            let text = format!("volume {file} exists with other options");
+            return Err(Fault::Request(text));
+        }
+        let record = Record {
+            options: raw,
+            ..Record::default()
+        };
+        self.records.save(name, &record)?;
+        let volume = Volume {
+            path: self.mounts.join(name),
+            record: Mutex::new(record),
+        };
+        table.insert(name.to_owned(), Arc::new(volume));
+        Ok(())
+    }
+
+    pub(super) async fn remove(&self, name: &str) -> Result<(), Fault> {
+        let mut table = self.table.lock().await;
+        let volume = table.get(name).ok_or(Fault::NoSuchVolume)?;
+        let record = volume.record.lock().await;
+        if record.is_used() && holders::has_holder(&volume.path) {
+            return Err(Fault::Request(
+                "a container still uses the volume".to_owned(),
+            ));
+        }
+        drop_mount(&volume.path)?;
+        self.records.remove(name)?;
+        drop(record);
+        table.remove(name);
+        Ok(())
+    }
+
+    pub(super) async fn names(&self) -> Vec<String> {
+        self.table.lock().await.keys().cloned().collect()
+    }
+
+    /// Where it is mounted, if it is.
+    pub(super) async fn path(&self, name: &str) -> Result<Option<PathBuf>, Fault> {
+        let volume = self.find(name).await?;
+        Ok(mount::is_mount_point(&volume.path).then(|| volume.path.clone()))
+    }
+
+    pub(super) async fn mount(&self, name: &str, id: &str) -> Result<PathBuf, Fault> {
+        let volume = self.find(name).await?;
+        let mut record = volume.record.lock().await;
+        let mounted = mount::is_mount_point(&volume.path);
+        let mut changed = record.clone();
+        if !(mounted && record.is_used() && holders::has_holder(&volume.path)) {
+            // Nobody has it: whatever is counted or mounted is left over.
+            changed.uses.clear();
+            let options = Options::parse(name, &record.options)?;
+            let lent = self.borrow(&options.content).await?;
+            fill(&volume.path, &lent, options.access)?;
+            tracing::info!(volume = ?name, secrets = lent.len(), "filled a volume");
+        }
+        changed.add(id);
+        if let Err(error) = self.records.save(name, &changed) {
+            if !record.is_used() {
+                drop_mount(&volume.path)?;
+            }
+            return Err(error.into());
+        }
+        *record = changed;
+        Ok(volume.path.clone())
+    }
+
+    pub(super) async fn unmount(&self, name: &str, id: &str) -> Result<(), Fault> {
+        let volume = self.find(name).await?;
+        let mut record = volume.record.lock().await;
+        if !record.take(id) {
+            tracing::debug!(volume = ?name, "Docker unmounts what it had not mounted");
+        }
+        if !record.is_used() {
+            drop_mount(&volume.path)?;
+            tracing::info!(volume = ?name, "removed a volume's content");
+        }
+        Ok(self.records.save(name, &record)?)
+    }
+
+    async fn find(&self, name: &str) -> Result<Arc<Volume>, Fault> {
+        let table = self.table.lock().await;
+        table.get(name).cloned().ok_or(Fault::NoSuchVolume)
+    }
+
+    async fn borrow(&self, content: &Content) -> Result<Vec<Lent>, Fault> {
+        match content {
+            Content::Named(loans) => borrow(&self.client, loans, MAX_SIZE, DEADLINE).await,
+            Content::Below(prefix) => {
+                let listed = fetch::below(&self.client, prefix);
+                let loans = tokio::time::timeout(DEADLINE, listed).await;
+                let loans = loans.map_err(|_| Fault::Late(DEADLINE.as_millis()))??;
+                borrow(&self.client, &loans, MAX_SIZE, DEADLINE).await
+            }
+        }
+    }
+
+    /// Removes mounts that no record knows: their volume was removed while we were killed.
+    fn remove_unknown(&self, known: &BTreeMap<String, Arc<Volume>>) -> Result<(), Error> {
+        let failed = |e: std::io::Error| Error::system("list", &self.mounts, e);
+        for entry in std::fs::read_dir(&self.mounts).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            if name.to_str().is_none_or(|name| !known.contains_key(name)) {
+                drop_mount(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares a record with what is mounted; whether the record had to change.
+fn adopt(name: &str, path: &Path, record: &mut Record) -> Result<bool, Error> {
+    if record.is_used() && mount::is_mount_point(path) && holders::has_holder(path) {
+        tracing::info!(volume = ?name, "took over a mounted volume");
+        return Ok(false);
+    }
+    drop_mount(path)?;
+    let changed = record.is_used();
+    record.uses.clear();
+    Ok(changed)
+}
+
+/// Mounts and fills the tmpfs, or replaces the content of one that is mounted.
+fn fill(path: &Path, lent: &[Lent], access: Access) -> Result<(), Fault> {
+    drop_mount(path)?;
+    place::make_own(path, 0o700)?;
+    let filled = mount::mount_tmpfs(path, DIRECTORY_MODE).and_then(|()| {
+        let directory = Directory::open(path)?;
+        for secret in lent {
+            directory.put(&secret.name, &secret.value, access)?;
+        }
+        mount::set_read_only(path, true)
+    });
+    if let Err(error) = filled {
+        drop_mount(path)?;
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// Removes mount and mount point; that they are not there is no error.
+fn drop_mount(path: &Path) -> Result<(), Error> {
+    if mount::is_mount_point(path) {
+        mount::unmount_tmpfs(path)?;
+    }
+    match std::fs::remove_dir(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::system("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}

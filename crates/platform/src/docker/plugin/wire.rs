@@ -1,0 +1,225 @@
+//! HTTP as dockerd speaks it to plugins.
+//!
+//! `POST /Service.Method`, JSON both ways. dockerd 20.10 sends an empty `Host`, which hyper takes.
+//! Every fault is an answer with status 200 and a text in `Err`: dockerd shows that text, while
+//! it repeats calls that fail in another way.
+
+use super::socket::Socket;
+use super::{Fault, Plugin, secret};
+use bytes::Bytes;
+use cofferdam_secret::Secret;
+use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Body as _, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// dockerd's requests carry names, labels and options; the largest seen has a few KiB.
+const MAX_BODY: usize = 1 << 20;
+/// What dockerd itself sends and accepts.
+const MEDIA_TYPE: &str = "application/vnd.docker.plugins.v1.1+json";
+/// How long a request may take to arrive, and calls under way to finish at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Accepts connections until `shutdown`, then lets calls under way finish.
+pub(super) async fn serve(
+    socket: &Socket,
+    plugin: Arc<Plugin>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut shutdown = pin!(shutdown);
+    let (stop, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            accepted = socket.listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&plugin), stopped.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection of dockerd");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(stop);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(GRACE, finished).await;
+}
+
+async fn connection(stream: UnixStream, plugin: Arc<Plugin>, mut stopped: watch::Receiver<()>) {
+    let service = service_fn(|request| {
+        let plugin = Arc::clone(&plugin);
+        async move { Ok::<_, Infallible>(respond(&plugin, request).await) }
+    });
+    let builder = hyper::server::conn::http1::Builder::new();
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = stopped.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection of dockerd ended early");
+    }
+}
+
+async fn respond(plugin: &Plugin, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.method() != Method::POST {
+        return answer(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &fault("only POST is served here"),
+        );
+    }
+    let method = request.uri().path().to_owned();
+    let Some(body) = read(request.into_body()).await else {
+        let reason = "the request is too large or too slow";
+        return answer(StatusCode::PAYLOAD_TOO_LARGE, &fault(reason));
+    };
+    match method.as_str() {
+        "/Plugin.Activate" => {
+            let drivers = json!({"Implements": ["secretprovider", "VolumeDriver"]});
+            answer(StatusCode::OK, &drivers)
+        }
+        "/SecretProvider.GetSecret" => match secret::lend(&plugin.client, &body).await {
+            Ok(lent) => respond_with(StatusCode::OK, Bytes::from_owner(Wiping(lent))),
+            Err(error) => answer(StatusCode::OK, &fault(&error.to_string())),
+        },
+        method => match method.strip_prefix("/VolumeDriver.") {
+            Some(verb) => answer(StatusCode::OK, &volume_call(plugin, verb, &body).await),
+            None => answer(
+                StatusCode::NOT_FOUND,
+                &fault("this plugin has no such method"),
+            ),
+        },
+    }
+}
+
+/// The whole body, unless it is larger than [`MAX_BODY`] or does not come.
+async fn read(body: Incoming) -> Option<Bytes> {
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return None;
+    }
+    let collected = Limited::new(body, MAX_BODY).collect();
+    let collected = tokio::time::timeout(GRACE, collected).await.ok()?.ok()?;
+    Some(collected.to_bytes())
+}
+
+/// What the volume calls carry; each uses a part of it.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct VolumeCall {
+    name: String,
+    #[serde(rename = "ID")]
+    id: String,
+    /// `null` for a volume that `docker run -v` makes.
+    opts: Option<BTreeMap<String, String>>,
+}
+
+async fn volume_call(plugin: &Plugin, verb: &str, body: &[u8]) -> Value {
+    let parsed = if body.is_empty() {
+        Ok(VolumeCall::default())
+    } else {
+        serde_json::from_slice(body)
+    };
+    let Ok(call) = parsed else {
+        return fault("the request is not as Docker's volume plugins get it");
+    };
+    match dispatch(plugin, verb, &call).await {
+        Ok(mut value) => {
+            if let Some(object) = value.as_object_mut() {
+                object.insert("Err".to_owned(), Value::from(""));
+            }
+            value
+        }
+        Err(Fault::NoSuchVolume) => fault(&Fault::NoSuchVolume.to_string()),
+        Err(error) => {
+            tracing::warn!(call = verb, volume = ?call.name, reason = %error, "refused dockerd");
+            fault(&error.to_string())
+        }
+    }
+}
+
+async fn dispatch(plugin: &Plugin, verb: &str, call: &VolumeCall) -> Result<Value, Fault> {
+    let volumes = &plugin.volumes;
+    let shown = |path: Option<std::path::PathBuf>| path.map(|path| path.display().to_string());
+    Ok(match verb {
+        "Capabilities" => json!({"Capabilities": {"Scope": "local"}}),
+        "Create" => {
+            let options = call.opts.clone().unwrap_or_default();
+            volumes.create(&call.name, options).await?;
+            json!({})
+        }
+        "Remove" => {
+            volumes.remove(&call.name).await?;
+            json!({})
+        }
+        "Mount" => {
+            let path = volumes.mount(&call.name, &call.id).await?;
+            json!({"Mountpoint": shown(Some(path))})
+        }
+        "Unmount" => {
+            volumes.unmount(&call.name, &call.id).await?;
+            json!({})
+        }
+        "Path" => {
+            let path = volumes.path(&call.name).await?;
+            json!({"Mountpoint": shown(path).unwrap_or_default()})
+        }
+        "Get" => {
+            let path = volumes.path(&call.name).await?;
+            json!({"Volume": {
+                "Name": call.name,
+                "Mountpoint": shown(path).unwrap_or_default(),
+                "Status": {},
+            }})
+        }
+        "List" => {
+            let names = volumes.names().await;
+            let names: Vec<_> = names.iter().map(|name| json!({"Name": name})).collect();
+            json!({"Volumes": names})
+        }
+        _ => return Err(Fault::Request("this plugin has no such method".to_owned())),
+    })
+}
+
+fn fault(text: &str) -> Value {
+    json!({"Err": text})
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    respond_with(status, Bytes::from(body.to_string()))
+}
+
+fn respond_with(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let media_type = http::HeaderValue::from_static(MEDIA_TYPE);
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}
+
+/// Wipes the body when hyper has sent it.
+struct Wiping(Secret<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiping {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
