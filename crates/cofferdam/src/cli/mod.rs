@@ -7,6 +7,7 @@
 mod agent_marker;
 mod arguments;
 mod context;
+mod delivery;
 mod exit;
 mod failure;
 mod input;
@@ -20,16 +21,19 @@ mod verb;
 // One file per verb.
 mod audit;
 mod auth;
+mod build;
 mod delete;
 mod import;
 mod kv;
 mod list;
 mod login;
 mod operator;
+mod plugin;
 mod policy;
 mod print;
 mod read;
 mod report;
+mod run;
 mod secrets;
 mod status;
 mod token;
@@ -47,6 +51,8 @@ use verb::Entry;
 
 /// Every verb, in the order of `cofferdam help`.
 const VERBS: &[Entry] = &[
+    Entry::of::<run::Run>(),
+    Entry::of::<build::Build>(),
     Entry::of::<status::Status>(),
     Entry::of::<login::Login>(),
     Entry::of::<import::Import>(),
@@ -64,6 +70,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<operator::Operator>(),
     Entry::of::<print::Print>(),
     Entry::of::<report::Report>(),
+    Entry::of::<plugin::Plugin>(),
     Entry::of::<version::Version>(),
 ];
 

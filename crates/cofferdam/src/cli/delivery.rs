@@ -1,0 +1,78 @@
+//! What `run`, `build` and `plugin` share: flags that name secrets, and refusals as people read
+//! them.
+
+use super::Failure;
+use cofferdam_agent::plan::{Loan, PlanError, Prefix};
+use cofferdam_agent::supervise::{self, Stage};
+use cofferdam_agent::{fetch, sink};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The prefix that `-from` or `-app` names, if one does.
+pub(super) fn prefix(from: Option<&str>, app: Option<&str>) -> Result<Option<Prefix>, Failure> {
+    let named = match (from, app) {
+        (Some(from), _) => Some(from.to_owned()),
+        (None, Some(app)) => Some(format!("secret/{app}")),
+        (None, None) => None,
+    };
+    named
+        .map(|path| Prefix::parse(&path).map_err(plan_failure))
+        .transpose()
+}
+
+/// The loans that a repeated flag names.
+pub(super) fn loans(texts: &[String], prefix: &Prefix) -> Result<Vec<Loan>, Failure> {
+    let loans = texts.iter().map(|text| Loan::parse(text, '=', prefix));
+    loans.collect::<Result<_, _>>().map_err(plan_failure)
+}
+
+/// How this program is called to become a child that does not outlive us.
+pub(super) fn stage() -> Stage {
+    Stage {
+        program: PathBuf::from("/proc/self/exe"),
+        arguments: ["run", "--stage", "--"].map(OsString::from).to_vec(),
+    }
+}
+
+pub(super) fn plan_failure(error: PlanError) -> Failure {
+    let hint = match &error {
+        PlanError::Twice(_) => "give each secret a name of its own: -secret NAME=REFERENCE",
+        _ => "name a secret as NAME or NAME=cd://MOUNT/PATH#field",
+    };
+    Failure::usage(error.to_string()).hint(hint)
+}
+
+pub(super) fn fetch_failure(error: fetch::Error) -> Failure {
+    let hint = error.hint();
+    let failure = match error {
+        fetch::Error::Server(error) => return error.into(),
+        fetch::Error::Plan(error) => return plan_failure(error),
+        fetch::Error::Refused(all) => {
+            let mut lines = all.iter().map(ToString::to_string);
+            let first = Failure::server(lines.next().unwrap_or_default());
+            lines.fold(first, Failure::detail)
+        }
+        error @ (fetch::Error::Nothing(_) | fetch::Error::Name { .. }) => {
+            Failure::server(error.to_string())
+        }
+    };
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+pub(super) fn sink_failure(error: &sink::Error) -> Failure {
+    let failure = Failure::local(error.to_string());
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+pub(super) fn supervise_failure(error: supervise::Error) -> Failure {
+    match error {
+        supervise::Error::Sink(error) => sink_failure(&error),
+        error @ supervise::Error::System { .. } => Failure::local(error.to_string()),
+    }
+}

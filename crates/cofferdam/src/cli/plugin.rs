@@ -1,0 +1,103 @@
+//! `cofferdam plugin`: the daemon that dockerd asks for secrets and volumes. `up` starts it.
+
+use super::{Context, Exit, Failure, Runtime, Verb};
+use clap::Args;
+use cofferdam_api::places;
+use cofferdam_platform::docker::plugin::{Config, serve};
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Serves Docker's secret and volume drivers.
+#[derive(Args)]
+pub(crate) struct Plugin {
+    /// Where dockerd looks; the file name is the driver's name
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/run/docker/plugins/cofferdam.sock"
+    )]
+    socket: PathBuf,
+    /// Directory for what is remembered of volumes (no values)
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+    /// Directory below which volumes are mounted
+    #[arg(long, value_name = "DIRECTORY")]
+    runtime: Option<PathBuf>,
+    /// File for the log, instead of stderr
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+impl Verb for Plugin {
+    const NAME: &'static str = "plugin";
+    const ABOUT: &'static str = "serve Docker's secret and volume drivers";
+    const EXAMPLE: &'static str = "cofferdam plugin -log /var/log/cofferdam-plugin.log\n\
+         docker volume create -d cofferdam -o from=secret/shop -o uid=1000 shop";
+    const RUNTIME: Runtime = Runtime::Small;
+
+    async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(
+                Failure::local("the Docker plugin must run as root: it mounts volumes")
+                    .hint("sudo cofferdam plugin"),
+            );
+        }
+        start_log(self.log.as_deref())?;
+        let _ = cofferdam_secret::harden_process(true);
+        let config = Config {
+            socket: self.socket,
+            data: self
+                .data
+                .unwrap_or_else(|| places::data_dir(&places::environment).join("docker")),
+            runtime: self
+                .runtime
+                .unwrap_or_else(|| places::runtime_dir(&places::environment)),
+            client: context.client()?,
+        };
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::local(format!("cannot listen for signals: {error}")))
+        };
+        let (mut terminate, mut interrupt) = (
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::interrupt())?,
+        );
+        let shutdown = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        let served = serve(config, shutdown).await;
+        served.map_err(|error| Failure::local(error.to_string()))?;
+        Ok(Exit::Success)
+    }
+}
+
+/// One line an event; `COFFERDAM_LOG` takes the usual filters, info by default.
+fn start_log(path: Option<&Path>) -> Result<(), Failure> {
+    let filter =
+        EnvFilter::try_from_env("COFFERDAM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false);
+    let started = match path {
+        Some(path) => {
+            let file = File::options()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(path);
+            let file = file.map_err(|error| {
+                Failure::local(format!("cannot write the log {}: {error}", path.display()))
+            })?;
+            builder.with_writer(Mutex::new(file)).try_init()
+        }
+        None => builder.with_writer(std::io::stderr).try_init(),
+    };
+    started.map_err(|_| Failure::local("the log was started twice"))
+}
