@@ -271,6 +271,7 @@ fn lenient_fields_take_what_vault_clients_send() {
         r#"{"ttl":5400,"count":7,"flag":true,"words":["a"," b"],"pairs":{"k":"v","n":1},"text":"t"}"#,
         r#"{"ttl":"5400","count":"7","flag":"true","words":"a, b,","pairs":["k=v","n=1"],"text":"t"}"#,
         r#"{"ttl":"1h30m","count":" 7","flag":1,"words":"a,b","pairs":"k=v, n=1","text":"\u0074"}"#,
+        r#"{"ttl":"90m","count":7,"flag":"t","words":"a,b","pairs":"{\"k\":\"v\",\"n\":1}","text":"t"}"#,
         r#"{"ttl":"1.5h","count":7,"flag":"1","words":["a","b",""],"pairs":{"k":"v","n":"1"},"text":"t"}"#,
     ] {
         let all = read(form).unwrap();
@@ -329,6 +330,8 @@ fn durations_follow_go() {
         ("-5s", None),
         ("5", Some(5_000)),
         ("9999999999999h", None),
+        ("9223372036", Some(9_223_372_036_000)),
+        ("9223372037", None),
         ("٣s", None),
     ] {
         let got = Ttl::parse(text).map(|ttl| ttl.0.as_millis());

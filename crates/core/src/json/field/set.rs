@@ -1,5 +1,6 @@
 //! Lists and maps of short texts.
 
+use crate::json::{Budget, check, read};
 use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(pub Vec<String>);
 
-/// Names with values: an object, a list of `"name=value"`, or one such text with commas between.
+/// Names with values: an object, a list of `"name=value"`, one such text with commas between, or an
+/// object inside a text (how `vault write … metadata='{"team":"web"}'` sends it).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs(pub BTreeMap<String, String>);
 
@@ -117,7 +119,7 @@ impl<'de> Deserialize<'de> for Words {
 struct ReadPairs;
 
 impl ReadPairs {
-    fn add<E: Error>(self, pairs: &mut Pairs, text: &str) -> Result<(), E> {
+    fn add<E: Error>(pairs: &mut Pairs, text: &str) -> Result<(), E> {
         let (name, value) = text
             .split_once('=')
             .ok_or_else(|| E::invalid_value(Unexpected::Other("text"), &"name=value"))?;
@@ -139,9 +141,13 @@ impl<'de> Visitor<'de> for ReadPairs {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Pairs, E> {
+        if text.trim_start().starts_with('{') {
+            let inner = check(text.as_bytes(), &Budget::default()).map_err(E::custom);
+            return inner.and_then(|()| read::parse(text).map_err(E::custom));
+        }
         let mut pairs = Pairs::default();
         for part in Words::split(text).0 {
-            Self.add(&mut pairs, &part)?;
+            Self::add(&mut pairs, &part)?;
         }
         Ok(pairs)
     }
@@ -149,7 +155,7 @@ impl<'de> Visitor<'de> for ReadPairs {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Pairs, A::Error> {
         let mut pairs = Pairs::default();
         while let Some(Word(text)) = list.next_element()? {
-            Self.add(&mut pairs, &text)?;
+            Self::add(&mut pairs, &text)?;
         }
         Ok(pairs)
     }

@@ -51,12 +51,17 @@ impl SignedTtl {
         if text.is_empty() {
             return Some(Self::default());
         }
-        let length = if digits.bytes().all(|b| b.is_ascii_digit()) {
-            Duration::from_secs(digits.parse().ok()?)
+        if digits.bytes().all(|b| b.is_ascii_digit()) {
+            Self::from_seconds(negative, digits.parse().ok()?)
         } else {
-            parts(digits)?
-        };
-        Some(Self::new(negative, length))
+            Some(Self::new(negative, parts(digits)?))
+        }
+    }
+
+    /// `None` beyond Go's limit of 292 years, so that adding two of them cannot overflow.
+    fn from_seconds(negative: bool, seconds: u64) -> Option<Self> {
+        let within = seconds <= u64::MAX / 2 / 1_000_000_000;
+        within.then(|| Self::new(negative, Duration::from_secs(seconds)))
     }
 
     const fn new(negative: bool, length: Duration) -> Self {
@@ -172,12 +177,13 @@ impl<'de> Visitor<'de> for Read {
     }
 
     fn visit_u64<E: Error>(self, seconds: u64) -> Result<SignedTtl, E> {
-        Ok(SignedTtl::new(false, Duration::from_secs(seconds)))
+        SignedTtl::from_seconds(false, seconds)
+            .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(seconds), &EXPECTED))
     }
 
     fn visit_i64<E: Error>(self, seconds: i64) -> Result<SignedTtl, E> {
-        let length = Duration::from_secs(seconds.unsigned_abs());
-        Ok(SignedTtl::new(seconds < 0, length))
+        SignedTtl::from_seconds(seconds < 0, seconds.unsigned_abs())
+            .ok_or_else(|| E::invalid_value(Unexpected::Signed(seconds), &EXPECTED))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<SignedTtl, E> {
