@@ -11,7 +11,8 @@ use crate::outcome::Outcome;
 use crate::path::Path;
 use crate::request::{Call, Captures};
 use async_trait::async_trait;
-use cofferdam_barrier::View;
+/// What an engine's storage is made of: engines know no other part of the barrier.
+pub use cofferdam_barrier::{Batch, Commit, Opened, Revision, View};
 use std::pin::Pin;
 
 /// A handler at work.

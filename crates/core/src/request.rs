@@ -60,6 +60,13 @@ pub struct Arrival {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(pub(crate) Vec<(String, String)>);
 
+impl From<Vec<(String, String)>> for Query {
+    /// Decoded parameters, in order.
+    fn from(parameters: Vec<(String, String)>) -> Self {
+        Self(parameters)
+    }
+}
+
 impl Query {
     /// The first parameter of this name.
     #[must_use]
