@@ -1,1 +1,54 @@
-//! Secret engines and auth methods
+//! Secret engines and auth methods: what answers below a mount.
+//!
+//! An engine is a table of routes ([`cofferdam_core`]'s `Routed`) with its handlers beside the rows,
+//! one file a resource. One instance serves every mount of its kind: it holds no state of a mount,
+//! all of which is in the storage that comes with each call. So any replica can answer any call.
+//!
+//! What the room promises: a change is one transaction of the store, made under a compare with what
+//! was read ([`contest`]); a stored value is handed on as the bytes it came in, not decoded.
+//!
+//! It knows no HTTP, no policies and no tokens beyond the entry of the caller. Start reading at
+//! [`secrets::kv`] or [`auth::approle`].
+
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "a handler takes its call by value, whether it consumes it or not"
+)]
+
+pub mod auth;
+mod contest;
+pub mod secrets;
+
+use cofferdam_core::Offer;
+use cofferdam_core::mount::Class;
+use std::sync::Arc;
+
+/// Every engine of this crate, for the vault to offer.
+#[must_use]
+pub fn offers() -> Vec<Offer> {
+    use auth::approle::{self, AppRole};
+    use secrets::cubbyhole::{self, Cubbyhole};
+    use secrets::kv::{self, Kv};
+    vec![
+        Offer {
+            class: Class::Secret,
+            kind: cubbyhole::KIND,
+            engine: Arc::new(Cubbyhole),
+        },
+        Offer {
+            class: Class::Secret,
+            kind: kv::KIND,
+            engine: Arc::new(Kv::default()),
+        },
+        Offer {
+            class: Class::Auth,
+            kind: approle::KIND,
+            engine: Arc::new(AppRole::default()),
+        },
+    ]
+}
+
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod same_as_openbao;

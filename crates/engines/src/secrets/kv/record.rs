@@ -1,0 +1,171 @@
+//! What is stored of a secret beside its data, and the rules of numbering and deletion.
+
+use cofferdam_core::Fault;
+use cofferdam_core::clock::Time;
+use cofferdam_secret::{Buffer, Secret};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Versions kept where neither the secret nor the mount says.
+const DEFAULT_MAX_VERSIONS: u64 = 10;
+
+/// The first byte of a stored record: its form.
+const FORM: u8 = 1;
+
+/// One secret: settings, and its versions.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Metadata {
+    /// Names the data of its versions in storage.
+    pub(super) incarnation: u64,
+    pub(super) created: Time,
+    pub(super) updated: Time,
+    /// Number of the newest version; 0 before the first.
+    pub(super) current: u64,
+    /// Number of the oldest version kept; 0 until one had to go, as in Vault.
+    pub(super) oldest: u64,
+    /// Counts changes of the settings.
+    pub(super) revision: u64,
+    /// 0: the mount's.
+    pub(super) max_versions: u32,
+    pub(super) cas_required: bool,
+    pub(super) metadata_cas_required: bool,
+    /// Seconds; 0: the mount's.
+    pub(super) delete_version_after: u64,
+    pub(super) custom: BTreeMap<String, String>,
+    /// Those kept, without gaps, the last one being `current`.
+    versions: Vec<Version>,
+}
+
+/// One version.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Version {
+    pub(super) created: Time,
+    /// When it is, or was, deleted.
+    pub(super) deleted: Option<Time>,
+    pub(super) destroyed: bool,
+}
+
+impl Version {
+    /// Whether its data can be read.
+    pub(super) fn alive(&self, now: Time) -> bool {
+        !self.destroyed && self.deleted.is_none_or(|end| end > now)
+    }
+}
+
+impl Metadata {
+    /// A secret without versions.
+    ///
+    /// # Errors
+    /// Without entropy.
+    pub(super) fn new(now: Time) -> Result<Self, Fault> {
+        let random = cofferdam_secret::random::<8>().map_err(Fault::internal)?;
+        Ok(Self {
+            incarnation: u64::from_be_bytes(*random.expose()),
+            created: now,
+            updated: now,
+            current: 0,
+            oldest: 0,
+            revision: 0,
+            max_versions: 0,
+            cas_required: false,
+            metadata_cas_required: false,
+            delete_version_after: 0,
+            custom: BTreeMap::new(),
+            versions: Vec::new(),
+        })
+    }
+
+    /// The version with this number, if it is kept.
+    pub(super) fn version(&self, number: u64) -> Option<&Version> {
+        self.versions.get(self.index(number)?)
+    }
+
+    /// The version with this number, to change it.
+    pub(super) fn version_mut(&mut self, number: u64) -> Option<&mut Version> {
+        let index = self.index(number)?;
+        self.versions.get_mut(index)
+    }
+
+    /// Versions with their numbers, oldest first.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (u64, &Version)> {
+        (self.first()..).zip(&self.versions)
+    }
+
+    /// Number of the oldest version kept; one more than `current` when there is none.
+    pub(super) fn first(&self) -> u64 {
+        self.current + 1 - self.versions.len() as u64
+    }
+
+    fn index(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.first())?).ok()
+    }
+
+    /// Adds a version and drops those beyond the limit.
+    ///
+    /// The limit is the greater of the secret's and the mount's, as in Vault. Returns the numbers of
+    /// the dropped ones, whose data is to be deleted.
+    pub(super) fn append(
+        &mut self,
+        version: Version,
+        mount_max: u32,
+    ) -> Option<RangeInclusive<u64>> {
+        self.current += 1;
+        self.updated = version.created;
+        self.versions.push(version);
+        let max = match u64::from(self.max_versions.max(mount_max)) {
+            0 => DEFAULT_MAX_VERSIONS,
+            max => max,
+        };
+        if self.current - self.oldest < max {
+            return None;
+        }
+        let (first, last) = (self.first(), self.current - max);
+        self.oldest = last + 1;
+        let dropped = usize::try_from((last + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        self.versions.drain(..dropped.min(self.versions.len()));
+        (dropped > 0).then_some(first..=last)
+    }
+
+    /// The stored form.
+    ///
+    /// # Errors
+    /// When it does not serialize: a defect.
+    pub(super) fn encode(&self) -> Result<Secret<Vec<u8>>, Fault> {
+        let mut out = Buffer::with_capacity(64 + 24 * self.versions.len());
+        out.push(&[FORM]);
+        Ok(postcard::to_io(self, out)
+            .map_err(Fault::internal)?
+            .finish())
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// When it is not one: the store was changed under us, or by a newer program.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let body = bytes
+            .strip_prefix(&[FORM])
+            .ok_or_else(|| unreadable("form"))?;
+        let found: Self = postcard::from_bytes(body).map_err(unreadable)?;
+        // `first` counts back from `current`.
+        if found.versions.len() as u64 > found.current {
+            return Err(unreadable("more versions than were ever made"));
+        }
+        Ok(found)
+    }
+}
+
+fn unreadable(why: impl std::fmt::Display) -> Fault {
+    Fault::internal(format!("a kv metadata record cannot be read: {why}"))
+}
+
+/// When a version made now is to be deleted: after the shorter of the two spans that are set.
+///
+/// `mount` is `None` when the mount turned deletion off; zero means not set.
+pub(super) fn deletion(now: Time, mount: Option<u64>, secret: u64) -> Option<Time> {
+    let spans = [mount?, secret];
+    let shortest = spans.into_iter().filter(|seconds| *seconds > 0).min()?;
+    Some(now.after(Duration::from_secs(shortest)))
+}

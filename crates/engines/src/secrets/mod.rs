@@ -1,0 +1,4 @@
+//! Secret engines.
+
+pub mod cubbyhole;
+pub mod kv;
