@@ -1,0 +1,115 @@
+//! One request: head → body → the vault → response.
+//!
+//! The path: [`head::read`] judges the head, [`body::collect`] takes the body under its budgets, the
+//! [`Door`] does the work, [`respond::respond`] maps the answer. What is refused on the way is a
+//! [`refusal::Refusal`] with a fixed text.
+
+pub mod body;
+pub mod head;
+pub mod health;
+pub mod payload;
+pub mod query;
+pub mod refusal;
+pub mod respond;
+
+use crate::door::{Answered, Door};
+use crate::limits::Limits;
+use crate::listen::Watch;
+use cofferdam_core::{Arrival, Peer, Verb};
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use payload::Payload;
+use refusal::Refusal;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+const SLOW: Refusal = Refusal::new(StatusCode::GATEWAY_TIMEOUT, "the request took longer than max_request_duration and was given up");
+const UNKNOWN: Refusal = Refusal::new(
+    StatusCode::GATEWAY_TIMEOUT,
+    "the request took longer than max_request_duration; it goes on, and whether it succeeds is not known",
+);
+const BROKEN: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
+const STOPPING: Refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down");
+
+/// What all connections of a listener share.
+pub(crate) struct Shared<D> {
+    door: Arc<D>,
+    limits: Limits,
+    bodies: body::Pool,
+    requests: Arc<Semaphore>,
+    changes: Arc<crate::lifecycle::Changes>,
+}
+
+impl<D: Door> Shared<D> {
+    pub(crate) fn new(door: Arc<D>, limits: Limits, changes: Arc<crate::lifecycle::Changes>) -> Self {
+        let bodies = body::Pool::new(limits.body_pool);
+        let requests = Arc::new(Semaphore::new(limits.requests));
+        Self { door, limits, bodies, requests, changes }
+    }
+
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Serves one request. Never fails: what goes wrong is an answer.
+    pub(crate) async fn serve(self: Arc<Self>, watch: Arc<Watch>, peer: Peer, request: Request<Incoming>) -> Result<Response<Payload>, Infallible> {
+        let working = watch.begin();
+        let (parts, body) = request.into_parts();
+        let response = match self.answer(&parts, peer, body).await {
+            Ok(answered) => respond::respond(answered, parts.uri.query()),
+            Err(refusal) => refusal.response(),
+        };
+        Ok(response.map(|body| body.holding(working)))
+    }
+
+    async fn answer(self: &Arc<Self>, parts: &http::request::Parts, peer: Peer, body: Incoming) -> Result<Answered, Refusal> {
+        let head = head::read(parts)?;
+        let known = head.token.is_some() || matches!(peer, Peer::Local { admin: true, .. });
+        let most = if known { self.limits.body } else { self.limits.anonymous_body };
+        let collected = body::collect(body, most, &self.limits, &self.bodies).await?;
+        let verb = head.verb;
+        let arrival = Arrival {
+            verb,
+            path: head.path,
+            query: head.query,
+            token: head.token,
+            wrap_ttl: head.wrap_ttl,
+            namespace: head.namespace,
+            body: collected.bytes,
+            peer,
+        };
+        let turn = Arc::clone(&self.requests).acquire_owned().await.map_err(|_| STOPPING)?;
+        let held = (turn, collected.share);
+        if matches!(verb, Verb::Read | Verb::List) { self.look(arrival, held).await } else { self.change(arrival, held).await }
+    }
+
+    /// A read ends with its client or with its time.
+    async fn look<H>(&self, arrival: Arrival, _held: H) -> Result<Answered, Refusal> {
+        let work = AssertUnwindSafe(self.door.handle(arrival)).catch_unwind();
+        match tokio::time::timeout(self.limits.request_time, work).await {
+            Ok(Ok(answered)) => Ok(answered),
+            Ok(Err(_panic)) => Err(BROKEN),
+            Err(_elapsed) => Err(SLOW),
+        }
+    }
+
+    /// A change runs on its own: neither a client that hangs up nor the end of its time leaves it
+    /// half done, and a shutdown waits for it.
+    async fn change<H: Send + 'static>(self: &Arc<Self>, arrival: Arrival, held: H) -> Result<Answered, Refusal> {
+        let underway = self.changes.begin();
+        let door = Arc::clone(&self.door);
+        let work = tokio::spawn(async move {
+            let answered = door.handle(arrival).await;
+            drop((held, underway));
+            answered
+        });
+        match tokio::time::timeout(self.limits.request_time, work).await {
+            Ok(Ok(answered)) => Ok(answered),
+            Ok(Err(_panic)) => Err(BROKEN),
+            Err(_elapsed) => Err(UNKNOWN),
+        }
+    }
+}

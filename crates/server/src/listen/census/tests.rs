@@ -1,0 +1,92 @@
+use super::*;
+
+fn limits() -> Limits {
+    Limits { connections: 3, connections_per_peer: 2, ..Limits::default() }
+}
+
+fn peer(last: u8) -> Peer {
+    Peer::Network(([192, 0, 2, last], 4000).into())
+}
+
+#[test]
+fn the_idlest_connection_of_the_same_peer_makes_room() {
+    let census = Arc::new(Census::new(&limits()));
+    let first = census.admit(&peer(1)).unwrap();
+    census.ticks.store(5, Relaxed);
+    let second = census.admit(&peer(1)).unwrap();
+    let other = census.admit(&peer(2)).unwrap();
+    let third = census.admit(&peer(1)).unwrap();
+    assert_eq!(census.len(), 3);
+    let alive = |seat: &Seat| census.members().all.contains_key(&seat.id);
+    assert!(!alive(&first) && alive(&second) && alive(&other) && alive(&third));
+}
+
+#[test]
+fn a_connection_that_asked_for_something_outlives_one_that_never_did() {
+    let census = Arc::new(Census::new(&limits()));
+    let served = census.admit(&peer(1)).unwrap();
+    drop(served.watch().begin());
+    census.ticks.store(100, Relaxed);
+    let silent = census.admit(&peer(2)).unwrap();
+    let _third = census.admit(&peer(3)).unwrap();
+    census.ticks.store(101, Relaxed);
+    let _fourth = census.admit(&peer(4)).unwrap();
+    let members = census.members();
+    assert!(members.all.contains_key(&served.id) && !members.all.contains_key(&silent.id));
+}
+
+#[test]
+fn connections_at_work_are_never_ended_to_make_room() {
+    let census = Arc::new(Census::new(&limits()));
+    let seats: Vec<_> = (1..=3).map(|last| census.admit(&peer(last)).unwrap()).collect();
+    let work: Vec<_> = seats.iter().map(|seat| seat.watch().begin()).collect();
+    assert!(census.admit(&peer(9)).is_none());
+    drop(work);
+    assert!(census.admit(&peer(9)).is_some());
+}
+
+#[test]
+fn leaving_gives_the_place_back() {
+    let census = Arc::new(Census::new(&limits()));
+    for _ in 0..100 {
+        let seat = census.admit(&peer(1)).unwrap();
+        drop(seat);
+    }
+    assert_eq!(census.len(), 0);
+    assert!(census.members().by_origin.is_empty());
+}
+
+#[test]
+fn each_kind_of_idleness_has_its_own_time() {
+    let limits = Limits::default();
+    let census = Arc::new(Census::new(&limits));
+    let seat = census.admit(&peer(1)).unwrap();
+    let watch = seat.watch();
+    let after = |seconds: u64| census.ticks.store(1 + u32::try_from(seconds).unwrap(), Relaxed);
+    after(11);
+    assert!(watch.overdue(&limits), "never asked for anything");
+    let work = watch.begin();
+    after(10_000);
+    assert!(!watch.overdue(&limits), "a request at work has deadlines of its own");
+    drop(work);
+    after(10_290);
+    assert!(!watch.overdue(&limits), "idle between two requests");
+    watch.heard();
+    after(10_301);
+    assert!(watch.overdue(&limits), "a head that does not end");
+    watch.head_since.store(0, Relaxed);
+    watch.wrote(false);
+    after(10_340);
+    assert!(watch.overdue(&limits), "takes nothing of its answer");
+    watch.wrote(true);
+    watch.idle_since.store(10_300, Relaxed);
+    assert!(!watch.overdue(&limits));
+}
+
+#[test]
+fn an_ipv6_host_is_its_network_and_mapped_ipv4_is_ipv4() {
+    let of = |text: &str| Origin::of(&Peer::Network(std::net::SocketAddr::new(text.parse().unwrap(), 1)));
+    assert!(of("2001:db8:1:2::1") == of("2001:db8:1:2:ffff::9"));
+    assert!(of("2001:db8:1:2::1") != of("2001:db8:1:3::1"));
+    assert!(of("::ffff:192.0.2.1") == of("192.0.2.1"));
+}
