@@ -1,6 +1,6 @@
 //! What stands behind the listeners: the vault, or a stand-in of a test.
 
-use cofferdam_core::{Answer, Arrival, Reply};
+use cofferdam_core::{Answer, Arrival, Reply, Vault};
 
 /// An answer and the id that joins it with the audit record.
 pub struct Answered {
@@ -23,4 +23,10 @@ impl From<Reply> for Answered {
 pub trait Door: Send + Sync + 'static {
     /// Carries out one request, whatever it is: refusals are answers.
     fn handle(&self, arrival: Arrival) -> impl Future<Output = Answered> + Send;
+}
+
+impl Door for Vault {
+    async fn handle(&self, arrival: Arrival) -> Answered {
+        Self::handle(self, arrival).await.into()
+    }
 }

@@ -1,5 +1,5 @@
 //! A server on a free port with a stand-in for the vault behind it, and raw clients.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use cofferdam_core::{Answer, Arrival, Fault, Peer, Standing};
 use cofferdam_secret::Secret;

@@ -1,0 +1,113 @@
+//! The only place that knows all rooms: store, barrier, seal and engines become a vault.
+
+use crate::cli::Failure;
+use crate::config::{Resolved, SealKind, Storage};
+use cofferdam_api::places::{self, environment};
+use cofferdam_barrier::Barrier;
+use cofferdam_barrier::seal::machine::{MachineSeal, Places};
+use cofferdam_core::clock::WallClock;
+use cofferdam_core::{Fault, Info, Parts, SealChoice, Vault};
+use cofferdam_store::{Memory, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Version of Vault's API that clients may expect, with our own behind it.
+const VERSION: &str = concat!("1.18.0+cofferdam.", env!("CARGO_PKG_VERSION"));
+
+/// Opens the store and the vault over it; an automatic seal opens at once.
+pub(crate) async fn vault(resolved: &Resolved) -> Result<Arc<Vault>, Failure> {
+    let (store, storage_type): (Arc<dyn Store>, &str) = match &resolved.storage {
+        Storage::Memory => (Arc::new(Memory::default()), "inmem"),
+        Storage::Embedded { path } => (Arc::new(embedded(path)?), "embedded"),
+    };
+    let barrier = Barrier::new(store);
+    let initialized = barrier.initialized().await;
+    let initialized = initialized.map_err(|error| Failure::local(format!("cannot read the store: {error}")))?;
+    let parts = Parts {
+        barrier,
+        seal: seal(resolved, initialized)?,
+        offers: cofferdam_engines::offers(),
+        clock: Arc::new(WallClock),
+        budget: cofferdam_core::json::Budget::default(),
+        info: Info {
+            version: VERSION.to_owned(),
+            cluster_name: resolved.cluster_name.clone().unwrap_or_else(|| "cofferdam".to_owned()),
+            storage_type: storage_type.to_owned(),
+        },
+    };
+    Vault::open(parts).await.map_err(|fault| unopened(&fault))
+}
+
+fn unopened(fault: &Fault) -> Failure {
+    let failure = Failure::local(format!("the vault did not open: {}", fault.public()));
+    match fault.internal_text() {
+        Some(text) => failure.detail(text),
+        None => failure,
+    }
+}
+
+fn embedded(path: &Path) -> Result<cofferdam_store::Embedded, Failure> {
+    cofferdam_store::Embedded::open(path, cofferdam_store::embedded::Options::default()).map_err(|error| {
+        Failure::local(format!("cannot open the store: {error}"))
+    })
+}
+
+fn seal(resolved: &Resolved, initialized: bool) -> Result<SealChoice, Failure> {
+    match (&resolved.seal, &resolved.storage) {
+        (SealKind::Machine { key_file }, Storage::Embedded { path }) => {
+            let places = seal_places(path, key_file.as_deref());
+            Ok(SealChoice::Auto(Arc::new(machine(&places, initialized)?)))
+        }
+        _ => Ok(SealChoice::Shamir),
+    }
+}
+
+/// The machine's seal. A key is made only for a store that is not initialized: a new one could not
+/// open what an old one closed.
+pub(crate) fn machine(places: &Places, initialized: bool) -> Result<MachineSeal, Failure> {
+    let opened = if initialized { MachineSeal::open(places) } else { MachineSeal::open_or_create(places) };
+    opened.map_err(|error| {
+        let failure = Failure::local(error.to_string());
+        if initialized {
+            failure.hint(format!("put the key file back from a copy of this machine's: {}", places.key_file.display()))
+        } else {
+            failure
+        }
+    })
+}
+
+/// Where the parts of the machine's seal are, for the store in `data`.
+pub(crate) fn seal_places(data: &Path, key_file: Option<&Path>) -> Places {
+    Places {
+        key_file: key_file.map_or_else(|| seal_key(data, &environment), Path::to_owned),
+        data: data.to_owned(),
+        machine_id: PathBuf::from("/etc/machine-id"),
+    }
+}
+
+/// Beside configuration, so that a copy of the data directory does not contain it; one for each
+/// data directory, named by its path as systemd escapes paths.
+fn seal_key(data: &Path, environment: places::Environment<'_>) -> PathBuf {
+    let directory = if rustix::process::geteuid().is_root() {
+        PathBuf::from("/etc/cofferdam")
+    } else {
+        let configured = environment("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || environment("HOME").map_or_else(|| PathBuf::from("/var/tmp"), |home| Path::new(&home).join(".config"));
+        configured.unwrap_or_else(home).join("cofferdam")
+    };
+    let path = data.to_string_lossy();
+    let escaped = path.trim_matches('/').replace('-', "\\x2d").replace('/', "-");
+    directory.join(format!("seal-{escaped}.key"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_data_directory_has_its_own_key_outside_of_it() {
+        let of = |data: &str| seal_key(Path::new(data), &|_| None);
+        assert!(of("/var/lib/cofferdam").ends_with("seal-var-lib-cofferdam.key"));
+        assert_ne!(of("/srv/a/b"), of("/srv/a-b"));
+    }
+}

@@ -1,0 +1,200 @@
+//! `cofferdam up`: a server without any configuration, in the background.
+
+use super::{Context, Exit, Failure, Runtime, Verb, agent_marker, terminal};
+use crate::assemble;
+use crate::config::Log;
+use crate::daemon::initialize::{self, Outcome};
+use crate::daemon::{Home, docker, flag, process};
+use crate::serve::{self, Plan};
+use cofferdam_api::places::environment;
+use cofferdam_barrier::seal::Seal as _;
+use clap::Args;
+use std::ffi::OsString;
+use std::io::{Read, Seek, SeekFrom};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a new server may take to answer. It takes milliseconds; a check of a large store after
+/// a crash takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts a server that needs no configuration.
+#[derive(Args)]
+pub(crate) struct Up {
+    /// Where the store is kept
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+    /// Where other clients than the local ones connect, with TLS
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+    /// The local socket, on which root and you are admin
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Where the key of the machine's seal is kept; outside the data directory
+    #[arg(long, value_name = "FILE")]
+    seal_key: Option<PathBuf>,
+    /// Stay in the foreground, for systemd and containers
+    #[arg(long)]
+    foreground: bool,
+    /// Do not start the Docker plugin
+    #[arg(long)]
+    no_docker: bool,
+    /// Set by `up` itself for the process in the background
+    #[arg(long, hide = true, requires = "foreground")]
+    detached: bool,
+}
+
+impl Verb for Up {
+    const NAME: &'static str = "up";
+    const ABOUT: &'static str = "start a server that needs no configuration";
+    const EXAMPLE: &'static str = "cofferdam up\ncofferdam up -foreground -data /srv/cofferdam -listen 0.0.0.0:8200";
+    const RUNTIME: Runtime = Runtime::Large;
+
+    async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let home = Home::new(self.data.clone(), self.socket.clone(), self.listen, self.seal_key.clone(), &environment)?;
+        if self.foreground {
+            return self.foreground(&home, context).await;
+        }
+        let client = home.client()?;
+        if let Some(server) = home.server() {
+            context.say(&format!("already running: process {}, socket {}", server.id, home.socket.display()));
+            self.docker(&home, context)?;
+            return Ok(Exit::Success);
+        }
+        home.prepare()?;
+        let mut child = process::start(&arguments(&home), &[], &home.log())
+            .map_err(|error| Failure::local(format!("cannot start the server: {error}")))?;
+        await_answer(&home, &mut child).await?;
+        let outcome = initialize::initialize(&home, &client, may_show_shares(), context).await?;
+        report(&home, child.id(), outcome, context)?;
+        self.docker(&home, context)?;
+        let standing = initialize::standing(&client).await?;
+        if standing.sealed {
+            context.say("the store is sealed: its key did not open it");
+            context.say(&format!("hint: see {}; with recovery shares: cofferdam operator unseal", home.log().display()));
+            return Ok(Exit::Server);
+        }
+        context.say("  you are admin via your unix user; no token to copy");
+        context.say("hint: cofferdam import .env");
+        Ok(Exit::Success)
+    }
+}
+
+impl Up {
+    /// Serves in this process. In the background somebody else initializes; else nobody would.
+    async fn foreground(self, home: &Home, context: &Context) -> Result<Exit, Failure> {
+        if self.detached {
+            // Fails only for the leader of a group, and then there is no terminal to leave.
+            let _ = rustix::process::setsid();
+        }
+        home.prepare()?;
+        let plan = Plan { resolved: home.resolved(Log::default()), authority: home.data.join("tls") };
+        let detached = self.detached;
+        serve::run(plan, context, async |_, addresses| {
+            for address in addresses {
+                context.say(&format!("listening on: {address}"));
+            }
+            if !detached {
+                let client = home.client()?;
+                let outcome = initialize::initialize(home, &client, may_show_shares(), context).await?;
+                report(home, std::process::id(), outcome, context)?;
+                self.docker(home, context)?;
+            }
+            context.say("ready");
+            Ok(())
+        })
+        .await
+    }
+
+    fn docker(&self, home: &Home, context: &Context) -> Result<(), Failure> {
+        if self.no_docker {
+            return Ok(());
+        }
+        match docker::look() {
+            docker::Engine::Absent => context.say("  docker   no engine answers here; run up again once there is one"),
+            docker::Engine::NotRoot => context.say("  docker   not served: only root can register the plugin"),
+            docker::Engine::Served(plugin) => context.say(&format!("  docker   the plugin is running: process {}", plugin.id)),
+            docker::Engine::Present => {
+                let child = docker::start(home)?;
+                context.say(&format!(
+                    "  docker   plugin started: process {}, secret driver and volume driver \"cofferdam\"",
+                    child.id()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn arguments(home: &Home) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["up".into(), "--foreground".into(), "--detached".into(), "--no-docker".into()];
+    arguments.push(flag("data", &home.data));
+    arguments.push(flag("socket", &home.socket));
+    arguments.push(format!("--listen={}", home.listen).into());
+    arguments.extend(home.seal_key.as_ref().map(|key| flag("seal-key", key)));
+    arguments
+}
+
+/// Recovery shares are for people: somebody who reads what is printed, and no AI agent in between.
+fn may_show_shares() -> bool {
+    terminal::stdin_is_terminal() && terminal::stdout_is_terminal() && agent_marker::found(&environment).is_none()
+}
+
+/// Waits until the server answers; ends early when it does.
+async fn await_answer(home: &Home, child: &mut Child) -> Result<(), Failure> {
+    let began = Instant::now();
+    while home.server().is_none_or(|server| server.id != child.id()) {
+        if let Ok(Some(_)) = child.try_wait() {
+            return Err(last_words(home, "the server did not start"));
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(last_words(home, "the server does not answer"));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+/// The end of its log says why.
+fn last_words(home: &Home, what: &str) -> Failure {
+    let failure = tail(&home.log()).into_iter().fold(Failure::local(what), Failure::detail);
+    failure.hint(format!("the whole log: {}", home.log().display()))
+}
+
+fn tail(log: &Path) -> Vec<String> {
+    let mut end = String::new();
+    let read = std::fs::File::open(log).and_then(|mut file| {
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(2048)))?;
+        file.read_to_string(&mut end)
+    });
+    if read.is_err() {
+        return Vec::new();
+    }
+    let lines: Vec<_> = end.lines().map(str::to_owned).collect();
+    lines.into_iter().rev().take(3).rev().collect()
+}
+
+fn report(home: &Home, process: u32, outcome: Outcome, context: &Context) -> Result<(), Failure> {
+    let places = assemble::seal_places(&home.data, home.seal_key.as_deref());
+    let promise = assemble::machine(&places, true)?.promise();
+    context.say(&format!("server running: process {process}"));
+    context.say(&format!("  store    {} ({promise})", home.data.display()));
+    context.say(&format!("  address  https://{}, CA {}", home.listen, home.ca().display()));
+    context.say(&format!("  socket   {}", home.socket.display()));
+    if outcome != Outcome::Known {
+        context.say(&format!("  audit    {}", home.audit().display()));
+        context.say("  mounted  secret/ (kv version 2)");
+        context.say("  the root token was revoked; nobody has one");
+    }
+    if outcome == Outcome::NewWithoutShares {
+        context.say(&format!(
+            "  recovery no shares were made, because there is no terminal to show them on: without {} nobody can open this store",
+            places.key_file.display()
+        ));
+    }
+    Ok(())
+}
