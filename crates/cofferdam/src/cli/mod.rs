@@ -23,6 +23,7 @@ mod audit;
 mod auth;
 mod build;
 mod delete;
+mod down;
 mod import;
 mod kv;
 mod list;
@@ -35,9 +36,11 @@ mod read;
 mod report;
 mod run;
 mod secrets;
+mod server;
 mod status;
 mod token;
 mod unwrap;
+mod up;
 mod version;
 mod write;
 
@@ -53,6 +56,9 @@ use verb::Entry;
 const VERBS: &[Entry] = &[
     Entry::of::<run::Run>(),
     Entry::of::<build::Build>(),
+    Entry::of::<up::Up>(),
+    Entry::of::<down::Down>(),
+    Entry::of::<server::Server>(),
     Entry::of::<status::Status>(),
     Entry::of::<login::Login>(),
     Entry::of::<import::Import>(),

@@ -58,6 +58,8 @@ fn start<V: Verb>(matches: &ArgMatches) -> Result<Exit, Failure> {
     let context = Context::from_matches(matches)?;
     let mut builder = match V::RUNTIME {
         Runtime::Small => tokio::runtime::Builder::new_current_thread(),
+        // On one core a second thread only takes turns with the first.
+        Runtime::Large if one_core() => tokio::runtime::Builder::new_current_thread(),
         Runtime::Large => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = builder
@@ -65,4 +67,8 @@ fn start<V: Verb>(matches: &ArgMatches) -> Result<Exit, Failure> {
         .build()
         .map_err(|error| Failure::local(format!("cannot start the runtime: {error}")))?;
     runtime.block_on(Box::pin(verb.run(&context)))
+}
+
+fn one_core() -> bool {
+    std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1)
 }
