@@ -20,6 +20,7 @@ pub(crate) enum Block {
 }
 
 impl Block {
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 5] = [Self::Top, Self::Tcp, Self::Unix, Self::Storage, Self::Seal];
 
     /// As it is written.

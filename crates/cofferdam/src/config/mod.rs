@@ -17,7 +17,7 @@ mod resolve;
 mod storage;
 
 pub(crate) use resolve::{Listener, Log, Resolved, SealKind, Security, Storage, level_named};
-pub(crate) use storage::{STORE_FILE, foreign};
+pub(crate) use storage::foreign;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

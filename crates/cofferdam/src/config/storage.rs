@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 
 const SUPPORTED: &str = "supported are embedded, file and raft (both kept in the embedded store) and inmem";
 
-/// Name of the embedded store inside its directory.
-pub(crate) const STORE_FILE: &str = "store.redb";
-
 /// Files that a data directory of ours may hold before its store is made.
 const OURS: [&str; 6] = ["tls", "audit.log", "server.log", "server.pid", "plugin.log", "plugin.pid"];
 
@@ -60,7 +57,7 @@ fn path(section: &Section) -> Result<PathBuf, ConfigError> {
 
 /// A file in a directory without a store of ours that is not ours either.
 pub(crate) fn foreign(directory: &Path) -> Option<String> {
-    if directory.join(STORE_FILE).exists() {
+    if directory.join(cofferdam_store::embedded::FILE).exists() {
         return None;
     }
     let names = std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));

@@ -168,7 +168,7 @@ fn a_directory_with_foreign_data_is_refused_and_one_of_ours_is_not() {
     std::fs::create_dir(directory.path().join("core")).unwrap();
     let said = refused(&config);
     assert!(said.contains("holds something else (core)"), "{said}");
-    std::fs::write(directory.path().join(STORE_FILE), "").unwrap();
+    std::fs::write(directory.path().join(cofferdam_store::embedded::FILE), "").unwrap();
     assert!(read(&config).is_ok());
 }
 
