@@ -1,7 +1,12 @@
 //! Harness for whole-binary flows: real processes, real sockets, real clients.
 //!
 //! Everything of a flow lives in a temporary directory and ends with the value that stands for it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking: that is how tests fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness fails by panicking: that is how tests fail"
+)]
 
 pub mod server;
 

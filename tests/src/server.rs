@@ -21,17 +21,35 @@ pub fn binary() -> &'static Path {
         }
         let test = std::env::current_exe().expect("this test has a path");
         // target/PROFILE/deps/TEST
-        let profile = test.parent().and_then(Path::parent).expect("tests are in target/PROFILE/deps");
-        let name = profile.file_name().expect("a profile").to_str().expect("a profile's name");
+        let profile = test
+            .parent()
+            .and_then(Path::parent)
+            .expect("tests are in target/PROFILE/deps");
+        let name = profile
+            .file_name()
+            .expect("a profile")
+            .to_str()
+            .expect("a profile's name");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let profile_name = if name == "debug" { "dev" } else { name };
         let target = profile.parent().expect("a target directory");
         let built = Command::new(cargo)
-            .args(["build", "--quiet", "--package", "cofferdam", "--profile", profile_name, "--target-dir"])
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "cofferdam",
+                "--profile",
+                profile_name,
+                "--target-dir",
+            ])
             .arg(target)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
-        assert!(built.is_ok_and(|status| status.success()), "cofferdam does not build");
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "cofferdam does not build"
+        );
         profile.join("cofferdam")
     })
 }
@@ -68,8 +86,14 @@ impl Words {
                 return found;
             }
             let ended = process.try_wait().ok().flatten();
-            assert!(ended.is_none() && Instant::now() < end, "not seen: {what}; process {ended:?} said:\n{said}");
-            said = spoken.wait_timeout(said, Duration::from_millis(50)).unwrap().0;
+            assert!(
+                ended.is_none() && Instant::now() < end,
+                "not seen: {what}; process {ended:?} said:\n{said}"
+            );
+            said = spoken
+                .wait_timeout(said, Duration::from_millis(50))
+                .unwrap()
+                .0;
         }
     }
 }
@@ -91,7 +115,9 @@ impl Server {
 
     /// The same in a directory that exists, with more arguments.
     pub fn up_in(directory: Arc<tempfile::TempDir>, more: &[&str]) -> Self {
-        let mut arguments: Vec<String> = ["up", "-foreground", "-no-docker", "-listen=127.0.0.1:0"].map(str::to_owned).to_vec();
+        let mut arguments: Vec<String> = ["up", "-foreground", "-no-docker", "-listen=127.0.0.1:0"]
+            .map(str::to_owned)
+            .to_vec();
         arguments.extend(Self::places(directory.path()));
         arguments.extend(more.iter().map(|more| (*more).to_owned()));
         Self::start(arguments, directory, "ready")
@@ -100,7 +126,11 @@ impl Server {
     /// `-data`, `-socket` and `-seal-key` below a directory.
     pub fn places(directory: &Path) -> Vec<String> {
         let below = |name: &str| directory.join(name).display().to_string();
-        vec![format!("-data={}", below("data")), format!("-socket={}", below("run/s.sock")), format!("-seal-key={}", below("etc/seal.key"))]
+        vec![
+            format!("-data={}", below("data")),
+            format!("-socket={}", below("run/s.sock")),
+            format!("-seal-key={}", below("etc/seal.key")),
+        ]
     }
 
     /// `cofferdam server -config` with this text; `DIR` in it stands for the flow's directory. Its
@@ -108,14 +138,31 @@ impl Server {
     pub fn configured(text: &str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let path = directory.path().join("server.hcl");
-        std::fs::write(&path, text.replace("DIR", &directory.path().display().to_string())).unwrap();
-        Self::start(vec!["server".to_owned(), format!("-config={}", path.display())], directory, "ready")
+        std::fs::write(
+            &path,
+            text.replace("DIR", &directory.path().display().to_string()),
+        )
+        .unwrap();
+        Self::start(
+            vec!["server".to_owned(), format!("-config={}", path.display())],
+            directory,
+            "ready",
+        )
     }
 
     /// `cofferdam server -dev` with this root token.
     pub fn dev(token: &str) -> Self {
-        let arguments = ["server", "-dev", "-dev-listen-address=127.0.0.1:0", &format!("-dev-root-token-id={token}")];
-        Self::start(arguments.map(str::to_owned).to_vec(), Arc::new(tempfile::tempdir().unwrap()), "Root Token:")
+        let arguments = [
+            "server",
+            "-dev",
+            "-dev-listen-address=127.0.0.1:0",
+            &format!("-dev-root-token-id={token}"),
+        ];
+        Self::start(
+            arguments.map(str::to_owned).to_vec(),
+            Arc::new(tempfile::tempdir().unwrap()),
+            "Root Token:",
+        )
     }
 
     fn start(arguments: Vec<String>, directory: Arc<tempfile::TempDir>, ready: &str) -> Self {
@@ -129,11 +176,23 @@ impl Server {
         let words = Words::default();
         words.listen(process.stdout.take().unwrap());
         words.listen(process.stderr.take().unwrap());
-        words.wait(ready, &mut process, |said| said.lines().any(|line| line.starts_with(ready)).then_some(()));
-        let address = words.wait("an address", &mut process, |said| {
-            said.split_whitespace().find(|word| word.starts_with("https://127") || word.starts_with("http://127")).map(|word| word.trim_end_matches(',').to_owned())
+        words.wait(ready, &mut process, |said| {
+            said.lines()
+                .any(|line| line.starts_with(ready))
+                .then_some(())
         });
-        Self { process, words, arguments, directory, address }
+        let address = words.wait("an address", &mut process, |said| {
+            said.split_whitespace()
+                .find(|word| word.starts_with("https://127") || word.starts_with("http://127"))
+                .map(|word| word.trim_end_matches(',').to_owned())
+        });
+        Self {
+            process,
+            words,
+            arguments,
+            directory,
+            address,
+        }
     }
 
     /// Everything it said, on both streams.
@@ -174,7 +233,10 @@ impl Server {
     /// A command of ours as admin on the local socket.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare(self.directory.path());
-        command.args(arguments).env("COFFERDAM_ADDR", format!("unix://{}", self.socket().display()));
+        command.args(arguments).env(
+            "COFFERDAM_ADDR",
+            format!("unix://{}", self.socket().display()),
+        );
         command
     }
 
@@ -183,30 +245,58 @@ impl Server {
     /// # Panics
     /// When it fails.
     pub fn run(&self, arguments: &[&str]) -> String {
-        let output = self.command(arguments).output().expect("the program starts");
-        assert!(output.status.success(), "{arguments:?}: {}\nserver:\n{}", shown(&output), self.said());
+        let output = self
+            .command(arguments)
+            .output()
+            .expect("the program starts");
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}\nserver:\n{}",
+            shown(&output),
+            self.said()
+        );
         String::from_utf8(output.stdout).expect("text")
     }
 
     /// Asks curl for a path below `/v1/` on the TCP listener; status and body.
     pub fn curl(&self, token: &str, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut command = Command::new("curl");
-        command.args(["-sS", "--max-time", "30", "-w", "\n%{http_code}", "-X", method, "-H", &format!("X-Vault-Token: {token}")]);
+        command.args([
+            "-sS",
+            "--max-time",
+            "30",
+            "-w",
+            "\n%{http_code}",
+            "-X",
+            method,
+            "-H",
+            &format!("X-Vault-Token: {token}"),
+        ]);
         if self.address.starts_with("https://") {
             command.arg("--cacert").arg(self.ca());
         }
         if !body.is_empty() {
             command.args(["--data-binary", body]);
         }
-        let output = command.arg(format!("{}/v1/{path}", self.address)).output().expect("curl is installed");
+        let output = command
+            .arg(format!("{}/v1/{path}", self.address))
+            .output()
+            .expect("curl is installed");
         let text = String::from_utf8(output.stdout.clone()).expect("text");
         let (body, status) = text.rsplit_once('\n').unwrap_or(("", &text));
-        (status.parse().unwrap_or_else(|_| panic!("no status: {}", shown(&output))), body.to_owned())
+        (
+            status
+                .parse()
+                .unwrap_or_else(|_| panic!("no status: {}", shown(&output))),
+            body.to_owned(),
+        )
     }
 
     /// Sends SIGTERM and waits for the end; everything it said, and its exit code.
     pub fn stop(mut self) -> (Option<i32>, String) {
-        let stopped = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        let stopped = Command::new("kill")
+            .args(["-TERM", &self.process.id().to_string()])
+            .status();
         assert!(stopped.is_ok_and(|status| status.success()));
         let status = self.process.wait().unwrap();
         (status.code(), self.words.all())
@@ -236,11 +326,20 @@ impl Drop for Server {
 /// Our program with nothing of the caller's environment that means something to it.
 pub fn bare(home: &Path) -> Command {
     let mut command = Command::new(binary());
-    command.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(home);
+    command
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .current_dir(home);
     command
 }
 
 /// An output as text.
 pub fn shown(output: &Output) -> String {
-    format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }

@@ -22,7 +22,8 @@ pub(crate) async fn vault(resolved: &Resolved) -> Result<Arc<Vault>, Failure> {
     };
     let barrier = Barrier::new(store);
     let initialized = barrier.initialized().await;
-    let initialized = initialized.map_err(|error| Failure::local(format!("cannot read the store: {error}")))?;
+    let initialized =
+        initialized.map_err(|error| Failure::local(format!("cannot read the store: {error}")))?;
     let parts = Parts {
         barrier,
         seal: seal(resolved, initialized)?,
@@ -31,7 +32,10 @@ pub(crate) async fn vault(resolved: &Resolved) -> Result<Arc<Vault>, Failure> {
         budget: cofferdam_core::json::Budget::default(),
         info: Info {
             version: VERSION.to_owned(),
-            cluster_name: resolved.cluster_name.clone().unwrap_or_else(|| "cofferdam".to_owned()),
+            cluster_name: resolved
+                .cluster_name
+                .clone()
+                .unwrap_or_else(|| "cofferdam".to_owned()),
             storage_type: storage_type.to_owned(),
         },
     };
@@ -52,9 +56,8 @@ fn unopened(fault: &Fault) -> Failure {
 }
 
 fn embedded(path: &Path) -> Result<cofferdam_store::Embedded, Failure> {
-    cofferdam_store::Embedded::open(path, cofferdam_store::embedded::Options::default()).map_err(|error| {
-        Failure::local(format!("cannot open the store: {error}"))
-    })
+    cofferdam_store::Embedded::open(path, cofferdam_store::embedded::Options::default())
+        .map_err(|error| Failure::local(format!("cannot open the store: {error}")))
 }
 
 fn seal(resolved: &Resolved, initialized: bool) -> Result<SealChoice, Failure> {
@@ -70,11 +73,18 @@ fn seal(resolved: &Resolved, initialized: bool) -> Result<SealChoice, Failure> {
 /// The machine's seal. A key is made only for a store that is not initialized: a new one could not
 /// open what an old one closed.
 pub(crate) fn machine(places: &Places, initialized: bool) -> Result<MachineSeal, Failure> {
-    let opened = if initialized { MachineSeal::open(places) } else { MachineSeal::open_or_create(places) };
+    let opened = if initialized {
+        MachineSeal::open(places)
+    } else {
+        MachineSeal::open_or_create(places)
+    };
     opened.map_err(|error| {
         let failure = Failure::local(error.to_string());
         if initialized {
-            failure.hint(format!("put the key file back from a copy of this machine's: {}", places.key_file.display()))
+            failure.hint(format!(
+                "put the key file back from a copy of this machine's: {}",
+                places.key_file.display()
+            ))
         } else {
             failure
         }
@@ -96,12 +106,22 @@ fn seal_key(data: &Path, environment: places::Environment<'_>) -> PathBuf {
     let directory = if rustix::process::geteuid().is_root() {
         PathBuf::from("/etc/cofferdam")
     } else {
-        let configured = environment("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = || environment("HOME").map_or_else(|| PathBuf::from("/var/tmp"), |home| Path::new(&home).join(".config"));
+        let configured = environment("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute());
+        let home = || {
+            environment("HOME").map_or_else(
+                || PathBuf::from("/var/tmp"),
+                |home| Path::new(&home).join(".config"),
+            )
+        };
         configured.unwrap_or_else(home).join("cofferdam")
     };
     let path = data.to_string_lossy();
-    let escaped = path.trim_matches('/').replace('-', "\\x2d").replace('/', "-");
+    let escaped = path
+        .trim_matches('/')
+        .replace('-', "\\x2d")
+        .replace('/', "-");
     directory.join(format!("seal-{escaped}.key"))
 }
 

@@ -1,7 +1,11 @@
 //! What this room adds to bare hyper: the same bytes, the same clients, one core for each server.
 //!
 //! `cargo bench -p cofferdam-server`; prints requests a second and the difference per request.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark is a program for people")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark is a program for people"
+)]
 
 use cofferdam_core::{Answer, Arrival};
 use cofferdam_secret::Secret;
@@ -24,14 +28,22 @@ struct Constant;
 
 impl Door for Constant {
     async fn handle(&self, _: Arrival) -> Answered {
-        Answered { request_id: String::new(), answer: Answer::Body(Secret::new(BODY.to_vec())) }
+        Answered {
+            request_id: String::new(),
+            answer: Answer::Body(Secret::new(BODY.to_vec())),
+        }
     }
 }
 
-fn on_one_thread(serve: impl AsyncFnOnce(std::sync::mpsc::Sender<SocketAddr>) + Send + 'static) -> SocketAddr {
+fn on_one_thread(
+    serve: impl AsyncFnOnce(std::sync::mpsc::Sender<SocketAddr>) + Send + 'static,
+) -> SocketAddr {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(serve(sender));
     });
     receiver.recv().unwrap()
@@ -39,9 +51,23 @@ fn on_one_thread(serve: impl AsyncFnOnce(std::sync::mpsc::Sender<SocketAddr>) + 
 
 async fn ours(sender: std::sync::mpsc::Sender<SocketAddr>) {
     let address = "127.0.0.1:0".parse().unwrap();
-    let listen = Listen::Tcp { address, security: Secured::DangerouslyPlain, limits: Limits::default() };
+    let listen = Listen::Tcp {
+        address,
+        security: Secured::DangerouslyPlain,
+        limits: Limits::default(),
+    };
     let bound = bind(vec![listen]).await.unwrap();
-    sender.send(bound.addresses().first().unwrap().trim_start_matches("http://").parse().unwrap()).unwrap();
+    sender
+        .send(
+            bound
+                .addresses()
+                .first()
+                .unwrap()
+                .trim_start_matches("http://")
+                .parse()
+                .unwrap(),
+        )
+        .unwrap();
     let _running = bound.serve(&Arc::new(Constant));
     std::future::pending::<()>().await;
 }
@@ -53,10 +79,15 @@ async fn bare(sender: std::sync::mpsc::Sender<SocketAddr>) {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let service = service_fn(|_| async {
-            let response = hyper::Response::builder().header("content-type", "application/json").header("cache-control", "no-store");
+            let response = hyper::Response::builder()
+                .header("content-type", "application/json")
+                .header("cache-control", "no-store");
             response.body(Full::new(Bytes::from_static(BODY)))
         });
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service),
+        );
     }
 }
 
@@ -82,7 +113,10 @@ fn round(address: SocketAddr) -> f64 {
             })
         })
         .collect();
-    let total: u32 = clients.into_iter().map(|client| client.join().unwrap()).sum();
+    let total: u32 = clients
+        .into_iter()
+        .map(|client| client.join().unwrap())
+        .sum();
     f64::from(total) / began.elapsed().as_secs_f64()
 }
 
@@ -95,5 +129,7 @@ fn main() {
         best_ours = best_ours.max(round(ours));
     }
     let added = 1e6 / best_ours - 1e6 / best_bare;
-    println!("bare hyper {best_bare:.0}/s, cofferdam-server {best_ours:.0}/s: {added:.2} µs more per request");
+    println!(
+        "bare hyper {best_bare:.0}/s, cofferdam-server {best_ours:.0}/s: {added:.2} µs more per request"
+    );
 }

@@ -12,7 +12,10 @@ pub struct Answered {
 
 impl From<Reply> for Answered {
     fn from(reply: Reply) -> Self {
-        Self { request_id: reply.request_id().to_owned(), answer: reply.into_answer() }
+        Self {
+            request_id: reply.request_id().to_owned(),
+            answer: reply.into_answer(),
+        }
     }
 }
 

@@ -19,4 +19,4 @@ pub mod tls;
 pub use door::{Answered, Door};
 pub use lifecycle::{Bound, Drained, Running, bind};
 pub use limits::Limits;
-pub use listen::{ListenError, Listen, Local};
+pub use listen::{Listen, ListenError, Local};

@@ -76,12 +76,20 @@ impl Bound {
         let (stop, stopping) = watch::channel(false);
         let changes = Arc::new(Changes::default());
         let gates = self.gates.into_iter().map(|gate| {
-            let shared = Shared::new(Arc::clone(door), gate.limits().clone(), Arc::clone(&changes));
+            let shared = Shared::new(
+                Arc::clone(door),
+                gate.limits().clone(),
+                Arc::clone(&changes),
+            );
             let (open, closed) = (gate.open(), stopping.clone());
             let task = tokio::spawn(listen::serve(gate, Arc::new(shared), closed));
             (open, task)
         });
-        Running { gates: gates.collect(), stop, changes }
+        Running {
+            gates: gates.collect(),
+            stop,
+            changes,
+        }
     }
 }
 
@@ -124,7 +132,13 @@ impl Running {
             census.cut();
             task.abort();
         }
-        let finished = tokio::time::timeout(deadline, self.changes.finished()).await.is_ok();
-        if whole && finished { Drained::Whole } else { Drained::Cut }
+        let finished = tokio::time::timeout(deadline, self.changes.finished())
+            .await
+            .is_ok();
+        if whole && finished {
+            Drained::Whole
+        } else {
+            Drained::Cut
+        }
     }
 }

@@ -11,14 +11,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 fn short() -> Limits {
-    Limits { head_time: Duration::from_secs(1), body_time: Duration::from_secs(1), write_time: Duration::from_secs(1), ..Limits::default() }
+    Limits {
+        head_time: Duration::from_secs(1),
+        body_time: Duration::from_secs(1),
+        write_time: Duration::from_secs(1),
+        ..Limits::default()
+    }
 }
 
 /// The connection ends by the server's hand.
 async fn closed(stream: &mut TcpStream) {
     let mut sink = [0_u8; 4096];
     let reading = async { while matches!(stream.read(&mut sink).await, Ok(read) if read > 0) {} };
-    tokio::time::timeout(Duration::from_secs(15), reading).await.expect("the server closes the connection");
+    tokio::time::timeout(Duration::from_secs(15), reading)
+        .await
+        .expect("the server closes the connection");
 }
 
 #[tokio::test]
@@ -30,9 +37,18 @@ async fn ten_thousand_headers_are_refused() {
     }
     request.extend_from_slice(b"\r\n");
     let text = exchange(server.address, &request).await;
-    assert!(text.is_empty() || text.starts_with("HTTP/1.1 431"), "{text}");
-    let small = (0..65).fold("GET /v1/a HTTP/1.1\r\n".to_owned(), |text, n| text + &format!("x-{n}: 1\r\n")) + "\r\n";
-    assert!(exchange(server.address, small.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    assert!(
+        text.is_empty() || text.starts_with("HTTP/1.1 431"),
+        "{text}"
+    );
+    let small = (0..65).fold("GET /v1/a HTTP/1.1\r\n".to_owned(), |text, n| {
+        text + &format!("x-{n}: 1\r\n")
+    }) + "\r\n";
+    assert!(
+        exchange(server.address, small.as_bytes())
+            .await
+            .starts_with("HTTP/1.1 431")
+    );
     assert_eq!(server.fake.arrived.load(Ordering::SeqCst), 0);
     assert_alive(server.address).await;
 }
@@ -61,7 +77,10 @@ async fn a_head_that_drips_is_cut() {
     let began = Instant::now();
     stream.write_all(b"GET /v1/a HTTP/1.1\r\n").await.unwrap();
     while stream.write_all(b"x-a: b\r\n").await.is_ok() {
-        assert!(began.elapsed() < Duration::from_secs(10), "the server waits for ever");
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "the server waits for ever"
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     // The same after a first good request.
@@ -77,20 +96,29 @@ async fn a_head_that_drips_is_cut() {
 async fn a_body_that_drips_is_answered_408_and_an_endless_one_413() {
     let server = start(true, short()).await;
     let mut slow = TcpStream::connect(server.address).await.unwrap();
-    slow.write_all(b"POST /v1/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{").await.unwrap();
+    slow.write_all(b"POST /v1/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        .await
+        .unwrap();
     assert!(answer(&mut slow).await.starts_with("HTTP/1.1 408"));
 
     let server = start(true, Limits::default()).await;
     let before = resident();
     let mut endless = TcpStream::connect(server.address).await.unwrap();
-    endless.write_all(b"POST /v1/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+    endless
+        .write_all(b"POST /v1/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await
+        .unwrap();
     let chunk = [b"10000\r\n".to_vec(), vec![b'a'; 0x10000], b"\r\n".to_vec()].concat();
     let mut sent = 0_usize;
     while sent < 256 << 20 && endless.write_all(&chunk).await.is_ok() {
         sent += chunk.len();
     }
     assert!(sent < 256 << 20, "the server goes on reading");
-    assert!(resident().saturating_sub(before) < 64 << 20, "memory grew by {} MiB", (resident() - before) >> 20);
+    assert!(
+        resident().saturating_sub(before) < 64 << 20,
+        "memory grew by {} MiB",
+        (resident() - before) >> 20
+    );
     assert_eq!(server.fake.arrived.load(Ordering::SeqCst), 0);
     assert_alive(server.address).await;
 }
@@ -105,14 +133,21 @@ async fn announced_lengths_cost_nothing() {
         stream.write_all(b"POST /v1/a HTTP/1.1\r\nHost: x\r\nX-Vault-Token: t\r\nContent-Length: 33554432\r\n\r\n{").await.unwrap();
         held.push(stream);
     }
-    until(10, "all connections are there", || server.running.connections() >= 200).await;
+    until(10, "all connections are there", || {
+        server.running.connections() >= 200
+    })
+    .await;
     assert!(resident().saturating_sub(before) < 64 << 20);
     assert_alive(server.address).await;
 }
 
 #[tokio::test]
 async fn thousands_of_idle_connections_leave_room_for_others() {
-    let limits = Limits { connections: 300, connections_per_peer: 200, ..Limits::default() };
+    let limits = Limits {
+        connections: 300,
+        connections_per_peer: 200,
+        ..Limits::default()
+    };
     let server = start(true, limits).await;
     let before = resident();
     let mut idle = Vec::new();
@@ -140,7 +175,10 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     let server = start(true, short()).await;
     let mut stuck = TcpStream::connect(server.address).await.unwrap();
     stuck.write_all(&get("/v1/big")).await.unwrap();
-    until(5, "it is at work", || server.fake.finished.load(Ordering::SeqCst) == 1).await;
+    until(5, "it is at work", || {
+        server.fake.finished.load(Ordering::SeqCst) == 1
+    })
+    .await;
     until(15, "it is cut", || server.running.connections() == 0).await;
     assert_alive(server.address).await;
 }
@@ -165,7 +203,11 @@ async fn ambiguous_and_foreign_openings_are_refused() {
         // What a client that gives up after one request does: it must not be needed to be refused.
         let _ = stream.shutdown().await;
         let text = answer(&mut stream).await;
-        assert!(text.is_empty() || text.starts_with("HTTP/1.1 4"), "{:?}: {text}", String::from_utf8_lossy(request));
+        assert!(
+            text.is_empty() || text.starts_with("HTTP/1.1 4"),
+            "{:?}: {text}",
+            String::from_utf8_lossy(request)
+        );
     }
     assert_eq!(server.fake.arrived.load(Ordering::SeqCst), 0);
     assert_alive(server.address).await;
@@ -175,20 +217,53 @@ async fn ambiguous_and_foreign_openings_are_refused() {
 async fn a_change_is_finished_when_its_client_hangs_up_and_a_read_is_not() {
     let server = start(true, Limits::default()).await;
     let mut change = TcpStream::connect(server.address).await.unwrap();
-    change.write_all(b"PUT /v1/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
-    until(5, "it is at work", || server.fake.arrived.load(Ordering::SeqCst) == 1).await;
+    change
+        .write_all(b"PUT /v1/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        .await
+        .unwrap();
+    until(5, "it is at work", || {
+        server.fake.arrived.load(Ordering::SeqCst) == 1
+    })
+    .await;
     drop(change);
-    until(5, "the connection is gone", || server.running.connections() == 0).await;
+    until(5, "the connection is gone", || {
+        server.running.connections() == 0
+    })
+    .await;
     server.fake.gate.add_permits(1);
-    until(5, "the change is finished", || server.fake.finished.load(Ordering::SeqCst) == 1).await;
+    until(5, "the change is finished", || {
+        server.fake.finished.load(Ordering::SeqCst) == 1
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn work_that_takes_too_long_is_answered() {
-    let server = start(true, Limits { request_time: Duration::from_secs(1), ..Limits::default() }).await;
-    assert!(exchange(server.address, &get("/v1/wait")).await.starts_with("HTTP/1.1 504"));
-    let text = exchange(server.address, b"PUT /v1/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
-    assert!(text.starts_with("HTTP/1.1 504") && text.contains("is not known"), "{text}");
+    let server = start(
+        true,
+        Limits {
+            request_time: Duration::from_secs(1),
+            ..Limits::default()
+        },
+    )
+    .await;
+    assert!(
+        exchange(server.address, &get("/v1/wait"))
+            .await
+            .starts_with("HTTP/1.1 504")
+    );
+    let text = exchange(
+        server.address,
+        b"PUT /v1/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    )
+    .await;
+    assert!(
+        text.starts_with("HTTP/1.1 504") && text.contains("is not known"),
+        "{text}"
+    );
     server.fake.gate.add_permits(1);
-    until(5, "the change is finished", || server.fake.finished.load(Ordering::SeqCst) == 1).await;
+    until(5, "the change is finished", || {
+        server.fake.finished.load(Ordering::SeqCst) == 1
+    })
+    .await;
 }

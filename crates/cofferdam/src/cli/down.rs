@@ -3,8 +3,8 @@
 use super::{Context, Exit, Failure, Verb};
 use crate::daemon::process::{Process, listening_on};
 use crate::daemon::{Home, docker};
-use cofferdam_api::places::environment;
 use clap::Args;
+use cofferdam_api::places::environment;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,7 +37,10 @@ impl Verb for Down {
         }
         match server {
             Some(server) => stop(&server, "server", context)?,
-            None => context.say(&format!("not running: nobody listens on {}", home.socket.display())),
+            None => context.say(&format!(
+                "not running: nobody listens on {}",
+                home.socket.display()
+            )),
         }
         Ok(Exit::Success)
     }
@@ -45,11 +48,19 @@ impl Verb for Down {
 
 fn stop(process: &Process, what: &str, context: &Context) -> Result<(), Failure> {
     let stopped = process.stop(PATIENCE).map_err(|error| {
-        Failure::local(format!("cannot stop the {what}, process {}: {error}", process.id)).hint("run this as root or as the user who started it")
+        Failure::local(format!(
+            "cannot stop the {what}, process {}: {error}",
+            process.id
+        ))
+        .hint("run this as root or as the user who started it")
     })?;
     if !stopped {
-        return Err(Failure::local(format!("the {what} is still running after {} seconds: process {}", PATIENCE.as_secs(), process.id))
-            .hint(format!("end it with: kill -KILL {}", process.id)));
+        return Err(Failure::local(format!(
+            "the {what} is still running after {} seconds: process {}",
+            PATIENCE.as_secs(),
+            process.id
+        ))
+        .hint(format!("end it with: kill -KILL {}", process.id)));
     }
     context.say(&format!("{what} stopped: process {}", process.id));
     Ok(())

@@ -36,7 +36,12 @@ pub(crate) struct Server {
     #[arg(long)]
     dev: bool,
     /// With -dev: the root token to use instead of a random one
-    #[arg(long, value_name = "TOKEN", env = "VAULT_DEV_ROOT_TOKEN_ID", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "VAULT_DEV_ROOT_TOKEN_ID",
+        hide_env_values = true
+    )]
     dev_root_token_id: Option<String>,
     /// With -dev: where to listen
     #[arg(long, value_name = "ADDRESS", env = "VAULT_DEV_LISTEN_ADDRESS")]
@@ -63,18 +68,27 @@ impl Verb for Server {
             return Err(Failure::usage("no configuration: name a file with -config")
                 .hint("without any configuration, start with: cofferdam up"));
         }
-        let (mut resolved, warnings) = config::load(&self.config).map_err(|error| Failure::usage(error.to_string()))?;
+        let (mut resolved, warnings) =
+            config::load(&self.config).map_err(|error| Failure::usage(error.to_string()))?;
         for warning in &warnings {
             context.say(&format!("warning: {warning}"));
         }
         self.overrule(&mut resolved.log)?;
-        let authority = serve::authority_directory(&resolved.storage, &places::data_dir(&environment));
-        serve::run(Plan { resolved, authority }, context, async |vault, addresses| {
-            for address in addresses {
-                context.say(&format!("listening on: {address}"));
-            }
-            announce(vault, addresses, context).await
-        })
+        let authority =
+            serve::authority_directory(&resolved.storage, &places::data_dir(&environment));
+        serve::run(
+            Plan {
+                resolved,
+                authority,
+            },
+            context,
+            async |vault, addresses| {
+                for address in addresses {
+                    context.say(&format!("listening on: {address}"));
+                }
+                announce(vault, addresses, context).await
+            },
+        )
         .await
     }
 }
@@ -82,7 +96,8 @@ impl Verb for Server {
 impl Server {
     fn overrule(&self, log: &mut Log) -> Result<(), Failure> {
         if let Some(level) = &self.log_level {
-            let known = level_named(level).ok_or_else(|| Failure::usage("-log-level is trace, debug, info, warn or error"))?;
+            let known = level_named(level)
+                .ok_or_else(|| Failure::usage("-log-level is trace, debug, info, warn or error"))?;
             log.level = Some(known.to_owned());
         }
         if let Some(format) = &self.log_format {
@@ -98,7 +113,11 @@ impl Server {
         let address = self.dev_listen_address.unwrap_or(DEV_ADDRESS);
         let limits = Limits::default();
         let resolved = Resolved {
-            listeners: vec![Listener::Tcp { address, security: Security::DangerouslyPlain, limits }],
+            listeners: vec![Listener::Tcp {
+                address,
+                security: Security::DangerouslyPlain,
+                limits,
+            }],
             storage: Storage::Memory,
             seal: SealKind::Shamir,
             api_addr: None,
@@ -112,28 +131,41 @@ impl Server {
         };
         let authority = places::data_dir(&environment).join("tls");
         let chosen = self.dev_root_token_id.map(Secret::new);
-        serve::run(Plan { resolved, authority }, context, async |_vault, addresses| {
-            let address = addresses.first().map(String::as_str).unwrap_or_default();
-            let token = open_up(address, chosen).await?;
-            context.say("dev mode: everything is in memory and without TLS; for tests only");
-            context.say(&format!("address: {address}"));
-            context.say("hint: export VAULT_ADDR and VAULT_TOKEN, or pass -address");
-            let line = Secret::new(format!("Root Token: {}\n", token.expose()));
-            context.out(line.expose().as_bytes())
-        })
+        serve::run(
+            Plan {
+                resolved,
+                authority,
+            },
+            context,
+            async |_vault, addresses| {
+                let address = addresses.first().map(String::as_str).unwrap_or_default();
+                let token = open_up(address, chosen).await?;
+                context.say("dev mode: everything is in memory and without TLS; for tests only");
+                context.say(&format!("address: {address}"));
+                context.say("hint: export VAULT_ADDR and VAULT_TOKEN, or pass -address");
+                let line = Secret::new(format!("Root Token: {}\n", token.expose()));
+                context.out(line.expose().as_bytes())
+            },
+        )
         .await
     }
 }
 
 /// Says that it serves, and what to do next.
-async fn announce(vault: &Arc<Vault>, addresses: &[String], context: &Context) -> Result<(), Failure> {
+async fn announce(
+    vault: &Arc<Vault>,
+    addresses: &[String],
+    context: &Context,
+) -> Result<(), Failure> {
     use cofferdam_core::Standing;
     let address = addresses.first().map(String::as_str).unwrap_or_default();
     match vault.standing().await {
         Standing::Active => context.say("ready: unsealed"),
         Standing::Sealed => {
             context.say("ready: sealed");
-            context.say(&format!("hint: cofferdam operator unseal -address={address}"));
+            context.say(&format!(
+                "hint: cofferdam operator unseal -address={address}"
+            ));
         }
         Standing::Uninitialized => {
             context.say("ready: not initialized");
@@ -151,18 +183,34 @@ struct Initialized {
 
 /// Initializes and unseals over the listener itself, mounts `secret/`, and gives the root token.
 async fn open_up(address: &str, chosen: Option<Secret<String>>) -> Result<Secret<String>, Failure> {
-    let endpoint = Endpoint::parse(address).map_err(|error| Failure::from(cofferdam_api::Error::from(error)))?;
+    let endpoint = Endpoint::parse(address)
+        .map_err(|error| Failure::from(cofferdam_api::Error::from(error)))?;
     let client = Client::new(endpoint, Trust::default(), None)?;
-    let one = Tree::map().with("secret_shares", 1_u64).with("secret_threshold", 1_u64);
-    let initialized: Initialized = client.write("sys/init", &one).await?.body().ok_or_else(unreadable)?;
+    let one = Tree::map()
+        .with("secret_shares", 1_u64)
+        .with("secret_threshold", 1_u64);
+    let initialized: Initialized = client
+        .write("sys/init", &one)
+        .await?
+        .body()
+        .ok_or_else(unreadable)?;
     for key in initialized.keys_base64 {
-        client.write("sys/unseal", &Tree::map().with("key", key)).await?;
+        client
+            .write("sys/unseal", &Tree::map().with("key", key))
+            .await?;
     }
     let admin = client.with_token(Some(initialized.root_token.duplicate()));
-    let mount = Tree::map().with("type", "kv").with("options", Tree::map().with("version", "2"));
+    let mount = Tree::map()
+        .with("type", "kv")
+        .with("options", Tree::map().with("version", "2"));
     admin.write("sys/mounts/secret", &mount).await?;
-    let Some(chosen) = chosen else { return Ok(initialized.root_token) };
-    let token = Tree::map().with("id", chosen.duplicate()).with("no_parent", true).with("policies", vec!["root"]);
+    let Some(chosen) = chosen else {
+        return Ok(initialized.root_token);
+    };
+    let token = Tree::map()
+        .with("id", chosen.duplicate())
+        .with("no_parent", true)
+        .with("policies", vec!["root"]);
     admin.write("auth/token/create", &token).await?;
     admin.write("auth/token/revoke-self", &Tree::map()).await?;
     Ok(chosen)

@@ -6,9 +6,9 @@ use crate::config::Log;
 use crate::daemon::initialize::{self, Outcome};
 use crate::daemon::{Home, docker, flag, process};
 use crate::serve::{self, Plan};
+use clap::Args;
 use cofferdam_api::places::environment;
 use cofferdam_barrier::seal::Seal as _;
-use clap::Args;
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
@@ -50,17 +50,28 @@ pub(crate) struct Up {
 impl Verb for Up {
     const NAME: &'static str = "up";
     const ABOUT: &'static str = "start a server that needs no configuration";
-    const EXAMPLE: &'static str = "cofferdam up\ncofferdam up -foreground -data /srv/cofferdam -listen 0.0.0.0:8200";
+    const EXAMPLE: &'static str =
+        "cofferdam up\ncofferdam up -foreground -data /srv/cofferdam -listen 0.0.0.0:8200";
     const RUNTIME: Runtime = Runtime::Large;
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let home = Home::new(self.data.clone(), self.socket.clone(), self.listen, self.seal_key.clone(), &environment)?;
+        let home = Home::new(
+            self.data.clone(),
+            self.socket.clone(),
+            self.listen,
+            self.seal_key.clone(),
+            &environment,
+        )?;
         if self.foreground {
             return self.foreground(&home, context).await;
         }
         let client = home.client()?;
         if let Some(server) = home.server() {
-            context.say(&format!("already running: process {}, socket {}", server.id, home.socket.display()));
+            context.say(&format!(
+                "already running: process {}, socket {}",
+                server.id,
+                home.socket.display()
+            ));
             self.docker(&home, context)?;
             return Ok(Exit::Success);
         }
@@ -74,7 +85,10 @@ impl Verb for Up {
         let standing = initialize::standing(&client).await?;
         if standing.sealed {
             context.say("the store is sealed: its key did not open it");
-            context.say(&format!("hint: see {}; with recovery shares: cofferdam operator unseal", home.log().display()));
+            context.say(&format!(
+                "hint: see {}; with recovery shares: cofferdam operator unseal",
+                home.log().display()
+            ));
             return Ok(Exit::Server);
         }
         context.say("  you are admin via your unix user; no token to copy");
@@ -91,7 +105,10 @@ impl Up {
             let _ = rustix::process::setsid();
         }
         home.prepare()?;
-        let plan = Plan { resolved: home.resolved(Log::default()), authority: home.data.join("tls") };
+        let plan = Plan {
+            resolved: home.resolved(Log::default()),
+            authority: home.data.join("tls"),
+        };
         let detached = self.detached;
         serve::run(plan, context, async |_, addresses| {
             for address in addresses {
@@ -99,7 +116,8 @@ impl Up {
             }
             if !detached {
                 let client = home.client()?;
-                let outcome = initialize::initialize(home, &client, may_show_shares(), context).await?;
+                let outcome =
+                    initialize::initialize(home, &client, may_show_shares(), context).await?;
                 report(home, std::process::id(), outcome, context)?;
                 self.docker(home, context)?;
             }
@@ -114,9 +132,16 @@ impl Up {
             return Ok(());
         }
         match docker::look() {
-            docker::Engine::Absent => context.say("  docker   no engine answers here; run up again once there is one"),
-            docker::Engine::NotRoot => context.say("  docker   not served: only root can register the plugin"),
-            docker::Engine::Served(plugin) => context.say(&format!("  docker   the plugin is running: process {}", plugin.id)),
+            docker::Engine::Absent => {
+                context.say("  docker   no engine answers here; run up again once there is one")
+            }
+            docker::Engine::NotRoot => {
+                context.say("  docker   not served: only root can register the plugin")
+            }
+            docker::Engine::Served(plugin) => context.say(&format!(
+                "  docker   the plugin is running: process {}",
+                plugin.id
+            )),
             docker::Engine::Present => {
                 let child = docker::start(home)?;
                 context.say(&format!(
@@ -130,7 +155,12 @@ impl Up {
 }
 
 fn arguments(home: &Home) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec!["up".into(), "--foreground".into(), "--detached".into(), "--no-docker".into()];
+    let mut arguments: Vec<OsString> = vec![
+        "up".into(),
+        "--foreground".into(),
+        "--detached".into(),
+        "--no-docker".into(),
+    ];
     arguments.push(flag("data", &home.data));
     arguments.push(flag("socket", &home.socket));
     arguments.push(format!("--listen={}", home.listen).into());
@@ -140,7 +170,9 @@ fn arguments(home: &Home) -> Vec<OsString> {
 
 /// Recovery shares are for people: somebody who reads what is printed, and no AI agent in between.
 fn may_show_shares() -> bool {
-    terminal::stdin_is_terminal() && terminal::stdout_is_terminal() && agent_marker::found(&environment).is_none()
+    terminal::stdin_is_terminal()
+        && terminal::stdout_is_terminal()
+        && agent_marker::found(&environment).is_none()
 }
 
 /// Waits until the server answers; ends early when it does.
@@ -160,7 +192,9 @@ async fn await_answer(home: &Home, child: &mut Child) -> Result<(), Failure> {
 
 /// The end of its log says why.
 fn last_words(home: &Home, what: &str) -> Failure {
-    let failure = tail(&home.log()).into_iter().fold(Failure::local(what), Failure::detail);
+    let failure = tail(&home.log())
+        .into_iter()
+        .fold(Failure::local(what), Failure::detail);
     failure.hint(format!("the whole log: {}", home.log().display()))
 }
 
@@ -183,7 +217,11 @@ fn report(home: &Home, process: u32, outcome: Outcome, context: &Context) -> Res
     let promise = assemble::machine(&places, true)?.promise();
     context.say(&format!("server running: process {process}"));
     context.say(&format!("  store    {} ({promise})", home.data.display()));
-    context.say(&format!("  address  https://{}, CA {}", home.listen, home.ca().display()));
+    context.say(&format!(
+        "  address  https://{}, CA {}",
+        home.listen,
+        home.ca().display()
+    ));
     context.say(&format!("  socket   {}", home.socket.display()));
     if outcome != Outcome::Known {
         context.say(&format!("  audit    {}", home.audit().display()));

@@ -70,14 +70,28 @@ line that says so.
 /// The whole page.
 pub(super) fn page() -> String {
     let mut page = HEAD.to_owned();
-    let foreign = FOREIGN_STORAGE.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ");
+    let foreign = FOREIGN_STORAGE
+        .iter()
+        .map(|kind| format!("`{kind}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     let _ = writeln!(page, "\nRefused by name: {foreign}.");
     page.push_str(SEALS);
     page.push_str(TLS);
     for block in Block::ALL {
-        let _ = write!(page, "\n## Keys: {}\n\n| Key | Effect | |\n|---|---|---|\n", block.title());
+        let _ = write!(
+            page,
+            "\n## Keys: {}\n\n| Key | Effect | |\n|---|---|---|\n",
+            block.title()
+        );
         for key in KEYS.iter().filter(|key| key.block == block) {
-            let _ = writeln!(page, "| `{}` | {} | {} |", key.name, effect(key.effect), key.text);
+            let _ = writeln!(
+                page,
+                "| `{}` | {} | {} |",
+                key.name,
+                effect(key.effect),
+                key.text
+            );
         }
     }
     page.push_str("\n## Budgets: both kinds of listener\n\nWhat a peer may cost before anybody knows who it is.\n\n| Key | Default | From | To | |\n|---|---|---|---|---|\n");
@@ -85,7 +99,15 @@ pub(super) fn page() -> String {
         let amount = |value| keys::amount(budget.unit, value);
         let (least, most) = budget.range;
         let default = budget.get(&Limits::default());
-        let _ = writeln!(page, "| `{}` | {} | {} | {} | {} |", budget.name, amount(default), amount(least), amount(most), budget.why);
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} | {} |",
+            budget.name,
+            amount(default),
+            amount(least),
+            amount(most),
+            budget.why
+        );
     }
     let _ = writeln!(
         page,

@@ -15,7 +15,11 @@ use std::time::Duration;
 const PORT: u16 = 8200;
 
 /// What one block means.
-pub(super) fn listener(section: &Section, request_time: Option<Duration>, warnings: &mut Vec<Warning>) -> Result<Listener, ConfigError> {
+pub(super) fn listener(
+    section: &Section,
+    request_time: Option<Duration>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Listener, ConfigError> {
     let limits = limits(section, request_time)?;
     if section.kind == "unix" {
         return local(section, limits);
@@ -27,45 +31,87 @@ pub(super) fn listener(section: &Section, request_time: Option<Duration>, warnin
     let security = security(section)?;
     if matches!(security, Security::DangerouslyPlain) {
         let text = format!("tls_disable: tokens and secrets can be read on the way to {address}");
-        warnings.push(Warning { place: section.place.clone(), text });
+        warnings.push(Warning {
+            place: section.place.clone(),
+            text,
+        });
     }
-    Ok(Listener::Tcp { address, security, limits })
+    Ok(Listener::Tcp {
+        address,
+        security,
+        limits,
+    })
 }
 
 fn security(section: &Section) -> Result<Security, ConfigError> {
-    let flag = |name: &str| section.get(name).map_or(Ok(false), |setting| setting.read(Value::boolean));
-    let file = |name: &str| section.get(name).map(|setting| setting.read(Value::string).map(PathBuf::from)).transpose();
+    let flag = |name: &str| {
+        section
+            .get(name)
+            .map_or(Ok(false), |setting| setting.read(Value::boolean))
+    };
+    let file = |name: &str| {
+        section
+            .get(name)
+            .map(|setting| setting.read(Value::string).map(PathBuf::from))
+            .transpose()
+    };
     if flag("tls_disable")? {
         return Ok(Security::DangerouslyPlain);
     }
     let oldest = oldest(section)?;
     let clients = if flag("tls_require_and_verify_client_cert")? {
         let text = "tls_require_and_verify_client_cert needs tls_client_ca_file";
-        Some(file("tls_client_ca_file")?.ok_or_else(|| ConfigError::refused(&section.place, text))?)
+        Some(
+            file("tls_client_ca_file")?
+                .ok_or_else(|| ConfigError::refused(&section.place, text))?,
+        )
     } else {
         None
     };
     match (file("tls_cert_file")?, file("tls_key_file")?) {
-        (Some(certificate), Some(key)) => Ok(Security::Files { certificate, key, oldest, clients }),
-        (None, None) if clients.is_some() => {
-            Err(ConfigError::refused(&section.place, "client certificates need tls_cert_file and tls_key_file"))
-        }
-        (None, None) => Ok(Security::Own { names: names(section)?, oldest }),
-        _ => Err(ConfigError::refused(&section.place, "tls_cert_file and tls_key_file belong together; set both or none")),
+        (Some(certificate), Some(key)) => Ok(Security::Files {
+            certificate,
+            key,
+            oldest,
+            clients,
+        }),
+        (None, None) if clients.is_some() => Err(ConfigError::refused(
+            &section.place,
+            "client certificates need tls_cert_file and tls_key_file",
+        )),
+        (None, None) => Ok(Security::Own {
+            names: names(section)?,
+            oldest,
+        }),
+        _ => Err(ConfigError::refused(
+            &section.place,
+            "tls_cert_file and tls_key_file belong together; set both or none",
+        )),
     }
 }
 
 fn names(section: &Section) -> Result<Vec<String>, ConfigError> {
-    let Some(setting) = section.get("tls_names") else { return Ok(Vec::new()) };
-    Ok(setting.read(Value::strings)?.into_iter().map(str::to_owned).collect())
+    let Some(setting) = section.get("tls_names") else {
+        return Ok(Vec::new());
+    };
+    Ok(setting
+        .read(Value::strings)?
+        .into_iter()
+        .map(str::to_owned)
+        .collect())
 }
 
 fn oldest(section: &Section) -> Result<Oldest, ConfigError> {
-    let Some(setting) = section.get("tls_min_version") else { return Ok(Oldest::default()) };
+    let Some(setting) = section.get("tls_min_version") else {
+        return Ok(Oldest::default());
+    };
     match setting.read(Value::string)? {
         "" | "tls12" => Ok(Oldest::Tls12),
         "tls13" => Ok(Oldest::Tls13),
-        _ => Err(ConfigError::refused(&setting.place, "tls_min_version is tls12 or tls13; older versions are not spoken")),
+        _ => Err(ConfigError::refused(
+            &setting.place,
+            "tls_min_version is tls12 or tls13; older versions are not spoken",
+        )),
     }
 }
 
@@ -96,15 +142,30 @@ fn address(setting: &Setting) -> Result<SocketAddr, ConfigError> {
 
 fn local(section: &Section, limits: Limits) -> Result<Listener, ConfigError> {
     let Some(setting) = section.get("address") else {
-        return Err(ConfigError::refused(&section.place, "a unix listener needs an address: the path of its socket"));
+        return Err(ConfigError::refused(
+            &section.place,
+            "a unix listener needs an address: the path of its socket",
+        ));
     };
     let path = PathBuf::from(setting.read(Value::string)?);
     let mode = match section.get("socket_mode") {
         None => 0o600,
         Some(setting) => {
             let text = setting.read(Value::string)?.trim_start_matches("0o");
-            let wrong = || ConfigError::refused(&setting.place, "socket_mode is an octal number such as 0600");
-            if text.is_empty() { 0o600 } else { u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777).ok_or_else(wrong)? }
+            let wrong = || {
+                ConfigError::refused(
+                    &setting.place,
+                    "socket_mode is an octal number such as 0600",
+                )
+            };
+            if text.is_empty() {
+                0o600
+            } else {
+                u32::from_str_radix(text, 8)
+                    .ok()
+                    .filter(|mode| *mode <= 0o777)
+                    .ok_or_else(wrong)?
+            }
         }
     };
     Ok(Listener::Unix { path, mode, limits })
@@ -116,7 +177,9 @@ fn limits(section: &Section, request_time: Option<Duration>) -> Result<Limits, C
         limits.request_time = time;
     }
     for budget in keys::budgets() {
-        let Some(setting) = section.get(budget.name) else { continue };
+        let Some(setting) = section.get(budget.name) else {
+            continue;
+        };
         let range = || {
             let (least, most) = budget.range;
             let text = format!(
@@ -129,7 +192,9 @@ fn limits(section: &Section, request_time: Option<Duration>) -> Result<Limits, C
         };
         let value = match budget.unit {
             Unit::Seconds => setting.read(Value::duration)?.as_secs(),
-            Unit::Bytes | Unit::Count => u64::try_from(setting.read(Value::integer)?).map_err(|_| range())?,
+            Unit::Bytes | Unit::Count => {
+                u64::try_from(setting.read(Value::integer)?).map_err(|_| range())?
+            }
         };
         if !budget.set(&mut limits, value) {
             return Err(range());

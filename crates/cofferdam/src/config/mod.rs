@@ -82,7 +82,10 @@ pub(crate) enum ConfigError {
 
 impl ConfigError {
     fn refused(place: &Place, text: impl Into<String>) -> Self {
-        Self::Refused { place: place.clone(), text: text.into() }
+        Self::Refused {
+            place: place.clone(),
+            text: text.into(),
+        }
     }
 }
 
@@ -91,7 +94,10 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<(Resolved, Vec<Warning>), Config
     let mut raw = raw::Raw::default();
     for path in paths {
         for file in files(path)? {
-            let text = std::fs::read_to_string(&file).map_err(|source| ConfigError::Read { path: file.clone(), source })?;
+            let text = std::fs::read_to_string(&file).map_err(|source| ConfigError::Read {
+                path: file.clone(),
+                source,
+            })?;
             raw.add(&file, &text)?;
         }
     }
@@ -100,7 +106,10 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<(Resolved, Vec<Warning>), Config
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let failed = |source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    };
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -108,14 +117,23 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let file = entry.map_err(failed)?.path();
         // Editors leave `.x.hcl.swp` and `x.hcl~` behind; neither ends as a configuration does.
-        let hidden = file.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && file.extension().is_some_and(|extension| extension == "hcl" || extension == "json") {
+        let hidden = file
+            .file_name()
+            .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden
+            && file
+                .extension()
+                .is_some_and(|extension| extension == "hcl" || extension == "json")
+        {
             found.push(file);
         }
     }
     found.sort();
     if found.is_empty() {
-        return Err(ConfigError::Incomplete(format!("no .hcl or .json file in: {}", path.display())));
+        return Err(ConfigError::Incomplete(format!(
+            "no .hcl or .json file in: {}",
+            path.display()
+        )));
     }
     Ok(found)
 }

@@ -16,8 +16,14 @@ pub(super) struct Setting {
 
 impl Setting {
     /// Reads it as the type that is wanted.
-    pub(super) fn read<'a, T>(&'a self, as_type: fn(&'a Value) -> Result<T, cofferdam_hcl::Error>) -> Result<T, ConfigError> {
-        as_type(&self.value).map_err(|error| ConfigError::Syntax { path: self.file.clone(), error })
+    pub(super) fn read<'a, T>(
+        &'a self,
+        as_type: fn(&'a Value) -> Result<T, cofferdam_hcl::Error>,
+    ) -> Result<T, ConfigError> {
+        as_type(&self.value).map_err(|error| ConfigError::Syntax {
+            path: self.file.clone(),
+            error,
+        })
     }
 }
 
@@ -50,32 +56,52 @@ const SECTIONS: [&str; 4] = ["listener", "storage", "backend", "seal"];
 impl Raw {
     /// Adds one file.
     pub(super) fn add(&mut self, file: &Path, text: &str) -> Result<(), ConfigError> {
-        let syntax = |error| ConfigError::Syntax { path: file.to_owned(), error };
+        let syntax = |error| ConfigError::Syntax {
+            path: file.to_owned(),
+            error,
+        };
         let body = cofferdam_hcl::parse(text).map_err(syntax)?;
         self.settings(file, Block::Top, &body, |raw, name, setting| {
             raw.settings.insert(name, setting);
         })?;
         for block in body.labelled("listener").map_err(syntax)? {
-            let section = self.section(file, block.label(), block.body, block.position, |kind| match kind {
-                "unix" => Some(Block::Unix),
-                "tcp" => Some(Block::Tcp),
-                _ => None,
-            })?;
+            let section = self.section(
+                file,
+                block.label(),
+                block.body,
+                block.position,
+                |kind| match kind {
+                    "unix" => Some(Block::Unix),
+                    "tcp" => Some(Block::Tcp),
+                    _ => None,
+                },
+            )?;
             self.listeners.push(section);
         }
         for name in ["storage", "backend"] {
             for block in body.labelled(name).map_err(syntax)? {
-                let section = self.section(file, block.label(), block.body, block.position, |_| Some(Block::Storage))?;
+                let section =
+                    self.section(file, block.label(), block.body, block.position, |_| {
+                        Some(Block::Storage)
+                    })?;
                 if self.storage.is_some() {
-                    return Err(ConfigError::refused(&section.place, "there is a second storage block; keep one"));
+                    return Err(ConfigError::refused(
+                        &section.place,
+                        "there is a second storage block; keep one",
+                    ));
                 }
                 self.storage = Some(section);
             }
         }
         for block in body.labelled("seal").map_err(syntax)? {
-            let section = self.section(file, block.label(), block.body, block.position, |_| Some(Block::Seal))?;
+            let section = self.section(file, block.label(), block.body, block.position, |_| {
+                Some(Block::Seal)
+            })?;
             if self.seal.is_some() {
-                return Err(ConfigError::refused(&section.place, "there is a second seal block; keep one"));
+                return Err(ConfigError::refused(
+                    &section.place,
+                    "there is a second seal block; keep one",
+                ));
             }
             self.seal = Some(section);
         }
@@ -92,16 +118,26 @@ impl Raw {
     ) -> Result<Section, ConfigError> {
         let place = place(file, position);
         let Some(kind) = label else {
-            return Err(ConfigError::refused(&place, "this block needs its kind in quotes before the brace"));
+            return Err(ConfigError::refused(
+                &place,
+                "this block needs its kind in quotes before the brace",
+            ));
         };
         let Some(block) = block(kind) else {
-            return Err(ConfigError::refused(&place, "a listener is \"tcp\" or \"unix\""));
+            return Err(ConfigError::refused(
+                &place,
+                "a listener is \"tcp\" or \"unix\"",
+            ));
         };
         let mut settings = BTreeMap::new();
         self.settings(file, block, body, |_, name, setting| {
             settings.insert(name, setting);
         })?;
-        Ok(Section { kind: kind.to_owned(), place, settings })
+        Ok(Section {
+            kind: kind.to_owned(),
+            place,
+            settings,
+        })
     }
 
     /// Goes through the entries of a body: what is honoured is kept, the rest is warned about or refused.
@@ -113,14 +149,22 @@ impl Raw {
         mut keep: impl FnMut(&mut Self, String, Setting),
     ) -> Result<(), ConfigError> {
         for key in body.duplicates() {
-            self.warn(file, key, format!("{} is set twice; the last one counts", key.text));
+            self.warn(
+                file,
+                key,
+                format!("{} is set twice; the last one counts", key.text),
+            );
         }
         for entry in body.entries() {
             let name = entry.key.text.as_str();
             if block == Block::Top && SECTIONS.contains(&name) {
                 continue;
             }
-            let setting = Setting { value: entry.value.clone(), place: place(file, entry.key.position), file: file.to_owned() };
+            let setting = Setting {
+                value: entry.value.clone(),
+                place: place(file, entry.key.position),
+                file: file.to_owned(),
+            };
             if keys::is_budget(block, name) {
                 keep(self, name.to_owned(), setting);
                 continue;
@@ -128,10 +172,17 @@ impl Raw {
             match keys::find(block, name) {
                 Some(key) => match key.effect {
                     Effect::Honoured => keep(self, name.to_owned(), setting),
-                    Effect::None => self.warn(file, &entry.key, format!("{name} has no effect: {}", key.text)),
+                    Effect::None => self.warn(
+                        file,
+                        &entry.key,
+                        format!("{name} has no effect: {}", key.text),
+                    ),
                     Effect::RefusedIfSet if is_unset(&entry.value) => {}
                     Effect::Refused | Effect::RefusedIfSet => {
-                        return Err(ConfigError::refused(&setting.place, format!("{name} is refused: {}", key.text)));
+                        return Err(ConfigError::refused(
+                            &setting.place,
+                            format!("{name} is refused: {}", key.text),
+                        ));
                     }
                 },
                 None => self.warn(file, &entry.key, unknown(block, name)),
@@ -141,7 +192,10 @@ impl Raw {
     }
 
     fn warn(&mut self, file: &Path, key: &Key, text: String) {
-        self.warnings.push(Warning { place: place(file, key.position), text });
+        self.warnings.push(Warning {
+            place: place(file, key.position),
+            text,
+        });
     }
 }
 
@@ -166,5 +220,8 @@ fn is_unset(value: &Value) -> bool {
 }
 
 fn place(file: &Path, position: Position) -> Place {
-    Place { file: file.to_owned(), line: position.line as usize }
+    Place {
+        file: file.to_owned(),
+        line: position.line as usize,
+    }
 }

@@ -57,8 +57,16 @@ pub(crate) enum Security {
 /// Where clients connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Listener {
-    Tcp { address: SocketAddr, security: Security, limits: Limits },
-    Unix { path: PathBuf, mode: u32, limits: Limits },
+    Tcp {
+        address: SocketAddr,
+        security: Security,
+        limits: Limits,
+    },
+    Unix {
+        path: PathBuf,
+        mode: u32,
+        limits: Limits,
+    },
 }
 
 /// How the server logs.
@@ -92,14 +100,20 @@ impl Resolved {
     pub(crate) fn default_listener() -> Listener {
         Listener::Tcp {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8200)),
-            security: Security::Own { names: Vec::new(), oldest: Oldest::default() },
+            security: Security::Own {
+                names: Vec::new(),
+                oldest: Oldest::default(),
+            },
             limits: Limits::default(),
         }
     }
 }
 
 /// Gives what the files say its meaning.
-pub(super) fn resolve(raw: Raw, mut warnings: Vec<Warning>) -> Result<(Resolved, Vec<Warning>), ConfigError> {
+pub(super) fn resolve(
+    raw: Raw,
+    mut warnings: Vec<Warning>,
+) -> Result<(Resolved, Vec<Warning>), ConfigError> {
     let reader = Reader(&raw);
     let request_time = reader.duration("default_max_request_duration")?;
     let mut listeners = Vec::new();
@@ -120,12 +134,23 @@ pub(super) fn resolve(raw: Raw, mut warnings: Vec<Warning>) -> Result<(Resolved,
         lock_memory: !reader.flag("disable_mlock")?,
         default_lease_ttl: reader.duration("default_lease_ttl")?,
         max_lease_ttl: reader.duration("max_lease_ttl")?,
-        log: Log { level: level(&reader)?, json: format(&reader)?, file: reader.text("log_file")?.map(PathBuf::from) },
+        log: Log {
+            level: level(&reader)?,
+            json: format(&reader)?,
+            file: reader.text("log_file")?.map(PathBuf::from),
+        },
         pid_file: reader.text("pid_file")?.map(PathBuf::from),
     };
-    if let (Some(default), Some(max), Some(setting)) = (resolved.default_lease_ttl, resolved.max_lease_ttl, raw.settings.get("default_lease_ttl")) {
+    if let (Some(default), Some(max), Some(setting)) = (
+        resolved.default_lease_ttl,
+        resolved.max_lease_ttl,
+        raw.settings.get("default_lease_ttl"),
+    ) {
         if default > max {
-            return Err(ConfigError::refused(&setting.place, "default_lease_ttl is longer than max_lease_ttl"));
+            return Err(ConfigError::refused(
+                &setting.place,
+                "default_lease_ttl is longer than max_lease_ttl",
+            ));
         }
     }
     Ok((resolved, warnings))
@@ -140,16 +165,23 @@ impl Reader<'_> {
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
-        let text = self.setting(name).map(|setting| setting.read(Value::string)).transpose()?;
+        let text = self
+            .setting(name)
+            .map(|setting| setting.read(Value::string))
+            .transpose()?;
         Ok(text.filter(|text| !text.is_empty()).map(str::to_owned))
     }
 
     fn flag(&self, name: &str) -> Result<bool, ConfigError> {
-        self.setting(name).map_or(Ok(false), |setting| setting.read(Value::boolean))
+        self.setting(name)
+            .map_or(Ok(false), |setting| setting.read(Value::boolean))
     }
 
     fn duration(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
-        let duration = self.setting(name).map(|setting| setting.read(Value::duration)).transpose()?;
+        let duration = self
+            .setting(name)
+            .map(|setting| setting.read(Value::duration))
+            .transpose()?;
         Ok(duration.filter(|duration| !duration.is_zero()))
     }
 }
@@ -167,16 +199,30 @@ pub(crate) fn level_named(text: &str) -> Option<&'static str> {
 }
 
 fn level(reader: &Reader<'_>) -> Result<Option<String>, ConfigError> {
-    let (Some(text), Some(setting)) = (reader.text("log_level")?, reader.setting("log_level")) else { return Ok(None) };
-    let level = level_named(&text).ok_or_else(|| ConfigError::refused(&setting.place, "log_level is trace, debug, info, warn or error"))?;
+    let (Some(text), Some(setting)) = (reader.text("log_level")?, reader.setting("log_level"))
+    else {
+        return Ok(None);
+    };
+    let level = level_named(&text).ok_or_else(|| {
+        ConfigError::refused(
+            &setting.place,
+            "log_level is trace, debug, info, warn or error",
+        )
+    })?;
     Ok(Some(level.to_owned()))
 }
 
 fn format(reader: &Reader<'_>) -> Result<bool, ConfigError> {
-    let (Some(text), Some(setting)) = (reader.text("log_format")?, reader.setting("log_format")) else { return Ok(false) };
+    let (Some(text), Some(setting)) = (reader.text("log_format")?, reader.setting("log_format"))
+    else {
+        return Ok(false);
+    };
     match text.as_str() {
         "json" => Ok(true),
         "standard" => Ok(false),
-        _ => Err(ConfigError::refused(&setting.place, "log_format is standard or json")),
+        _ => Err(ConfigError::refused(
+            &setting.place,
+            "log_format is standard or json",
+        )),
     }
 }

@@ -42,18 +42,55 @@ listener "tcp" {
 "#,
     )
     .unwrap();
-    assert_eq!(resolved.storage, Storage::Embedded { path: "/nonexistent/vault/data".into() });
-    assert_eq!(resolved.api_addr.as_deref(), Some("https://vault.example:8200"));
+    assert_eq!(
+        resolved.storage,
+        Storage::Embedded {
+            path: "/nonexistent/vault/data".into()
+        }
+    );
+    assert_eq!(
+        resolved.api_addr.as_deref(),
+        Some("https://vault.example:8200")
+    );
     assert!(!resolved.lock_memory);
     assert_eq!(resolved.max_lease_ttl, Some(Duration::from_secs(36_000)));
     assert_eq!(resolved.log.level.as_deref(), Some("debug"));
-    let limits = Limits { body: 1 << 20, idle_time: Duration::from_secs(60), ..Limits::default() };
-    let security = Security::Files { certificate: "/etc/tls/cert.pem".into(), key: "/etc/tls/key.pem".into(), oldest: Oldest::Tls12, clients: None };
-    assert_eq!(resolved.listeners, [Listener::Tcp { address: "127.0.0.1:8200".parse().unwrap(), security, limits }]);
+    let limits = Limits {
+        body: 1 << 20,
+        idle_time: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    let security = Security::Files {
+        certificate: "/etc/tls/cert.pem".into(),
+        key: "/etc/tls/key.pem".into(),
+        oldest: Oldest::Tls12,
+        clients: None,
+    };
+    assert_eq!(
+        resolved.listeners,
+        [Listener::Tcp {
+            address: "127.0.0.1:8200".parse().unwrap(),
+            security,
+            limits
+        }]
+    );
     let texts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    assert!(texts[0].starts_with("server.hcl:2: ui has no effect"), "{texts:?}");
-    assert!(texts.iter().any(|text| text.contains("node_id has no effect")), "{texts:?}");
-    assert!(texts.iter().any(|text| text.starts_with("server.hcl:8:") && text.contains("is not read")), "{texts:?}");
+    assert!(
+        texts[0].starts_with("server.hcl:2: ui has no effect"),
+        "{texts:?}"
+    );
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.contains("node_id has no effect")),
+        "{texts:?}"
+    );
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.starts_with("server.hcl:8:") && text.contains("is not read")),
+        "{texts:?}"
+    );
 }
 
 #[test]
@@ -66,54 +103,129 @@ fn json_means_the_same_as_hcl() {
 
 #[test]
 fn unknown_keys_are_warned_about_with_their_place() {
-    let (_, warnings) = read("storage \"inmem\" {\n  colour = \"red\"\n}\nstroage_path = \"x\"\n").unwrap();
+    let (_, warnings) =
+        read("storage \"inmem\" {\n  colour = \"red\"\n}\nstroage_path = \"x\"\n").unwrap();
     let texts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    assert!(texts.contains(&"server.hcl:4: unknown key: stroage_path".to_owned()), "{texts:?}");
-    assert!(texts.contains(&"server.hcl:2: unknown key in storage: colour".to_owned()), "{texts:?}");
-    assert!(texts.iter().any(|text| text.contains("gone when the server stops")), "{texts:?}");
+    assert!(
+        texts.contains(&"server.hcl:4: unknown key: stroage_path".to_owned()),
+        "{texts:?}"
+    );
+    assert!(
+        texts.contains(&"server.hcl:2: unknown key in storage: colour".to_owned()),
+        "{texts:?}"
+    );
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.contains("gone when the server stops")),
+        "{texts:?}"
+    );
 }
 
 #[test]
 fn what_cannot_be_promised_is_refused_with_the_way_out() {
     let cases = [
-        ("storage \"consul\" {}", "storage \"consul\" is not served here; supported are embedded"),
-        ("storage \"blob\" {}", "not a kind of storage; supported are embedded"),
+        (
+            "storage \"consul\" {}",
+            "storage \"consul\" is not served here; supported are embedded",
+        ),
+        (
+            "storage \"blob\" {}",
+            "not a kind of storage; supported are embedded",
+        ),
         ("storage \"file\" {}", "storage needs a path"),
         ("listener \"tcp\" {}", "add  storage \"embedded\""),
-        ("storage \"inmem\" {}\nstorage \"inmem\" {}", "second storage block"),
-        ("storage \"inmem\" {}\nseal \"awskms\" {}", "supported are shamir and machine"),
-        ("storage \"inmem\" {}\nseal \"machine\" {}", "outlives the server"),
-        ("storage \"inmem\" {}\nraw_storage_endpoint = true", "sys/raw would hand out"),
-        ("storage \"inmem\" {}\nha_storage \"consul\" {}", "the store itself carries replicas"),
-        ("storage \"inmem\" {}\naudit \"file\" {}", "cofferdam audit enable"),
-        ("storage \"inmem\" {}\nlistener \"quic\" {}", "a listener is \"tcp\" or \"unix\""),
-        ("storage \"inmem\" {}\nlistener \"unix\" {}", "needs an address"),
-        ("storage \"inmem\" {}\nlog_level = \"loud\"", "log_level is trace"),
-        ("storage \"inmem\" {}\ndefault_lease_ttl = \"2h\"\nmax_lease_ttl = \"1h\"", "longer than max_lease_ttl"),
-        ("storage \"inmem\" {}\ndefault_lease_ttl = \"soon\"", "server.hcl:2: expected a duration"),
+        (
+            "storage \"inmem\" {}\nstorage \"inmem\" {}",
+            "second storage block",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"awskms\" {}",
+            "supported are shamir and machine",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"machine\" {}",
+            "outlives the server",
+        ),
+        (
+            "storage \"inmem\" {}\nraw_storage_endpoint = true",
+            "sys/raw would hand out",
+        ),
+        (
+            "storage \"inmem\" {}\nha_storage \"consul\" {}",
+            "the store itself carries replicas",
+        ),
+        (
+            "storage \"inmem\" {}\naudit \"file\" {}",
+            "cofferdam audit enable",
+        ),
+        (
+            "storage \"inmem\" {}\nlistener \"quic\" {}",
+            "a listener is \"tcp\" or \"unix\"",
+        ),
+        (
+            "storage \"inmem\" {}\nlistener \"unix\" {}",
+            "needs an address",
+        ),
+        (
+            "storage \"inmem\" {}\nlog_level = \"loud\"",
+            "log_level is trace",
+        ),
+        (
+            "storage \"inmem\" {}\ndefault_lease_ttl = \"2h\"\nmax_lease_ttl = \"1h\"",
+            "longer than max_lease_ttl",
+        ),
+        (
+            "storage \"inmem\" {}\ndefault_lease_ttl = \"soon\"",
+            "server.hcl:2: expected a duration",
+        ),
         ("storage \"inmem\" {", "server.hcl:1: "),
     ];
     for (text, expected) in cases {
         let said = refused(text);
         assert!(said.contains(expected), "{text}\n  said: {said}");
     }
-    assert!(read("storage \"inmem\" {}\nraw_storage_endpoint = false\nintrospection_endpoint = \"\"").is_ok());
+    assert!(
+        read("storage \"inmem\" {}\nraw_storage_endpoint = false\nintrospection_endpoint = \"\"")
+            .is_ok()
+    );
 }
 
 #[test]
 fn listeners_are_refused_rather_than_weakened() {
     let cases = [
         ("tls_cert_file = \"a.pem\"", "belong together"),
-        ("tls_min_version = \"tls10\"", "older versions are not spoken"),
-        ("tls_require_and_verify_client_cert = true", "needs tls_client_ca_file"),
-        ("tls_require_and_verify_client_cert = true\ntls_client_ca_file = \"ca.pem\"", "need tls_cert_file"),
+        (
+            "tls_min_version = \"tls10\"",
+            "older versions are not spoken",
+        ),
+        (
+            "tls_require_and_verify_client_cert = true",
+            "needs tls_client_ca_file",
+        ),
+        (
+            "tls_require_and_verify_client_cert = true\ntls_client_ca_file = \"ca.pem\"",
+            "need tls_cert_file",
+        ),
         ("proxy_protocol_behavior = \"use_always\"", "PROXY protocol"),
         ("require_request_header = true", "not enforced"),
-        ("address = \"vault.example:8200\"", "names and templates are not resolved"),
-        ("address = \"{{ GetPrivateIP }}:8200\"", "names and templates are not resolved"),
+        (
+            "address = \"vault.example:8200\"",
+            "names and templates are not resolved",
+        ),
+        (
+            "address = \"{{ GetPrivateIP }}:8200\"",
+            "names and templates are not resolved",
+        ),
         ("max_request_size = 0", "no limit at all is not served here"),
-        ("max_request_size = -1", "no limit at all is not served here"),
-        ("http_idle_timeout = \"0s\"", "no limit at all is not served here"),
+        (
+            "max_request_size = -1",
+            "no limit at all is not served here",
+        ),
+        (
+            "http_idle_timeout = \"0s\"",
+            "no limit at all is not served here",
+        ),
     ];
     for (text, expected) in cases {
         let said = refused(&tcp(text));
@@ -132,7 +244,9 @@ fn addresses_are_read_as_they_are_usually_written() {
         ("::1", "[::1]:8200"),
     ] {
         let (resolved, _) = read(&tcp(&format!("address = \"{text}\""))).unwrap();
-        let [Listener::Tcp { address, .. }] = resolved.listeners.as_slice() else { panic!("{text}") };
+        let [Listener::Tcp { address, .. }] = resolved.listeners.as_slice() else {
+            panic!("{text}")
+        };
         assert_eq!(address.to_string(), expected);
     }
 }
@@ -140,15 +254,28 @@ fn addresses_are_read_as_they_are_usually_written() {
 #[test]
 fn without_a_listener_there_is_loopback_with_tls() {
     let (resolved, _) = read("storage \"inmem\" {}").unwrap();
-    let [Listener::Tcp { address, security: Security::Own { .. }, .. }] = resolved.listeners.as_slice() else { panic!() };
+    let [
+        Listener::Tcp {
+            address,
+            security: Security::Own { .. },
+            ..
+        },
+    ] = resolved.listeners.as_slice()
+    else {
+        panic!()
+    };
     assert_eq!(address.to_string(), "127.0.0.1:8200");
 }
 
 #[test]
 fn socket_modes_are_octal() {
     let mode = |text: &str| {
-        let (resolved, _) = read(&format!("storage \"inmem\" {{}}\nlistener \"unix\" {{ address = \"/run/x.sock\" {text} }}"))?;
-        let [Listener::Unix { mode, .. }] = resolved.listeners.as_slice() else { panic!() };
+        let (resolved, _) = read(&format!(
+            "storage \"inmem\" {{}}\nlistener \"unix\" {{ address = \"/run/x.sock\" {text} }}"
+        ))?;
+        let [Listener::Unix { mode, .. }] = resolved.listeners.as_slice() else {
+            panic!()
+        };
         Ok::<_, ConfigError>(*mode)
     };
     assert_eq!(mode("").unwrap(), 0o600);
@@ -162,7 +289,10 @@ fn socket_modes_are_octal() {
 #[test]
 fn a_directory_with_foreign_data_is_refused_and_one_of_ours_is_not() {
     let directory = tempfile::tempdir().unwrap();
-    let config = format!("storage \"file\" {{ path = \"{}\" }}", directory.path().display());
+    let config = format!(
+        "storage \"file\" {{ path = \"{}\" }}",
+        directory.path().display()
+    );
     std::fs::create_dir(directory.path().join("tls")).unwrap();
     assert!(read(&config).is_ok());
     std::fs::create_dir(directory.path().join("core")).unwrap();
@@ -176,13 +306,26 @@ fn a_directory_with_foreign_data_is_refused_and_one_of_ours_is_not() {
 fn files_add_up_and_a_directory_stands_for_its_files() {
     let directory = tempfile::tempdir().unwrap();
     let place = |name: &str| directory.path().join(name);
-    std::fs::write(place("10.hcl"), "storage \"inmem\" {}\nlog_level = \"warn\"\nlistener \"tcp\" { address = \":1\" }").unwrap();
-    std::fs::write(place("20.json"), r#"{"log_level": "error", "listener": {"tcp": {"address": ":2"}}}"#).unwrap();
+    std::fs::write(
+        place("10.hcl"),
+        "storage \"inmem\" {}\nlog_level = \"warn\"\nlistener \"tcp\" { address = \":1\" }",
+    )
+    .unwrap();
+    std::fs::write(
+        place("20.json"),
+        r#"{"log_level": "error", "listener": {"tcp": {"address": ":2"}}}"#,
+    )
+    .unwrap();
     std::fs::write(place("30.hcl~"), "nonsense {{{").unwrap();
     let (resolved, _) = load(&[directory.path().to_owned()]).unwrap();
     assert_eq!(resolved.log.level.as_deref(), Some("error"));
     assert_eq!(resolved.listeners.len(), 2);
-    assert!(load(&[place("absent.hcl")]).unwrap_err().to_string().contains("cannot read"));
+    assert!(
+        load(&[place("absent.hcl")])
+            .unwrap_err()
+            .to_string()
+            .contains("cannot read")
+    );
 }
 
 #[test]
@@ -199,7 +342,12 @@ fn errors_and_warnings_never_hold_a_value() {
         tcp(&format!("max_request_size = \"{canary}\"")),
     ] {
         match read(&text) {
-            Ok((_, warnings)) => assert!(warnings.iter().all(|warning| !warning.to_string().contains(canary)), "{text}"),
+            Ok((_, warnings)) => assert!(
+                warnings
+                    .iter()
+                    .all(|warning| !warning.to_string().contains(canary)),
+                "{text}"
+            ),
             Err(error) => assert!(!error.to_string().contains(canary), "{error}"),
         }
     }
@@ -209,19 +357,32 @@ fn errors_and_warnings_never_hold_a_value() {
 fn no_key_stands_twice_in_the_table() {
     let mut seen = std::collections::HashSet::new();
     for key in keys::KEYS {
-        assert!(seen.insert((key.block.title(), key.name)), "{} {}", key.block.title(), key.name);
-        assert!(!keys::is_budget(key.block, key.name), "{} is a budget", key.name);
+        assert!(
+            seen.insert((key.block.title(), key.name)),
+            "{} {}",
+            key.block.title(),
+            key.name
+        );
+        assert!(
+            !keys::is_budget(key.block, key.name),
+            "{} is a budget",
+            key.name
+        );
     }
 }
 
 #[test]
 fn the_book_says_what_the_table_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/book/server-configuration.md");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/book/server-configuration.md");
     let page = book::page();
     if std::env::var_os("COFFERDAM_WRITE_BOOK").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, &page).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page, "docs/book/server-configuration.md is not what the table says: run the tests with COFFERDAM_WRITE_BOOK=1");
+    assert!(
+        written == page,
+        "docs/book/server-configuration.md is not what the table says: run the tests with COFFERDAM_WRITE_BOOK=1"
+    );
 }

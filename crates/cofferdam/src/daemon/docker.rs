@@ -34,15 +34,25 @@ pub(crate) fn look() -> Engine {
     if let Some(process) = process::listening_on(Path::new(PLUGIN)) {
         return Engine::Served(process);
     }
-    if rustix::process::geteuid().is_root() { Engine::Present } else { Engine::NotRoot }
+    if rustix::process::geteuid().is_root() {
+        Engine::Present
+    } else {
+        Engine::NotRoot
+    }
 }
 
 /// Whether an engine answers `GET /_ping`.
 fn answers(socket: &Path) -> bool {
-    let Ok(mut stream) = UnixStream::connect(socket) else { return false };
+    let Ok(mut stream) = UnixStream::connect(socket) else {
+        return false;
+    };
     let patience = Some(Duration::from_secs(2));
-    let prepared = stream.set_read_timeout(patience).and_then(|()| stream.set_write_timeout(patience));
-    let asked = prepared.and_then(|()| stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"));
+    let prepared = stream
+        .set_read_timeout(patience)
+        .and_then(|()| stream.set_write_timeout(patience));
+    let asked = prepared.and_then(|()| {
+        stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
+    });
     let mut first = [0_u8; 12];
     asked.is_ok() && stream.read_exact(&mut first).is_ok() && first.ends_with(b" 200")
 }
@@ -52,6 +62,10 @@ pub(crate) fn start(home: &Home) -> Result<Child, Failure> {
     let mut address = OsString::from("unix://");
     address.push(&home.socket);
     let log = home.data.join("plugin.log");
-    process::start(&["plugin".into(), "--detached".into()], &[("COFFERDAM_ADDR", address)], &log)
-        .map_err(|error| Failure::local(format!("cannot start the Docker plugin: {error}")))
+    process::start(
+        &["plugin".into(), "--detached".into()],
+        &[("COFFERDAM_ADDR", address)],
+        &log,
+    )
+    .map_err(|error| Failure::local(format!("cannot start the Docker plugin: {error}")))
 }

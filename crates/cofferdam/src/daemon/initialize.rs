@@ -45,29 +45,47 @@ pub(crate) async fn standing(client: &Client) -> Result<Standing, Failure> {
 }
 
 /// Initializes the store if it is new. `show`: somebody at a terminal may see recovery shares.
-pub(crate) async fn initialize(home: &Home, client: &Client, show: bool, context: &Context) -> Result<Outcome, Failure> {
+pub(crate) async fn initialize(
+    home: &Home,
+    client: &Client,
+    show: bool,
+    context: &Context,
+) -> Result<Outcome, Failure> {
     if standing(client).await?.initialized {
         return Ok(Outcome::Known);
     }
     let (shares, threshold) = if show { (SHARES, THRESHOLD) } else { (0, 0) };
-    let request = Tree::map().with("recovery_shares", shares).with("recovery_threshold", threshold);
+    let request = Tree::map()
+        .with("recovery_shares", shares)
+        .with("recovery_threshold", threshold);
     let answer = client.write("sys/init", &request).await?;
     let made: Initialized = answer.body().ok_or_else(|| unreadable("sys/init"))?;
     drop(answer);
-    client.send(Request::put("auth/token/revoke-self", &Tree::map()).with_token(made.root_token)).await?;
+    client
+        .send(Request::put("auth/token/revoke-self", &Tree::map()).with_token(made.root_token))
+        .await?;
     if show {
         show_shares(&made.recovery_keys_base64, context)?;
     }
     furnish(home, client).await?;
-    Ok(if show { Outcome::NewWithShares } else { Outcome::NewWithoutShares })
+    Ok(if show {
+        Outcome::NewWithShares
+    } else {
+        Outcome::NewWithoutShares
+    })
 }
 
 async fn furnish(home: &Home, client: &Client) -> Result<(), Failure> {
-    let options = Tree::map().with("file_path", home.audit().display().to_string()).with("mode", "0600");
+    let options = Tree::map()
+        .with("file_path", home.audit().display().to_string())
+        .with("mode", "0600");
     let device = Tree::map().with("type", "file").with("options", options);
     client.write("sys/audit/file", &device).await?;
     let options = Tree::map().with("version", "2");
-    let mount = Tree::map().with("type", "kv").with("description", "secrets of applications").with("options", options);
+    let mount = Tree::map()
+        .with("type", "kv")
+        .with("description", "secrets of applications")
+        .with("options", options);
     client.write("sys/mounts/secret", &mount).await?;
     Ok(())
 }

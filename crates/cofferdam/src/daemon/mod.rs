@@ -41,7 +41,9 @@ impl Home {
         environment: Environment<'_>,
     ) -> Result<Self, Failure> {
         let absolute = |path: PathBuf| {
-            std::path::absolute(&path).map_err(|error| Failure::usage(format!("not a usable path: {} ({error})", path.display())))
+            std::path::absolute(&path).map_err(|error| {
+                Failure::usage(format!("not a usable path: {} ({error})", path.display()))
+            })
         };
         Ok(Self {
             data: absolute(data.unwrap_or_else(|| places::data_dir(environment)))?,
@@ -54,10 +56,15 @@ impl Home {
     /// Makes the data directory, or refuses one that is not ours to use.
     pub(crate) fn prepare(&self) -> Result<(), Failure> {
         let shown = self.data.display();
-        files::private_directory(&self.data)
-            .map_err(|error| Failure::local(format!("cannot use {shown} as data directory: {error}")).hint("choose another with -data=DIRECTORY"))?;
+        files::private_directory(&self.data).map_err(|error| {
+            Failure::local(format!("cannot use {shown} as data directory: {error}"))
+                .hint("choose another with -data=DIRECTORY")
+        })?;
         match foreign(&self.data) {
-            Some(found) => Err(Failure::local(format!("{shown} holds something else: {found}")).hint("choose an empty directory with -data=DIRECTORY")),
+            Some(found) => Err(
+                Failure::local(format!("{shown} holds something else: {found}"))
+                    .hint("choose an empty directory with -data=DIRECTORY"),
+            ),
             None => Ok(()),
         }
     }
@@ -81,14 +88,25 @@ impl Home {
     pub(crate) fn resolved(&self, log: Log) -> Resolved {
         let tcp = Listener::Tcp {
             address: self.listen,
-            security: Security::Own { names: Vec::new(), oldest: Oldest::default() },
+            security: Security::Own {
+                names: Vec::new(),
+                oldest: Oldest::default(),
+            },
             limits: Limits::default(),
         };
-        let local = Listener::Unix { path: self.socket.clone(), mode: 0o600, limits: Limits::default() };
+        let local = Listener::Unix {
+            path: self.socket.clone(),
+            mode: 0o600,
+            limits: Limits::default(),
+        };
         Resolved {
             listeners: vec![tcp, local],
-            storage: Storage::Embedded { path: self.data.clone() },
-            seal: SealKind::Machine { key_file: self.seal_key.clone() },
+            storage: Storage::Embedded {
+                path: self.data.clone(),
+            },
+            seal: SealKind::Machine {
+                key_file: self.seal_key.clone(),
+            },
             api_addr: None,
             cluster_addr: None,
             cluster_name: None,
@@ -102,7 +120,11 @@ impl Home {
 
     /// A client on the local socket, with the kernel's word as its only credential.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        Ok(Client::new(Endpoint::Socket(self.socket.clone()), Trust::default(), None)?)
+        Ok(Client::new(
+            Endpoint::Socket(self.socket.clone()),
+            Trust::default(),
+            None,
+        )?)
     }
 
     /// The process that listens on the local socket.

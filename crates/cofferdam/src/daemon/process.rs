@@ -33,7 +33,10 @@ pub(crate) fn listening_on(socket: &Path) -> Option<Process> {
     // The number may have been given away before the handle was there: whoever listens must still
     // be the same one.
     let again = std::os::unix::net::UnixStream::connect(socket).is_ok();
-    again.then(|| u32::try_from(id).ok()).flatten().map(|id| Process { id, handle })
+    again
+        .then(|| u32::try_from(id).ok())
+        .flatten()
+        .map(|id| Process { id, handle })
 }
 
 impl Process {
@@ -46,7 +49,10 @@ impl Process {
         }
         let timeout = Timespec::try_from(patience).map_err(io::Error::other)?;
         // A handle becomes readable when its process has ended (pidfd_open(2)).
-        let ended = poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&timeout))?;
+        let ended = poll(
+            &mut [PollFd::new(&self.handle, PollFlags::IN)],
+            Some(&timeout),
+        )?;
         Ok(ended > 0)
     }
 }
@@ -55,11 +61,21 @@ impl Process {
 ///
 /// The child makes its own session (see `-detached` of `up`): nothing that happens to this terminal
 /// reaches it.
-pub(crate) fn start(arguments: &[OsString], environment: &[(&str, OsString)], log: &Path) -> io::Result<Child> {
+pub(crate) fn start(
+    arguments: &[OsString],
+    environment: &[(&str, OsString)],
+    log: &Path,
+) -> io::Result<Child> {
     let output = files::append(log)?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).current_dir("/");
+    command
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .current_dir("/");
     command.spawn()
 }
 

@@ -22,26 +22,48 @@ pub(super) struct Certificates {
 
 impl Certificates {
     pub(super) fn new(directory: &Path, resolved: &Resolved) -> Self {
-        let api_host = resolved.api_addr.as_deref().and_then(host).map(str::to_owned);
-        Self { directory: directory.to_owned(), api_host, authority: None, issued: Vec::new() }
+        let api_host = resolved
+            .api_addr
+            .as_deref()
+            .and_then(host)
+            .map(str::to_owned);
+        Self {
+            directory: directory.to_owned(),
+            api_host,
+            authority: None,
+            issued: Vec::new(),
+        }
     }
 
     /// A certificate for a listener at `address`.
-    pub(super) fn own(&mut self, address: SocketAddr, more: &[String], oldest: Oldest) -> Result<Arc<Context>, Failure> {
+    pub(super) fn own(
+        &mut self,
+        address: SocketAddr,
+        more: &[String],
+        oldest: Oldest,
+    ) -> Result<Arc<Context>, Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::local(error.to_string());
         if self.authority.is_none() {
-            self.authority = Some(Authority::open(&self.directory, now()).map_err(|error| failed(&error))?);
+            self.authority =
+                Some(Authority::open(&self.directory, now()).map_err(|error| failed(&error))?);
         }
         let names = self.names(address, more);
-        let Some(authority) = &self.authority else { return Err(failed(&"the CA is not open")) };
-        let context = Context::from_authority(authority, &names, now(), oldest).map_err(|error| failed(&error))?;
+        let Some(authority) = &self.authority else {
+            return Err(failed(&"the CA is not open"));
+        };
+        let context = Context::from_authority(authority, &names, now(), oldest)
+            .map_err(|error| failed(&error))?;
         let context = Arc::new(context);
         self.issued.push((Arc::clone(&context), names));
         Ok(context)
     }
 
     fn names(&self, address: SocketAddr, more: &[String]) -> Vec<String> {
-        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        let mut names = vec![
+            "localhost".to_owned(),
+            "127.0.0.1".to_owned(),
+            "::1".to_owned(),
+        ];
         if !address.ip().is_unspecified() {
             names.push(address.ip().to_string());
         }
@@ -55,7 +77,9 @@ impl Certificates {
 
     /// Renews every day, for as long as the server runs.
     pub(super) async fn keep_fresh(self) {
-        let Some(authority) = self.authority else { return };
+        let Some(authority) = self.authority else {
+            return;
+        };
         loop {
             tokio::time::sleep(DAY).await;
             for (context, names) in &self.issued {
@@ -75,8 +99,13 @@ fn now() -> OffsetDateTime {
 
 /// The kernel's name of this host, if it can stand in a certificate.
 fn hostname() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?.trim().to_owned();
-    let legal = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()?
+        .trim()
+        .to_owned();
+    let legal = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
     (legal && !name.is_empty() && name != "(none)").then_some(name)
 }
 
@@ -86,7 +115,9 @@ fn host(url: &str) -> Option<&str> {
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = match authority.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next()?,
-        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+        None => authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host),
     };
     (!host.is_empty()).then_some(host)
 }

@@ -19,14 +19,23 @@ use tracing_subscriber::{Layer, fmt};
 
 /// Begins to log. A second call changes nothing.
 pub(super) fn begin(log: &Log) -> Result<(), Failure> {
-    let level = log.level.as_deref().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let targets = Targets::new().with_default(LevelFilter::WARN.min(level)).with_target("cofferdam", level);
+    let level = log
+        .level
+        .as_deref()
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO);
+    let targets = Targets::new()
+        .with_default(LevelFilter::WARN.min(level))
+        .with_target("cofferdam", level);
     match &log.file {
         Some(path) => install(log.json, targets, Mutex::new(open(path)?)),
         None => install(log.json, targets, std::io::stderr),
     }
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line())).unwrap_or_default();
+        let place = panic
+            .location()
+            .map(|place| format!("{}:{}", place.file(), place.line()))
+            .unwrap_or_default();
         tracing::error!("a defect of the server ended one piece of work: {place}");
     }));
     Ok(())
@@ -37,12 +46,28 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let layer = fmt::layer().with_ansi(false).with_writer(writer);
-    let layer = if json { layer.json().boxed() } else { layer.boxed() };
+    let layer = if json {
+        layer.json().boxed()
+    } else {
+        layer.boxed()
+    };
     // Fails where a test has installed one before: then that one is used.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(targets))
+        .try_init();
 }
 
 fn open(path: &Path) -> Result<File, Failure> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(path);
-    file.map_err(|error| Failure::local(format!("cannot write the log file {}: {error}", path.display())))
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+        .open(path);
+    file.map_err(|error| {
+        Failure::local(format!(
+            "cannot write the log file {}: {error}",
+            path.display()
+        ))
+    })
 }

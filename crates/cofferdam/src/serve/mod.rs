@@ -40,17 +40,31 @@ pub(crate) async fn run<F>(plan: Plan, context: &Context, ready: F) -> Result<Ex
 where
     F: AsyncFnOnce(&Arc<Vault>, &[String]) -> Result<(), Failure>,
 {
-    let Plan { resolved, authority } = plan;
+    let Plan {
+        resolved,
+        authority,
+    } = plan;
     log::begin(&resolved.log)?;
     let memory = cofferdam_secret::harden_process(resolved.lock_memory);
-    tracing::debug!(locked = memory.locked, undumpable = memory.undumpable, "memory");
+    tracing::debug!(
+        locked = memory.locked,
+        undumpable = memory.undumpable,
+        "memory"
+    );
     raise_descriptors();
     // Before anything is bound: a second signal must find somebody who listens.
-    let mut signals = Signals::new().map_err(|error| Failure::local(format!("cannot listen for signals: {error}")))?;
+    let mut signals = Signals::new()
+        .map_err(|error| Failure::local(format!("cannot listen for signals: {error}")))?;
     let vault = assemble::vault(&resolved).await?;
     let mut certificates = Certificates::new(&authority, &resolved);
-    let bound = bind(listeners(&resolved, &mut certificates)?).await.map_err(unbound)?;
-    let pid_file = resolved.pid_file.as_deref().map(PidFile::write).transpose()?;
+    let bound = bind(listeners(&resolved, &mut certificates)?)
+        .await
+        .map_err(unbound)?;
+    let pid_file = resolved
+        .pid_file
+        .as_deref()
+        .map(PidFile::write)
+        .transpose()?;
     let outcome = serve(bound, &vault, ready, certificates, &mut signals).await;
     vault.shutdown().await;
     drop(pid_file);
@@ -58,7 +72,13 @@ where
     outcome
 }
 
-async fn serve<F>(bound: Bound, vault: &Arc<Vault>, ready: F, certificates: Certificates, signals: &mut Signals) -> Result<Exit, Failure>
+async fn serve<F>(
+    bound: Bound,
+    vault: &Arc<Vault>,
+    ready: F,
+    certificates: Certificates,
+    signals: &mut Signals,
+) -> Result<Exit, Failure>
 where
     F: AsyncFnOnce(&Arc<Vault>, &[String]) -> Result<(), Failure>,
 {
@@ -85,25 +105,53 @@ where
 }
 
 fn listeners(resolved: &Resolved, certificates: &mut Certificates) -> Result<Vec<Listen>, Failure> {
-    resolved.listeners.iter().map(|listener| listen(listener, certificates)).collect()
+    resolved
+        .listeners
+        .iter()
+        .map(|listener| listen(listener, certificates))
+        .collect()
 }
 
 fn listen(listener: &Listener, certificates: &mut Certificates) -> Result<Listen, Failure> {
     match listener {
         Listener::Unix { path, mode, limits } => {
             let others = mode & 0o077 != 0;
-            Ok(Listen::Local { local: Local { path: path.clone(), mode: *mode, others }, limits: limits.clone() })
+            Ok(Listen::Local {
+                local: Local {
+                    path: path.clone(),
+                    mode: *mode,
+                    others,
+                },
+                limits: limits.clone(),
+            })
         }
-        Listener::Tcp { address, security, limits } => {
+        Listener::Tcp {
+            address,
+            security,
+            limits,
+        } => {
             let security = match security {
                 Security::DangerouslyPlain => Secured::DangerouslyPlain,
-                Security::Files { certificate, key, oldest, clients } => {
+                Security::Files {
+                    certificate,
+                    key,
+                    oldest,
+                    clients,
+                } => {
                     let tls = Tls::from_files(certificate, key, *oldest, clients.as_deref());
-                    Secured::Tls(Arc::new(tls.map_err(|error| Failure::local(error.to_string()))?))
+                    Secured::Tls(Arc::new(
+                        tls.map_err(|error| Failure::local(error.to_string()))?,
+                    ))
                 }
-                Security::Own { names, oldest } => Secured::Tls(certificates.own(*address, names, *oldest)?),
+                Security::Own { names, oldest } => {
+                    Secured::Tls(certificates.own(*address, names, *oldest)?)
+                }
             };
-            Ok(Listen::Tcp { address: *address, security, limits: limits.clone() })
+            Ok(Listen::Tcp {
+                address: *address,
+                security,
+                limits: limits.clone(),
+            })
         }
     }
 }
@@ -124,7 +172,13 @@ fn unbound(error: cofferdam_server::ListenError) -> Failure {
 fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     // What the system refuses is no error: there are fewer connections then.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
 }
 
 /// The directory of our own CA: beside the store, or the user's data directory without one.
@@ -148,7 +202,8 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        let ours = std::fs::read_to_string(&self.0).is_ok_and(|text| text.trim() == std::process::id().to_string());
+        let ours = std::fs::read_to_string(&self.0)
+            .is_ok_and(|text| text.trim() == std::process::id().to_string());
         if ours {
             // At the end of the process there is nobody left to tell.
             let _ = std::fs::remove_file(&self.0);

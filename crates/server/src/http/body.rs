@@ -11,9 +11,18 @@ use hyper::body::{Body, Bytes};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-const TOO_LARGE: Refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than allowed here");
-const BUSY: Refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many large request bodies at once; try again");
-const SLOW: Refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time");
+const TOO_LARGE: Refusal = Refusal::new(
+    StatusCode::PAYLOAD_TOO_LARGE,
+    "the request body is larger than allowed here",
+);
+const BUSY: Refusal = Refusal::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "too many large request bodies at once; try again",
+);
+const SLOW: Refusal = Refusal::new(
+    StatusCode::REQUEST_TIMEOUT,
+    "the request body did not arrive in time",
+);
 const BROKEN: Refusal = Refusal::invalid("the request body did not arrive whole");
 
 /// Granularity of the pool: semaphores count to 2^29 at least, bytes could be more.
@@ -27,7 +36,9 @@ impl Pool {
     /// A pool of `bytes`.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes / UNIT).min(Semaphore::MAX_PERMITS))))
+        Self(Arc::new(Semaphore::new(
+            (bytes / UNIT).min(Semaphore::MAX_PERMITS),
+        )))
     }
 
     fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
@@ -48,12 +59,20 @@ pub struct Collected {
 ///
 /// # Errors
 /// The refusal to answer with: too large, too slow, no memory for it now, or broken off.
-pub async fn collect<B>(body: B, most: usize, limits: &Limits, pool: &Pool) -> Result<Collected, Refusal>
+pub async fn collect<B>(
+    body: B,
+    most: usize,
+    limits: &Limits,
+    pool: &Pool,
+) -> Result<Collected, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     if body.is_end_stream() {
-        return Ok(Collected { bytes: Secret::new(Vec::new()), share: None });
+        return Ok(Collected {
+            bytes: Secret::new(Vec::new()),
+            share: None,
+        });
     }
     let announced = body.size_hint();
     if announced.lower() > most as u64 {
@@ -70,18 +89,24 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     // An announced length is a claim: reserve no more than what is free for everybody.
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).min(Limits::FREE_BODY);
+    let expected = usize::try_from(body.size_hint().lower())
+        .unwrap_or(usize::MAX)
+        .min(Limits::FREE_BODY);
     let mut bytes = Buffer::with_capacity(expected);
     let mut share: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| BROKEN)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| BROKEN)?.into_data() else {
+            continue;
+        };
         let total = bytes.len().saturating_add(data.len());
         if total > most {
             return Err(TOO_LARGE);
         }
         // The buffer doubles when it grows: count what it may occupy, not what it holds.
         let counted = share.as_ref().map_or(0, |share| share.num_permits() * UNIT);
-        let wanted = total.saturating_mul(2).saturating_sub(Limits::FREE_BODY * 2);
+        let wanted = total
+            .saturating_mul(2)
+            .saturating_sub(Limits::FREE_BODY * 2);
         if wanted > counted {
             let more = pool.take(wanted - counted).ok_or(BUSY)?;
             match &mut share {
@@ -91,5 +116,8 @@ where
         }
         bytes.push(&data);
     }
-    Ok(Collected { bytes: bytes.finish(), share })
+    Ok(Collected {
+        bytes: bytes.finish(),
+        share,
+    })
 }

@@ -35,15 +35,24 @@ pub struct Head {
 /// The refusal to answer with. Whether the path names anything is the vault's business.
 pub fn read(parts: &Parts) -> Result<Head, Refusal> {
     if parts.headers.len() > Limits::HEADERS {
-        return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many headers"));
+        return Err(Refusal::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "the request has too many headers",
+        ));
     }
     let Some(path) = parts.uri.path().strip_prefix("/v1/") else {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "nothing is served here; the API is under /v1/"));
+        return Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "nothing is served here; the API is under /v1/",
+        ));
     };
     refuse_encoded(&parts.headers)?;
     let query = query::decode(parts.uri.query())?;
     if query.help {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "path help is not served here"));
+        return Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "path help is not served here",
+        ));
     }
     Ok(Head {
         verb: verb(&parts.method, query.list, path)?,
@@ -65,7 +74,10 @@ fn verb(method: &Method, list: bool, path: &str) -> Result<Verb, Refusal> {
         Method::PATCH => Ok(Verb::Patch),
         Method::DELETE => Ok(Verb::Delete),
         _ if method.as_str() == "LIST" => Ok(Verb::List),
-        _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "unsupported operation")),
+        _ => Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "unsupported operation",
+        )),
     }
 }
 
@@ -78,26 +90,41 @@ fn token(headers: &HeaderMap) -> Result<Option<Secret<String>>, Refusal> {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    Ok(bearer.filter(|token| !token.is_empty()).map(|token| Secret::new(token.to_owned())))
+    Ok(bearer
+        .filter(|token| !token.is_empty())
+        .map(|token| Secret::new(token.to_owned())))
 }
 
 /// The one value of a header. Two of them would let two readers disagree about who is calling.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
-        return Err(Refusal::invalid("a token, namespace, wrapping or authorization header is there twice"));
+        return Err(Refusal::invalid(
+            "a token, namespace, wrapping or authorization header is there twice",
+        ));
     }
-    value.to_str().map(Some).map_err(|_| Refusal::invalid("a header holds characters that are not allowed"))
+    value
+        .to_str()
+        .map(Some)
+        .map_err(|_| Refusal::invalid("a header holds characters that are not allowed"))
 }
 
 /// A compressed body would expand past every budget that was checked on the wire.
 fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
-    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let plain = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if plain {
         return Ok(());
     }
-    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "compressed bodies are not accepted; send the body without Content-Encoding"))
+    Err(Refusal::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "compressed bodies are not accepted; send the body without Content-Encoding",
+    ))
 }
 
 #[cfg(test)]
@@ -106,12 +133,19 @@ mod tests {
     use http::Request;
 
     fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
-        let request = headers.iter().fold(Request::builder().method(method).uri(uri), |request, (name, value)| request.header(*name, *value));
+        let request = headers.iter().fold(
+            Request::builder().method(method).uri(uri),
+            |request, (name, value)| request.header(*name, *value),
+        );
         request.body(()).unwrap().into_parts().0
     }
 
     fn refused(method: &str, uri: &str, headers: &[(&str, &str)]) -> u16 {
-        read(&parts(method, uri, headers)).err().expect("refused").status.as_u16()
+        read(&parts(method, uri, headers))
+            .err()
+            .expect("refused")
+            .status
+            .as_u16()
     }
 
     #[test]
@@ -127,7 +161,11 @@ mod tests {
             ("HEAD", "/v1/sys/health", Verb::Read),
         ];
         for (method, uri, verb) in cases {
-            assert_eq!(read(&parts(method, uri, &[])).ok().unwrap().verb, verb, "{method} {uri}");
+            assert_eq!(
+                read(&parts(method, uri, &[])).ok().unwrap().verb,
+                verb,
+                "{method} {uri}"
+            );
         }
         for method in ["HEAD", "OPTIONS", "TRACE", "SCAN", "get"] {
             assert_eq!(refused(method, "/v1/a", &[]), 405, "{method}");
@@ -136,7 +174,9 @@ mod tests {
 
     #[test]
     fn the_path_stays_undecoded() {
-        let head = read(&parts("GET", "/v1/secret/data/a%2Fb%20c/", &[])).ok().unwrap();
+        let head = read(&parts("GET", "/v1/secret/data/a%2Fb%20c/", &[]))
+            .ok()
+            .unwrap();
         assert_eq!(head.path, "secret/data/a%2Fb%20c/");
         for outside in ["/", "/ui/", "/v1", "/v2/x", "//v1/x"] {
             assert_eq!(refused("GET", outside, &[]), 404, "{outside}");
@@ -146,21 +186,50 @@ mod tests {
     #[test]
     fn the_token_comes_from_one_header_and_never_from_the_query() {
         let token = |headers: &[(&str, &str)]| {
-            read(&parts("GET", "/v1/a?token=x&X-Vault-Token=y", headers)).ok().unwrap().token.map(|token| token.expose().clone())
+            read(&parts("GET", "/v1/a?token=x&X-Vault-Token=y", headers))
+                .ok()
+                .unwrap()
+                .token
+                .map(|token| token.expose().clone())
         };
-        assert_eq!(token(&[("X-Vault-Token", "hvs.a")]).as_deref(), Some("hvs.a"));
-        assert_eq!(token(&[("Authorization", "Bearer hvs.b")]).as_deref(), Some("hvs.b"));
+        assert_eq!(
+            token(&[("X-Vault-Token", "hvs.a")]).as_deref(),
+            Some("hvs.a")
+        );
+        assert_eq!(
+            token(&[("Authorization", "Bearer hvs.b")]).as_deref(),
+            Some("hvs.b")
+        );
         assert_eq!(token(&[("Authorization", "Basic aGk=")]), None);
-        assert_eq!(token(&[("X-Vault-Token", "hvs.a"), ("Authorization", "Bearer hvs.b")]).as_deref(), Some("hvs.a"));
+        assert_eq!(
+            token(&[
+                ("X-Vault-Token", "hvs.a"),
+                ("Authorization", "Bearer hvs.b")
+            ])
+            .as_deref(),
+            Some("hvs.a")
+        );
         assert_eq!(token(&[]), None);
-        for twice in ["X-Vault-Token", "Authorization", "X-Vault-Namespace", "X-Vault-Wrap-TTL"] {
-            assert_eq!(refused("GET", "/v1/a", &[(twice, "a"), (twice, "a")]), 400, "{twice}");
+        for twice in [
+            "X-Vault-Token",
+            "Authorization",
+            "X-Vault-Namespace",
+            "X-Vault-Wrap-TTL",
+        ] {
+            assert_eq!(
+                refused("GET", "/v1/a", &[(twice, "a"), (twice, "a")]),
+                400,
+                "{twice}"
+            );
         }
     }
 
     #[test]
     fn compressed_bodies_and_header_floods_are_refused() {
-        assert_eq!(refused("POST", "/v1/a", &[("Content-Encoding", "gzip")]), 415);
+        assert_eq!(
+            refused("POST", "/v1/a", &[("Content-Encoding", "gzip")]),
+            415
+        );
         assert!(read(&parts("POST", "/v1/a", &[("Content-Encoding", "identity")])).is_ok());
         let names: Vec<String> = (0..=Limits::HEADERS).map(|n| format!("x-{n}")).collect();
         let headers: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();

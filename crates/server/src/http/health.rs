@@ -8,7 +8,8 @@ use super::refusal::Refusal;
 use cofferdam_core::Standing;
 use http::StatusCode;
 
-const NOT_A_CODE: Refusal = Refusal::invalid("a status code to answer with is a number from 200 to 599");
+const NOT_A_CODE: Refusal =
+    Refusal::invalid("a status code to answer with is a number from 200 to 599");
 
 /// The code for `standing` under the raw query string `query`.
 ///
@@ -25,7 +26,11 @@ pub fn status(standing: Standing, query: Option<&str>) -> Result<StatusCode, Ref
         if !name.ends_with("code") {
             continue;
         }
-        let code = value.parse::<u16>().ok().filter(|code| (200..600).contains(code)).ok_or(NOT_A_CODE)?;
+        let code = value
+            .parse::<u16>()
+            .ok()
+            .filter(|code| (200..600).contains(code))
+            .ok_or(NOT_A_CODE)?;
         if name == parameter {
             chosen = StatusCode::from_u16(code).map_err(|_| NOT_A_CODE)?;
         }
@@ -43,11 +48,18 @@ mod tests {
         assert_eq!(code(Standing::Active, None), Ok(200));
         assert_eq!(code(Standing::Sealed, None), Ok(503));
         assert_eq!(code(Standing::Uninitialized, None), Ok(501));
-        let all = Some("standbyok=true&sealedcode=204&uninitcode=299&activecode=218&standbycode=200");
+        let all =
+            Some("standbyok=true&sealedcode=204&uninitcode=299&activecode=218&standbycode=200");
         assert_eq!(code(Standing::Active, all), Ok(218));
         assert_eq!(code(Standing::Sealed, all), Ok(204));
         assert_eq!(code(Standing::Uninitialized, all), Ok(299));
-        for broken in ["sealedcode=", "sealedcode=x", "sealedcode=100", "sealedcode=99999", "uninitcode=-1"] {
+        for broken in [
+            "sealedcode=",
+            "sealedcode=x",
+            "sealedcode=100",
+            "sealedcode=99999",
+            "uninitcode=-1",
+        ] {
             assert!(code(Standing::Active, Some(broken)).is_err(), "{broken}");
         }
     }

@@ -26,13 +26,19 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-const SLOW: Refusal = Refusal::new(StatusCode::GATEWAY_TIMEOUT, "the request took longer than max_request_duration and was given up");
+const SLOW: Refusal = Refusal::new(
+    StatusCode::GATEWAY_TIMEOUT,
+    "the request took longer than max_request_duration and was given up",
+);
 const UNKNOWN: Refusal = Refusal::new(
     StatusCode::GATEWAY_TIMEOUT,
     "the request took longer than max_request_duration; it goes on, and whether it succeeds is not known",
 );
 const BROKEN: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
-const STOPPING: Refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down");
+const STOPPING: Refusal = Refusal::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "the server is shutting down",
+);
 
 /// What all connections of a listener share.
 pub(crate) struct Shared<D> {
@@ -44,10 +50,20 @@ pub(crate) struct Shared<D> {
 }
 
 impl<D: Door> Shared<D> {
-    pub(crate) fn new(door: Arc<D>, limits: Limits, changes: Arc<crate::lifecycle::Changes>) -> Self {
+    pub(crate) fn new(
+        door: Arc<D>,
+        limits: Limits,
+        changes: Arc<crate::lifecycle::Changes>,
+    ) -> Self {
         let bodies = body::Pool::new(limits.body_pool);
         let requests = Arc::new(Semaphore::new(limits.requests));
-        Self { door, limits, bodies, requests, changes }
+        Self {
+            door,
+            limits,
+            bodies,
+            requests,
+            changes,
+        }
     }
 
     pub(crate) const fn limits(&self) -> &Limits {
@@ -55,7 +71,12 @@ impl<D: Door> Shared<D> {
     }
 
     /// Serves one request. Never fails: what goes wrong is an answer.
-    pub(crate) async fn serve(self: Arc<Self>, watch: Arc<Watch>, peer: Peer, request: Request<Incoming>) -> Result<Response<Payload>, Infallible> {
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        watch: Arc<Watch>,
+        peer: Peer,
+        request: Request<Incoming>,
+    ) -> Result<Response<Payload>, Infallible> {
         let working = watch.begin();
         let (parts, body) = request.into_parts();
         let response = match self.answer(&parts, peer, body).await {
@@ -65,10 +86,19 @@ impl<D: Door> Shared<D> {
         Ok(response.map(|body| body.holding(working)))
     }
 
-    async fn answer(self: &Arc<Self>, parts: &http::request::Parts, peer: Peer, body: Incoming) -> Result<Answered, Refusal> {
+    async fn answer(
+        self: &Arc<Self>,
+        parts: &http::request::Parts,
+        peer: Peer,
+        body: Incoming,
+    ) -> Result<Answered, Refusal> {
         let head = head::read(parts)?;
         let known = head.token.is_some() || matches!(peer, Peer::Local { admin: true, .. });
-        let most = if known { self.limits.body } else { self.limits.anonymous_body };
+        let most = if known {
+            self.limits.body
+        } else {
+            self.limits.anonymous_body
+        };
         let collected = body::collect(body, most, &self.limits, &self.bodies).await?;
         let verb = head.verb;
         let arrival = Arrival {
@@ -81,9 +111,16 @@ impl<D: Door> Shared<D> {
             body: collected.bytes,
             peer,
         };
-        let turn = Arc::clone(&self.requests).acquire_owned().await.map_err(|_| STOPPING)?;
+        let turn = Arc::clone(&self.requests)
+            .acquire_owned()
+            .await
+            .map_err(|_| STOPPING)?;
         let held = (turn, collected.share);
-        if matches!(verb, Verb::Read | Verb::List) { self.look(arrival, held).await } else { self.change(arrival, held).await }
+        if matches!(verb, Verb::Read | Verb::List) {
+            self.look(arrival, held).await
+        } else {
+            self.change(arrival, held).await
+        }
     }
 
     /// A read ends with its client or with its time.
@@ -98,7 +135,11 @@ impl<D: Door> Shared<D> {
 
     /// A change runs on its own: neither a client that hangs up nor the end of its time leaves it
     /// half done, and a shutdown waits for it.
-    async fn change<H: Send + 'static>(self: &Arc<Self>, arrival: Arrival, held: H) -> Result<Answered, Refusal> {
+    async fn change<H: Send + 'static>(
+        self: &Arc<Self>,
+        arrival: Arrival,
+        held: H,
+    ) -> Result<Answered, Refusal> {
         let underway = self.changes.begin();
         let door = Arc::clone(&self.door);
         let work = tokio::spawn(async move {

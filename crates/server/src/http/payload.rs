@@ -32,13 +32,19 @@ impl Payload {
     #[must_use]
     pub fn secret(content: Secret<Vec<u8>>) -> Self {
         let piece = (!content.is_empty()).then(|| Bytes::from_owner(Owned(content)));
-        Self { piece, working: None }
+        Self {
+            piece,
+            working: None,
+        }
     }
 
     /// Bytes that are no secret.
     #[must_use]
     pub fn public(content: impl Into<Bytes>) -> Self {
-        Self { piece: Some(content.into()).filter(|piece| !piece.is_empty()), working: None }
+        Self {
+            piece: Some(content.into()).filter(|piece| !piece.is_empty()),
+            working: None,
+        }
     }
 
     pub(crate) fn holding(mut self, working: Working) -> Self {
@@ -51,7 +57,10 @@ impl Body for Payload {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(self.piece.take().map(|piece| Ok(Frame::data(piece))))
     }
 

@@ -23,7 +23,11 @@ pub struct Decoded {
 /// Too many parameters, a broken escape, text that is not UTF-8, or a `list` that is no boolean.
 pub fn decode(query: Option<&str>) -> Result<Decoded, Refusal> {
     let mut decoded = Decoded::default();
-    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+    for pair in query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+    {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (text(name)?, text(value)?);
         match name.as_str() {
@@ -49,7 +53,10 @@ fn text(raw: &str) -> Result<String, Refusal> {
         rest = rest.get(at + 3..).unwrap_or_default();
     }
     let spaced = raw.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| MALFORMED)
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| MALFORMED)
 }
 
 /// Go's `strconv.ParseBool`, which Vault applies here.
@@ -69,14 +76,29 @@ mod tests {
     fn parameters_are_decoded_once_and_list_is_set_apart() {
         let decoded = decode(Some("version=2&list=true&name=a%2520b+c&empty")).unwrap();
         assert!(decoded.list && !decoded.help);
-        let pairs: Vec<_> = decoded.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        assert_eq!(pairs, [("version", "2"), ("name", "a%20b c"), ("empty", "")]);
+        let pairs: Vec<_> = decoded
+            .parameters
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(
+            pairs,
+            [("version", "2"), ("name", "a%20b c"), ("empty", "")]
+        );
         assert_eq!(decode(None).unwrap(), Decoded::default());
     }
 
     #[test]
     fn broken_escapes_and_floods_are_refused() {
-        for broken in ["a=%", "a=%2", "a=%zz", "%ff=1", "a=%c0%af", "list=maybe", "a=%é1"] {
+        for broken in [
+            "a=%",
+            "a=%2",
+            "a=%zz",
+            "%ff=1",
+            "a=%c0%af",
+            "list=maybe",
+            "a=%é1",
+        ] {
             assert!(decode(Some(broken)).is_err(), "{broken}");
         }
         let flood = "a&".repeat(Limits::PARAMETERS + 1);

@@ -16,7 +16,10 @@ impl Refusal {
     /// 400 with `text`.
     #[must_use]
     pub const fn invalid(text: &'static str) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, text }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            text,
+        }
     }
 
     /// Any status with `text`.
@@ -28,6 +31,9 @@ impl Refusal {
     /// As Vault's error envelope.
     #[must_use]
     pub fn response(self) -> Response<Payload> {
-        super::respond::json(self.status, Payload::public(super::respond::envelope(&[self.text])))
+        super::respond::json(
+            self.status,
+            Payload::public(super::respond::envelope(&[self.text])),
+        )
     }
 }

@@ -33,22 +33,32 @@ fn refuse(request_id: &str, fault: &Fault) -> Response<Payload> {
     let status = status(fault);
     log(request_id, fault);
     let texts = [fault.public()];
-    let errors: &[&str] = if fault.public().is_empty() { &[] } else { &texts };
+    let errors: &[&str] = if fault.public().is_empty() {
+        &[]
+    } else {
+        &texts
+    };
     let mut response = json(status, Payload::public(envelope(errors)));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }
 
 /// Handled here, so logged here, once: what is ours loudly, what is the caller's for who looks for it.
 fn log(request_id: &str, fault: &Fault) {
-    let Some(internal) = fault.internal_text() else { return };
+    let Some(internal) = fault.internal_text() else {
+        return;
+    };
     match fault.kind() {
-        Kind::Unavailable | Kind::Internal => tracing::error!(request_id, "request failed: {internal}"),
+        Kind::Unavailable | Kind::Internal => {
+            tracing::error!(request_id, "request failed: {internal}")
+        }
         _ => tracing::debug!(request_id, "request refused: {internal}"),
     }
 }
@@ -60,7 +70,9 @@ fn status(fault: &Fault) -> StatusCode {
         Kind::Denied => StatusCode::FORBIDDEN,
         Kind::Missing => StatusCode::NOT_FOUND,
         // As Vault: a known path without this operation is 405, a path nobody serves is 404.
-        Kind::Unsupported if fault.public() == "unsupported operation" => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::Unsupported if fault.public() == "unsupported operation" => {
+            StatusCode::METHOD_NOT_ALLOWED
+        }
         Kind::Unsupported => StatusCode::NOT_FOUND,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::Precondition => StatusCode::PRECONDITION_FAILED,

@@ -75,7 +75,11 @@ impl Watch {
             since != 0 && u64::from(now.saturating_sub(since)) > span.as_secs()
         });
         // Patience is for clients that have asked for something before.
-        let patience = if self.proven.load(Relaxed) { limits.idle_time } else { limits.head_time };
+        let patience = if self.proven.load(Relaxed) {
+            limits.idle_time
+        } else {
+            limits.head_time
+        };
         longer(self.stuck_since.load(Relaxed), now, limits.write_time)
             || (self.active.load(Relaxed) == 0
                 && (longer(self.head_since.load(Relaxed), now, limits.head_time)
@@ -85,7 +89,8 @@ impl Watch {
     /// Which of two idle connections has to go first: one that never asked for anything, then the
     /// one idle for longest. `None`: at work.
     fn rank(&self) -> Option<(bool, u32)> {
-        (self.active.load(Relaxed) == 0).then(|| (self.proven.load(Relaxed), self.idle_since.load(Relaxed)))
+        (self.active.load(Relaxed) == 0)
+            .then(|| (self.proven.load(Relaxed), self.idle_since.load(Relaxed)))
     }
 
     fn end(&self) {
@@ -138,7 +143,10 @@ struct Members {
 impl Members {
     /// The idle connection that has to go first, of one origin or of all.
     fn idlest(&self, only: Option<Origin>) -> Option<u64> {
-        let candidates = self.all.iter().filter(|(_, (_, origin))| only.is_none_or(|only| only == *origin));
+        let candidates = self
+            .all
+            .iter()
+            .filter(|(_, (_, origin))| only.is_none_or(|only| only == *origin));
         let ranked = candidates.filter_map(|(id, (watch, _))| Some((watch.rank()?, *id)));
         ranked.min().map(|(_, id)| id)
     }
@@ -214,7 +222,10 @@ impl Census {
     pub(crate) fn admit(self: &Arc<Self>, peer: &Peer) -> Option<Seat> {
         let origin = Origin::of(peer);
         let mut members = self.members();
-        let crowded = members.by_origin.get(&origin).is_some_and(|count| *count >= self.limits.connections_per_peer);
+        let crowded = members
+            .by_origin
+            .get(&origin)
+            .is_some_and(|count| *count >= self.limits.connections_per_peer);
         if crowded || members.all.len() >= self.limits.connections {
             let victim = members.idlest(crowded.then_some(origin))?;
             if let Some(watch) = members.remove(victim) {
@@ -237,7 +248,11 @@ impl Census {
         *members.by_origin.entry(origin).or_default() += 1;
         drop(members);
         self.arrived.notify_one();
-        Some(Seat { census: Arc::clone(self), id, watch })
+        Some(Seat {
+            census: Arc::clone(self),
+            id,
+            watch,
+        })
     }
 
     /// Tells which task to end when the connection has to go.

@@ -34,7 +34,10 @@ pub(super) async fn drive<D, I>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let watch = Arc::clone(seat.watch());
-    let io = TokioIo::new(Observed { stream, watch: Arc::clone(&watch) });
+    let io = TokioIo::new(Observed {
+        stream,
+        watch: Arc::clone(&watch),
+    });
     let service = service_fn({
         let (shared, watch) = (Arc::clone(shared), Arc::clone(&watch));
         move |request| Arc::clone(&shared).serve(Arc::clone(&watch), peer.clone(), request)
@@ -69,7 +72,11 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 fn http1(limits: &Limits) -> hyper::server::conn::http1::Builder {
     let mut builder = hyper::server::conn::http1::Builder::new();
     // The census times heads, so hyper needs no timer for each connection.
-    builder.max_headers(Limits::HEADERS).max_buf_size(limits.head_bytes).header_read_timeout(None).half_close(false);
+    builder
+        .max_headers(Limits::HEADERS)
+        .max_buf_size(limits.head_bytes)
+        .header_read_timeout(None)
+        .half_close(false);
     builder
 }
 
@@ -95,7 +102,11 @@ struct Observed<I> {
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Observed<I> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
@@ -106,7 +117,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Observed<I> {
 }
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch.wrote(polled.is_ready());
         polled
@@ -124,7 +139,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
         polled
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.watch.wrote(polled.is_ready());
         polled

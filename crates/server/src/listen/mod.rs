@@ -86,11 +86,24 @@ enum Socket {
 impl Gate {
     pub(crate) async fn bind(listen: Listen) -> Result<Self, ListenError> {
         let (socket, limits) = match listen {
-            Listen::Tcp { address, security, limits } => (Socket::Tcp(tcp::Listener::bind(address, security).await?), limits),
-            Listen::Local { local, limits } => (Socket::Local(unix::Listener::bind(local)?), limits),
+            Listen::Tcp {
+                address,
+                security,
+                limits,
+            } => (
+                Socket::Tcp(tcp::Listener::bind(address, security).await?),
+                limits,
+            ),
+            Listen::Local { local, limits } => {
+                (Socket::Local(unix::Listener::bind(local)?), limits)
+            }
         };
         let census = Arc::new(Census::new(&limits));
-        Ok(Self { socket, limits, census })
+        Ok(Self {
+            socket,
+            limits,
+            census,
+        })
     }
 
     pub(crate) fn address(&self) -> String {
@@ -110,7 +123,11 @@ impl Gate {
 }
 
 /// Accepts until told to stop, then closes the listener.
-pub(crate) async fn serve<D: Door>(gate: Gate, shared: Arc<Shared<D>>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve<D: Door>(
+    gate: Gate,
+    shared: Arc<Shared<D>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let Gate { socket, census, .. } = gate;
     let reaper = tokio::spawn(Arc::clone(&census).reap());
     let stopping = stop.clone();
@@ -134,7 +151,9 @@ pub(crate) async fn serve<D: Door>(gate: Gate, shared: Arc<Shared<D>>, mut stop:
 async fn breathe(error: &std::io::Error) {
     let transient = matches!(
         error.kind(),
-        std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::Interrupted
+        std::io::ErrorKind::ConnectionAborted
+            | std::io::ErrorKind::ConnectionReset
+            | std::io::ErrorKind::Interrupted
     );
     if !transient {
         tracing::warn!("cannot accept connections for the moment: {error}");

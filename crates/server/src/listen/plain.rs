@@ -9,8 +9,10 @@ use tokio::net::TcpStream;
 const HANDSHAKE: u8 = 0x16;
 
 /// First bytes of HTTP requests.
-const METHODS: [&[u8; 4]; 11] =
-    [b"GET ", b"PUT ", b"POST", b"LIST", b"HEAD", b"DELE", b"PATC", b"OPTI", b"SCAN", b"TRAC", b"PRI "];
+const METHODS: [&[u8; 4]; 11] = [
+    b"GET ", b"PUT ", b"POST", b"LIST", b"HEAD", b"DELE", b"PATC", b"OPTI", b"SCAN", b"TRAC",
+    b"PRI ",
+];
 
 /// What a peer began with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +27,17 @@ pub(super) enum Opening {
 pub(super) async fn opening(stream: &TcpStream) -> Opening {
     let mut first = [0_u8; 4];
     loop {
-        let Ok(seen) = stream.peek(&mut first).await else { return Opening::Other };
+        let Ok(seen) = stream.peek(&mut first).await else {
+            return Opening::Other;
+        };
         match first.get(..seen) {
             Some([HANDSHAKE, ..]) => return Opening::Tls,
             Some(whole) if whole.len() == first.len() => {
-                return if METHODS.iter().any(|method| **method == first) { Opening::Http } else { Opening::Other };
+                return if METHODS.iter().any(|method| **method == first) {
+                    Opening::Http
+                } else {
+                    Opening::Other
+                };
             }
             None | Some([]) => return Opening::Other,
             // Fewer bytes than a method: peek returns at once while they are there, so wait a little.
@@ -40,7 +48,9 @@ pub(super) async fn opening(stream: &TcpStream) -> Opening {
 
 /// Answers, and reads a little on so that the answer is not lost to a reset.
 pub(super) async fn explain(mut stream: TcpStream, local: SocketAddr) {
-    let text = format!("this port speaks TLS; use https://{local} or the cofferdam command, which finds the local socket\n");
+    let text = format!(
+        "this port speaks TLS; use https://{local} or the cofferdam command, which finds the local socket\n"
+    );
     let answer = format!(
         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{text}",
         text.len()

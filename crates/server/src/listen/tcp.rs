@@ -33,18 +33,34 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) async fn bind(address: SocketAddr, security: Secured) -> Result<Self, ListenError> {
-        let failed = |source| ListenError::Address { address: address.to_string(), source };
+        let failed = |source| ListenError::Address {
+            address: address.to_string(),
+            source,
+        };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, local, security })
+        Ok(Self {
+            listener,
+            local,
+            security,
+        })
     }
 
     pub(super) fn address(&self) -> String {
-        let scheme = if matches!(self.security, Secured::Tls(_)) { "https" } else { "http" };
+        let scheme = if matches!(self.security, Secured::Tls(_)) {
+            "https"
+        } else {
+            "http"
+        };
         format!("{scheme}://{}", self.local)
     }
 
-    pub(super) async fn accept_all<D: Door>(&self, shared: &Arc<Shared<D>>, census: &Arc<Census>, stop: &watch::Receiver<bool>) {
+    pub(super) async fn accept_all<D: Door>(
+        &self,
+        shared: &Arc<Shared<D>>,
+        census: &Arc<Census>,
+        stop: &watch::Receiver<bool>,
+    ) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => self.admit(stream, address, shared, census, stop),
@@ -63,7 +79,10 @@ impl Listener {
     ) {
         let peer = Peer::Network(address);
         let Some(seat) = census.admit(&peer) else {
-            tracing::debug!("connection refused: all {} are at work", shared.limits().connections);
+            tracing::debug!(
+                "connection refused: all {} are at work",
+                shared.limits().connections
+            );
             return;
         };
         // Answers are written whole: waiting for more to send only delays them.
@@ -71,12 +90,14 @@ impl Listener {
         let watch = Arc::clone(seat.watch());
         let (shared, stop) = (Arc::clone(shared), stop.clone());
         let task = match &self.security {
-            Secured::DangerouslyPlain => {
-                tokio::spawn(async move { drive(stream, Protocol::Http1, peer, &seat, &shared, stop).await })
-            }
+            Secured::DangerouslyPlain => tokio::spawn(async move {
+                drive(stream, Protocol::Http1, peer, &seat, &shared, stop).await
+            }),
             Secured::Tls(context) => {
                 let (acceptor, local) = (context.acceptor(), self.local);
-                tokio::spawn(async move { secure(stream, local, acceptor, peer, seat, &shared, stop).await })
+                tokio::spawn(async move {
+                    secure(stream, local, acceptor, peer, seat, &shared, stop).await
+                })
             }
         };
         Census::driven_by(&watch, task.abort_handle());
@@ -104,7 +125,9 @@ async fn secure<D: Door>(
             Opening::Other => None,
         }
     };
-    let Ok(Some(stream)) = tokio::time::timeout(shared.limits().head_time, handshake).await else { return };
+    let Ok(Some(stream)) = tokio::time::timeout(shared.limits().head_time, handshake).await else {
+        return;
+    };
     let protocol = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,
         _ => Protocol::Http1,

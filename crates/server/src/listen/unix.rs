@@ -37,7 +37,11 @@ impl Local {
     /// A socket for root and this user only.
     #[must_use]
     pub const fn private(path: PathBuf) -> Self {
-        Self { path, mode: 0o600, others: false }
+        Self {
+            path,
+            mode: 0o600,
+            others: false,
+        }
     }
 }
 
@@ -47,7 +51,9 @@ struct Inode(u64, u64);
 
 impl Inode {
     fn of(path: &Path) -> Option<Self> {
-        std::fs::symlink_metadata(path).ok().map(|found| Self(found.dev(), found.ino()))
+        std::fs::symlink_metadata(path)
+            .ok()
+            .map(|found| Self(found.dev(), found.ino()))
     }
 }
 
@@ -64,17 +70,29 @@ impl Listener {
         check_name(&local.path)?;
         let directory = prepare_directory(&local.path)?;
         make_way(&local.path)?;
-        let failed = |source| ListenError::Address { address: local.path.display().to_string(), source };
+        let failed = |source| ListenError::Address {
+            address: local.path.display().to_string(),
+            source,
+        };
         let listener = place(&local, &directory).map_err(failed)?;
         let inode = Inode::of(&local.path);
-        Ok(Self { listener, local, inode })
+        Ok(Self {
+            listener,
+            local,
+            inode,
+        })
     }
 
     pub(super) fn address(&self) -> String {
         format!("unix://{}", self.local.path.display())
     }
 
-    pub(super) async fn accept_all<D: Door>(&self, shared: &Arc<Shared<D>>, census: &Arc<Census>, stop: &watch::Receiver<bool>) {
+    pub(super) async fn accept_all<D: Door>(
+        &self,
+        shared: &Arc<Shared<D>>,
+        census: &Arc<Census>,
+        stop: &watch::Receiver<bool>,
+    ) {
         let mut replaced = false;
         let mut looks = tokio::time::interval(Duration::from_secs(5));
         loop {
@@ -94,20 +112,35 @@ impl Listener {
         }
     }
 
-    fn admit<D: Door>(&self, stream: UnixStream, shared: &Arc<Shared<D>>, census: &Arc<Census>, stop: &watch::Receiver<bool>) {
+    fn admit<D: Door>(
+        &self,
+        stream: UnixStream,
+        shared: &Arc<Shared<D>>,
+        census: &Arc<Census>,
+        stop: &watch::Receiver<bool>,
+    ) {
         // Not through rustix: its type has no room for process id 0, which is what the kernel says of
         // a peer in another pid namespace.
-        let Ok(uid) = stream.peer_cred().map(|credentials| credentials.uid()) else { return };
+        let Ok(uid) = stream.peer_cred().map(|credentials| credentials.uid()) else {
+            return;
+        };
         let admin = uid == 0 || uid == geteuid().as_raw();
         if !admin && !self.local.others {
-            tracing::warn!(uid, "connection to the local socket refused: neither root nor the owner of the server");
+            tracing::warn!(
+                uid,
+                "connection to the local socket refused: neither root nor the owner of the server"
+            );
             return;
         }
         let peer = Peer::Local { uid, admin };
-        let Some(seat) = census.admit(&peer) else { return };
+        let Some(seat) = census.admit(&peer) else {
+            return;
+        };
         let watch = Arc::clone(seat.watch());
         let (shared, stop) = (Arc::clone(shared), stop.clone());
-        let task = tokio::spawn(async move { drive(stream, Protocol::Http1, peer, &seat, &shared, stop).await });
+        let task = tokio::spawn(async move {
+            drive(stream, Protocol::Http1, peer, &seat, &shared, stop).await
+        });
         Census::driven_by(&watch, task.abort_handle());
     }
 }
@@ -138,8 +171,15 @@ fn prepare_directory(path: &Path) -> Result<PathBuf, ListenError> {
         Some(parent) => parent.to_owned(),
         None => return Err(ListenError::NotASocket(path.to_owned())),
     };
-    let failed = |source| ListenError::Address { address: path.display().to_string(), source };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
+    let failed = |source| ListenError::Address {
+        address: path.display().to_string(),
+        source,
+    };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&directory)
+        .map_err(failed)?;
     let found = std::fs::symlink_metadata(&directory).map_err(failed)?;
     let owner_is_known = found.uid() == 0 || found.uid() == geteuid().as_raw();
     if !found.is_dir() || !owner_is_known || found.mode() & 0o022 != 0 {
@@ -150,7 +190,9 @@ fn prepare_directory(path: &Path) -> Result<PathBuf, ListenError> {
 
 /// Whether the name is free or belongs to a socket nobody listens on any more.
 fn make_way(path: &Path) -> Result<(), ListenError> {
-    let Ok(found) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    let Ok(found) = std::fs::symlink_metadata(path) else {
+        return Ok(());
+    };
     if !found.file_type().is_socket() {
         return Err(ListenError::NotASocket(path.to_owned()));
     }
@@ -172,10 +214,20 @@ fn place(local: &Local, directory: &Path) -> io::Result<UnixListener> {
     let _ = std::fs::remove_dir(&nursery);
     rustix::fs::mkdirat(CWD, &nursery, Mode::RWXU)?;
     let placed = (|| {
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+        let socket = rustix::net::socket_with(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            None,
+        )?;
         let staged = nursery.join("s");
         rustix::net::bind(&socket, &SocketAddrUnix::new(&staged)?)?;
-        rustix::fs::chmodat(CWD, &staged, Mode::from_raw_mode(local.mode & 0o777), AtFlags::empty())?;
+        rustix::fs::chmodat(
+            CWD,
+            &staged,
+            Mode::from_raw_mode(local.mode & 0o777),
+            AtFlags::empty(),
+        )?;
         rustix::net::listen(&socket, 1024)?;
         rustix::fs::rename(&staged, &local.path)?;
         UnixListener::from_std(std::os::unix::net::UnixListener::from(socket))

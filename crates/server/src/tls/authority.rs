@@ -2,8 +2,8 @@
 //! pin: `ca.pem`.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fs::OpenOptions;
@@ -67,16 +67,26 @@ impl Authority {
         if exists(&key)? {
             let issuer = load(&key)?;
             if !exists(&certificate)? {
-                write(&certificate, 0o644, authority(issuer.key(), now)?.as_bytes())?;
+                write(
+                    &certificate,
+                    0o644,
+                    authority(issuer.key(), now)?.as_bytes(),
+                )?;
             }
-            return Ok(Self { issuer, path: certificate });
+            return Ok(Self {
+                issuer,
+                path: certificate,
+            });
         }
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(AuthorityError::Make)?;
         let pem = authority(&pair, now)?;
         // The key first: a certificate without its key would be pinned and never be served.
         write(&key, 0o600, Zeroizing::new(pair.serialize_pem()).as_bytes())?;
         write(&certificate, 0o644, pem.as_bytes())?;
-        Ok(Self { issuer: Issuer::new(parameters(&pair, now)?, pair), path: certificate })
+        Ok(Self {
+            issuer: Issuer::new(parameters(&pair, now)?, pair),
+            path: certificate,
+        })
     }
 
     /// The certificate that clients pin.
@@ -85,7 +95,11 @@ impl Authority {
         &self.path
     }
 
-    pub(super) fn issue(&self, names: &[String], now: OffsetDateTime) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), AuthorityError> {
+    pub(super) fn issue(
+        &self,
+        names: &[String],
+        now: OffsetDateTime,
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), AuthorityError> {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(AuthorityError::Make)?;
         let mut server = CertificateParams::default();
         for name in names {
@@ -97,7 +111,9 @@ impl Authority {
         server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         server.use_authority_key_identifier_extension = true;
-        let certificate = server.signed_by(&pair, &self.issuer).map_err(AuthorityError::Make)?;
+        let certificate = server
+            .signed_by(&pair, &self.issuer)
+            .map_err(AuthorityError::Make)?;
         let key = PrivatePkcs8KeyDer::from(pair.serialize_der());
         Ok((vec![certificate.der().clone()], PrivateKeyDer::from(key)))
     }
@@ -112,7 +128,9 @@ fn subject(name: &str) -> Result<SanType, AuthorityError> {
     if name.is_empty() || name.len() > 253 || !name.chars().all(legal) {
         return Err(AuthorityError::Name(name.escape_debug().take(80).collect()));
     }
-    name.try_into().map(SanType::DnsName).map_err(AuthorityError::Make)
+    name.try_into()
+        .map(SanType::DnsName)
+        .map_err(AuthorityError::Make)
 }
 
 fn named(name: &str) -> DistinguishedName {
@@ -124,7 +142,12 @@ fn named(name: &str) -> DistinguishedName {
 /// The CA's own certificate. Its name is derived from its key, so that two CAs never share one.
 fn parameters(pair: &KeyPair, now: OffsetDateTime) -> Result<CertificateParams, AuthorityError> {
     let mut parameters = CertificateParams::new(Vec::new()).map_err(AuthorityError::Make)?;
-    let identity: String = parameters.key_identifier(pair).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let identity: String = parameters
+        .key_identifier(pair)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     parameters.distinguished_name = named(&format!("cofferdam CA {identity}"));
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -134,11 +157,17 @@ fn parameters(pair: &KeyPair, now: OffsetDateTime) -> Result<CertificateParams, 
 }
 
 fn authority(pair: &KeyPair, now: OffsetDateTime) -> Result<String, AuthorityError> {
-    Ok(parameters(pair, now)?.self_signed(pair).map_err(AuthorityError::Make)?.pem())
+    Ok(parameters(pair, now)?
+        .self_signed(pair)
+        .map_err(AuthorityError::Make)?
+        .pem())
 }
 
 fn load(key: &Path) -> Result<Issuer<'static, KeyPair>, AuthorityError> {
-    let failed = |source| AuthorityError::File { path: key.to_owned(), source };
+    let failed = |source| AuthorityError::File {
+        path: key.to_owned(),
+        source,
+    };
     let found = std::fs::symlink_metadata(key).map_err(failed)?;
     if !found.is_file() || found.mode() & 0o077 != 0 {
         return Err(AuthorityError::Exposed(key.to_owned()));
@@ -146,12 +175,22 @@ fn load(key: &Path) -> Result<Issuer<'static, KeyPair>, AuthorityError> {
     let pem = Zeroizing::new(std::fs::read_to_string(key).map_err(failed)?);
     let pair = KeyPair::from_pem(&pem).map_err(|_| AuthorityError::Key(key.to_owned()))?;
     // Only the name and the key of these parameters end in what is issued.
-    Ok(Issuer::new(parameters(&pair, OffsetDateTime::UNIX_EPOCH + AUTHORITY_LIFE)?, pair))
+    Ok(Issuer::new(
+        parameters(&pair, OffsetDateTime::UNIX_EPOCH + AUTHORITY_LIFE)?,
+        pair,
+    ))
 }
 
 fn prepare(directory: &Path) -> Result<(), AuthorityError> {
-    let failed = |source| AuthorityError::File { path: directory.to_owned(), source };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    let failed = |source| AuthorityError::File {
+        path: directory.to_owned(),
+        source,
+    };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(failed)?;
     let found = std::fs::symlink_metadata(directory).map_err(failed)?;
     let owner = rustix::process::geteuid().as_raw();
     if !found.is_dir() || (found.uid() != owner && found.uid() != 0) || found.mode() & 0o022 != 0 {
@@ -164,16 +203,30 @@ fn exists(path: &Path) -> Result<bool, AuthorityError> {
     match std::fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(AuthorityError::File { path: path.to_owned(), source }),
+        Err(source) => Err(AuthorityError::File {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 /// Writes beside, then renames: a reader sees the whole file or none, with its mode from the start.
 fn write(path: &Path, mode: u32, content: &[u8]) -> Result<(), AuthorityError> {
-    let failed = |source| AuthorityError::File { path: path.to_owned(), source };
+    let failed = |source| AuthorityError::File {
+        path: path.to_owned(),
+        source,
+    };
     let staged = path.with_extension("pem.new");
     let _ = std::fs::remove_file(&staged);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged).map_err(failed)?;
-    file.write_all(content).and_then(|()| file.set_permissions(PermissionsExt::from_mode(mode))).and_then(|()| file.sync_all()).map_err(failed)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&staged)
+        .map_err(failed)?;
+    file.write_all(content)
+        .and_then(|()| file.set_permissions(PermissionsExt::from_mode(mode)))
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
     std::fs::rename(&staged, path).map_err(failed)
 }

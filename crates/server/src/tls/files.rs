@@ -25,13 +25,21 @@ pub enum FileError {
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    std::fs::read(path).map(Zeroizing::new).map_err(|source| FileError::Read { path: path.to_owned(), source })
+    std::fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|source| FileError::Read {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let text = read(path)?;
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    parsed.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| FileError::NoCertificate(path.to_owned()))
+    parsed
+        .ok()
+        .filter(|chain| !chain.is_empty())
+        .ok_or_else(|| FileError::NoCertificate(path.to_owned()))
 }
 
 pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {

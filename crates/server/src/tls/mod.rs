@@ -57,10 +57,16 @@ impl Context {
     ///
     /// # Errors
     /// When a file cannot be read or does not hold what it should.
-    pub fn from_files(certificate: &Path, key: &Path, oldest: Oldest, clients: Option<&Path>) -> Result<Self, TlsError> {
+    pub fn from_files(
+        certificate: &Path,
+        key: &Path,
+        oldest: Oldest,
+        clients: Option<&Path>,
+    ) -> Result<Self, TlsError> {
         let chain = files::certificates(certificate)?;
         let key = files::key(key)?;
-        let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Unusable)?;
+        let certified =
+            CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Unusable)?;
         Self::new(certified, oldest, clients)
     }
 
@@ -68,37 +74,62 @@ impl Context {
     ///
     /// # Errors
     /// When the certificate cannot be made.
-    pub fn from_authority(authority: &Authority, names: &[String], now: time::OffsetDateTime, oldest: Oldest) -> Result<Self, TlsError> {
+    pub fn from_authority(
+        authority: &Authority,
+        names: &[String],
+        now: time::OffsetDateTime,
+        oldest: Oldest,
+    ) -> Result<Self, TlsError> {
         Self::new(issue(authority, names, now)?, oldest, None)
     }
 
-    fn new(certified: CertifiedKey, oldest: Oldest, clients: Option<&Path>) -> Result<Self, TlsError> {
+    fn new(
+        certified: CertifiedKey,
+        oldest: Oldest,
+        clients: Option<&Path>,
+    ) -> Result<Self, TlsError> {
         let current = Arc::new(Current(ArcSwap::from_pointee(certified)));
         let versions: &[_] = match oldest {
             Oldest::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
             Oldest::Tls13 => &[&rustls::version::TLS13],
         };
         let provider = Arc::new(provider());
-        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).map_err(TlsError::Unusable)?;
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions)
+            .map_err(TlsError::Unusable)?;
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some(path) => {
                 let roots = client_roots(path)?;
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                builder.with_client_cert_verifier(verifier.map_err(|_| TlsError::ClientAuthority(path.to_owned()))?)
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                builder.with_client_cert_verifier(
+                    verifier.map_err(|_| TlsError::ClientAuthority(path.to_owned()))?,
+                )
             }
         };
-        let mut config = builder.with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
+        let mut config =
+            builder.with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), current })
+        Ok(Self {
+            config: Arc::new(config),
+            current,
+        })
     }
 
     /// Replaces a certificate of our own CA by a fresh one; connections that are open keep theirs.
     ///
     /// # Errors
     /// When it cannot be made; the old one stays in use then.
-    pub fn renew(&self, authority: &Authority, names: &[String], now: time::OffsetDateTime) -> Result<(), TlsError> {
-        self.current.0.store(Arc::new(issue(authority, names, now)?));
+    pub fn renew(
+        &self,
+        authority: &Authority,
+        names: &[String],
+        now: time::OffsetDateTime,
+    ) -> Result<(), TlsError> {
+        self.current
+            .0
+            .store(Arc::new(issue(authority, names, now)?));
         Ok(())
     }
 
@@ -111,7 +142,11 @@ fn provider() -> rustls::crypto::CryptoProvider {
     rustls::crypto::aws_lc_rs::default_provider()
 }
 
-fn issue(authority: &Authority, names: &[String], now: time::OffsetDateTime) -> Result<CertifiedKey, TlsError> {
+fn issue(
+    authority: &Authority,
+    names: &[String],
+    now: time::OffsetDateTime,
+) -> Result<CertifiedKey, TlsError> {
     let (chain, key) = authority.issue(names, now)?;
     CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Unusable)
 }
@@ -119,7 +154,9 @@ fn issue(authority: &Authority, names: &[String], now: time::OffsetDateTime) -> 
 fn client_roots(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in files::certificates(path)? {
-        roots.add(certificate).map_err(|_| TlsError::ClientAuthority(path.to_owned()))?;
+        roots
+            .add(certificate)
+            .map_err(|_| TlsError::ClientAuthority(path.to_owned()))?;
     }
     Ok(roots)
 }

@@ -1,5 +1,9 @@
 //! A server on a free port with a stand-in for the vault behind it, and raw clients.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
 
 use cofferdam_core::{Answer, Arrival, Fault, Peer, Standing};
 use cofferdam_secret::Secret;
@@ -24,7 +28,11 @@ pub struct Fake {
 
 impl Default for Fake {
     fn default() -> Self {
-        Self { arrived: AtomicUsize::new(0), finished: AtomicUsize::new(0), gate: Semaphore::new(0) }
+        Self {
+            arrived: AtomicUsize::new(0),
+            finished: AtomicUsize::new(0),
+            gate: Semaphore::new(0),
+        }
     }
 }
 
@@ -43,11 +51,16 @@ impl Door for Fake {
             "denied" => Answer::Fault(Fault::denied()),
             "missing" => Answer::Fault(Fault::missing()),
             "many" => Answer::Fault(Fault::too_many("come back later")),
-            "sys/health" => Answer::Health(Standing::Sealed, Secret::new(b"{\"sealed\":true}".to_vec())),
+            "sys/health" => {
+                Answer::Health(Standing::Sealed, Secret::new(b"{\"sealed\":true}".to_vec()))
+            }
             _ => Answer::Body(Secret::new(echo(&arrival).into_bytes())),
         };
         self.finished.fetch_add(1, Ordering::SeqCst);
-        Answered { request_id: "11111111-2222-3333-4444-555555555555".to_owned(), answer }
+        Answered {
+            request_id: "11111111-2222-3333-4444-555555555555".to_owned(),
+            answer,
+        }
     }
 }
 
@@ -88,22 +101,46 @@ pub async fn start(plain: bool, limits: Limits) -> Server {
     let security = if plain {
         Secured::DangerouslyPlain
     } else {
-        Secured::Tls(Arc::new(Context::from_authority(&authority, &names, now(), Oldest::Tls12).unwrap()))
+        Secured::Tls(Arc::new(
+            Context::from_authority(&authority, &names, now(), Oldest::Tls12).unwrap(),
+        ))
     };
     let socket = directory.path().join("run/cofferdam.sock");
     let listeners = vec![
-        Listen::Tcp { address: "127.0.0.1:0".parse().unwrap(), security, limits: limits.clone() },
-        Listen::Local { local: Local::private(socket.clone()), limits },
+        Listen::Tcp {
+            address: "127.0.0.1:0".parse().unwrap(),
+            security,
+            limits: limits.clone(),
+        },
+        Listen::Local {
+            local: Local::private(socket.clone()),
+            limits,
+        },
     ];
     let bound = bind(listeners).await.unwrap();
-    let address = bound.addresses()[0].split("//").nth(1).unwrap().parse().unwrap();
+    let address = bound.addresses()[0]
+        .split("//")
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
     let fake = Arc::new(Fake::default());
     let running = bound.serve(&fake);
-    Server { fake, running, address, ca: authority.certificate().to_owned(), socket, directory }
+    Server {
+        fake,
+        running,
+        address,
+        ca: authority.certificate().to_owned(),
+        socket,
+        directory,
+    }
 }
 
 /// The time certificates are made for: that of the clients that check them.
-#[allow(clippy::disallowed_methods, reason = "real clients check certificates against the wall clock")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "real clients check certificates against the wall clock"
+)]
 pub fn now() -> time::OffsetDateTime {
     std::time::SystemTime::now().into()
 }
@@ -130,14 +167,22 @@ pub async fn answer<I: AsyncRead + AsyncWrite + Unpin>(stream: &mut I) -> String
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), reading).await.expect("an answer or the end of the connection");
+    tokio::time::timeout(Duration::from_secs(20), reading)
+        .await
+        .expect("an answer or the end of the connection");
     String::from_utf8_lossy(&text).into_owned()
 }
 
 fn complete(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.to_ascii_lowercase().split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse::<usize>().ok());
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head
+        .to_ascii_lowercase()
+        .split("content-length: ")
+        .nth(1)
+        .and_then(|rest| rest.split("\r\n").next()?.parse::<usize>().ok());
     body.len() >= length.unwrap_or(0)
 }
 
@@ -154,8 +199,16 @@ pub async fn assert_alive(address: SocketAddr) {
 /// Resident memory of this process, in bytes.
 pub fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<usize>()
+        .unwrap()
+        * 1024
 }
 
 /// Polls until `done`, and fails after `seconds`.

@@ -1,7 +1,11 @@
 use super::*;
 
 fn limits() -> Limits {
-    Limits { connections: 3, connections_per_peer: 2, ..Limits::default() }
+    Limits {
+        connections: 3,
+        connections_per_peer: 2,
+        ..Limits::default()
+    }
 }
 
 fn peer(last: u8) -> Peer {
@@ -38,7 +42,9 @@ fn a_connection_that_asked_for_something_outlives_one_that_never_did() {
 #[test]
 fn connections_at_work_are_never_ended_to_make_room() {
     let census = Arc::new(Census::new(&limits()));
-    let seats: Vec<_> = (1..=3).map(|last| census.admit(&peer(last)).unwrap()).collect();
+    let seats: Vec<_> = (1..=3)
+        .map(|last| census.admit(&peer(last)).unwrap())
+        .collect();
     let work: Vec<_> = seats.iter().map(|seat| seat.watch().begin()).collect();
     assert!(census.admit(&peer(9)).is_none());
     drop(work);
@@ -62,12 +68,19 @@ fn each_kind_of_idleness_has_its_own_time() {
     let census = Arc::new(Census::new(&limits));
     let seat = census.admit(&peer(1)).unwrap();
     let watch = seat.watch();
-    let after = |seconds: u64| census.ticks.store(1 + u32::try_from(seconds).unwrap(), Relaxed);
+    let after = |seconds: u64| {
+        census
+            .ticks
+            .store(1 + u32::try_from(seconds).unwrap(), Relaxed)
+    };
     after(11);
     assert!(watch.overdue(&limits), "never asked for anything");
     let work = watch.begin();
     after(10_000);
-    assert!(!watch.overdue(&limits), "a request at work has deadlines of its own");
+    assert!(
+        !watch.overdue(&limits),
+        "a request at work has deadlines of its own"
+    );
     drop(work);
     after(10_290);
     assert!(!watch.overdue(&limits), "idle between two requests");
@@ -85,7 +98,12 @@ fn each_kind_of_idleness_has_its_own_time() {
 
 #[test]
 fn an_ipv6_host_is_its_network_and_mapped_ipv4_is_ipv4() {
-    let of = |text: &str| Origin::of(&Peer::Network(std::net::SocketAddr::new(text.parse().unwrap(), 1)));
+    let of = |text: &str| {
+        Origin::of(&Peer::Network(std::net::SocketAddr::new(
+            text.parse().unwrap(),
+            1,
+        )))
+    };
     assert!(of("2001:db8:1:2::1") == of("2001:db8:1:2:ffff::9"));
     assert!(of("2001:db8:1:2::1") != of("2001:db8:1:3::1"));
     assert!(of("::ffff:192.0.2.1") == of("192.0.2.1"));
