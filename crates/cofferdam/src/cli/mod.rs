@@ -54,10 +54,10 @@ use verb::Entry;
 
 /// Every verb, in the order of `cofferdam help`.
 const VERBS: &[Entry] = &[
-    Entry::of::<run::Run>(),
-    Entry::of::<build::Build>(),
     Entry::of::<up::Up>(),
     Entry::of::<down::Down>(),
+    Entry::of::<run::Run>(),
+    Entry::of::<build::Build>(),
     Entry::of::<server::Server>(),
     Entry::of::<status::Status>(),
     Entry::of::<login::Login>(),

@@ -100,10 +100,6 @@ impl Verb for Up {
 impl Up {
     /// Serves in this process. In the background somebody else initializes; else nobody would.
     async fn foreground(self, home: &Home, context: &Context) -> Result<Exit, Failure> {
-        if self.detached {
-            // Fails only for the leader of a group, and then there is no terminal to leave.
-            let _ = rustix::process::setsid();
-        }
         home.prepare()?;
         let plan = Plan {
             resolved: home.resolved(Log::default()),

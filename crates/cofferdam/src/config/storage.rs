@@ -12,11 +12,11 @@ const SUPPORTED: &str =
 /// Files that a data directory of ours may hold before its store is made.
 const OURS: [&str; 6] = [
     "tls",
+    "docker",
     "audit.log",
     "server.log",
     "server.pid",
     "plugin.log",
-    "plugin.pid",
 ];
 
 /// The store that the files name.

@@ -1,6 +1,6 @@
 //! The Docker plugin daemon, on hosts where a Docker engine answers.
 
-use super::{Home, process};
+use super::{Home, flag, process};
 use crate::cli::Failure;
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -62,10 +62,7 @@ pub(crate) fn start(home: &Home) -> Result<Child, Failure> {
     let mut address = OsString::from("unix://");
     address.push(&home.socket);
     let log = home.data.join("plugin.log");
-    process::start(
-        &["plugin".into(), "--detached".into()],
-        &[("COFFERDAM_ADDR", address)],
-        &log,
-    )
-    .map_err(|error| Failure::local(format!("cannot start the Docker plugin: {error}")))
+    let arguments = ["plugin".into(), flag("data", &home.data.join("docker"))];
+    process::start(&arguments, &[("COFFERDAM_ADDR", address)], &log)
+        .map_err(|error| Failure::local(format!("cannot start the Docker plugin: {error}")))
 }

@@ -7,6 +7,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -59,8 +60,7 @@ impl Process {
 
 /// Starts this program again in the background: no terminal, output to `log`.
 ///
-/// The child makes its own session (see `-detached` of `up`): nothing that happens to this terminal
-/// reaches it.
+/// It has a process group of its own, so that neither Ctrl-C nor the end of this terminal reaches it.
 pub(crate) fn start(
     arguments: &[OsString],
     environment: &[(&str, OsString)],
@@ -75,7 +75,8 @@ pub(crate) fn start(
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
-        .current_dir("/");
+        .current_dir("/")
+        .process_group(0);
     command.spawn()
 }
 
