@@ -11,6 +11,7 @@ mod item;
 mod json;
 mod location;
 mod tar;
+mod zip;
 
 pub use image::{ImageArchive, ImageLook};
 pub use location::clean;
@@ -200,7 +201,7 @@ impl<'m> Finder<'m> {
         }
     }
 
-    /// Searches a stream; gzip and tar inside it are opened, whatever they are called.
+    /// Searches a stream; gzip, tar and zip inside it are opened, whatever they are called.
     pub fn reader(&mut self, location: &str, source: &mut dyn Read) {
         self.item(location, source, self.limits.depth);
     }

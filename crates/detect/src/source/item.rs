@@ -1,4 +1,4 @@
-//! One stream of unknown content: plain bytes, gzip, tar, or an archive we do not open.
+//! One stream of unknown content: plain bytes, gzip, tar, zip, or an archive we do not open.
 
 use super::{Finder, tar};
 use flate2::read::MultiGzDecoder;
@@ -13,13 +13,13 @@ pub(super) enum Kind {
     Plain,
     Gzip,
     Tar,
+    Zip,
     /// Compressed in a way that is not opened; the word for people.
     Closed(&'static str),
 }
 
 /// File signatures of formats that hide their content.
 const CLOSED: &[(&[u8], &str)] = &[
-    (b"PK\x03\x04", "zip archive"),
     (b"\xfd7zXZ\0", "xz stream"),
     (b"BZh", "bzip2 stream"),
     (b"\x28\xb5\x2f\xfd", "zstd stream"),
@@ -31,6 +31,9 @@ const CLOSED: &[(&[u8], &str)] = &[
 pub(super) fn kind(head: &[u8]) -> Kind {
     if head.starts_with(b"\x1f\x8b\x08") {
         return Kind::Gzip;
+    }
+    if head.starts_with(b"PK\x03\x04") {
+        return Kind::Zip;
     }
     if tar::is_header(head) {
         return Kind::Tar;
@@ -103,12 +106,13 @@ impl Finder<'_> {
                 self.plain(location, &mut peeked);
                 self.gap(location, format!("{word} was not opened"));
             }
-            Kind::Gzip | Kind::Tar if depth == 0 => {
+            Kind::Gzip | Kind::Tar | Kind::Zip if depth == 0 => {
                 self.plain(location, &mut peeked);
                 self.gap(location, "archives nested too deep");
             }
             Kind::Gzip => self.gzip(location, &mut peeked, depth - 1),
             Kind::Tar => self.tar(location, &mut peeked, depth - 1),
+            Kind::Zip => self.zip(location, &mut peeked, depth - 1),
         }
     }
 
@@ -132,15 +136,27 @@ impl Finder<'_> {
 
     fn gzip(&mut self, location: &str, source: &mut dyn Read, depth: u32) {
         let counted = Counted { source, count: 0 };
-        let mut bounded = Bounded {
-            decoder: MultiGzDecoder::new(counted),
+        let taken: Taken<MultiGzDecoder<Counted<'_>>> = |decoder| decoder.get_ref().count;
+        let mut content = self.bounded(MultiGzDecoder::new(counted), taken);
+        self.item(location, &mut content, depth);
+        self.spent(content.out);
+    }
+
+    /// A decoder under the limits of this finder.
+    pub(super) const fn bounded<D: Read>(&self, decoder: D, taken: Taken<D>) -> Bounded<D> {
+        Bounded {
+            decoder,
+            taken,
             out: 0,
             left: self.limits.expanded.saturating_sub(self.expanded),
             ratio: self.limits.ratio,
             ratio_from: self.limits.ratio_from,
-        };
-        self.item(location, &mut bounded, depth);
-        self.expanded += bounded.out;
+        }
+    }
+
+    /// Counts what a decoder gave.
+    pub(super) const fn spent(&mut self, out: u64) {
+        self.expanded = self.expanded.saturating_add(out);
     }
 }
 
@@ -178,21 +194,32 @@ impl Read for Counted<'_> {
     }
 }
 
+/// How many bytes a decoder has taken.
+pub(super) type Taken<D> = fn(&D) -> u64;
+
 /// A decoder that stops when it gives too much.
-struct Bounded<'r> {
-    decoder: MultiGzDecoder<Counted<'r>>,
+pub(super) struct Bounded<D> {
+    decoder: D,
+    taken: Taken<D>,
     out: u64,
     left: u64,
     ratio: u64,
     ratio_from: u64,
 }
 
-impl Read for Bounded<'_> {
+impl<D> Bounded<D> {
+    /// How many bytes it gave.
+    pub(super) const fn out(&self) -> u64 {
+        self.out
+    }
+}
+
+impl<D: Read> Read for Bounded<D> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.out > self.left {
             return Err(io::Error::other(Bomb::Total));
         }
-        let allowed = self.decoder.get_ref().count.saturating_mul(self.ratio);
+        let allowed = (self.taken)(&self.decoder).saturating_mul(self.ratio);
         if self.out > self.ratio_from && self.out > allowed {
             return Err(io::Error::other(Bomb::Ratio));
         }

@@ -350,3 +350,87 @@ fn layer_missing_from_the_archive_is_a_gap() {
         .images;
     assert_eq!(images[0].layers.gaps[0].reason, "is not in the archive");
 }
+
+/// A zip as `zip` writes it to a file (sizes in front) or to a pipe (sizes behind, `streamed`).
+fn zip_of(files: &[(&str, &[u8])], streamed: bool, deflated: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, content) in files {
+        let mut packed = content.to_vec();
+        if deflated {
+            let mut encoder =
+                flate2::write::DeflateEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(content).unwrap();
+            packed = encoder.finish().unwrap();
+        }
+        let size = u32::try_from(packed.len()).unwrap().to_le_bytes();
+        let shown = if streamed { [0; 4] } else { size };
+        out.extend_from_slice(b"PK\x03\x04\x14\0");
+        out.extend_from_slice(&[
+            if streamed { 8 } else { 0 },
+            0,
+            if deflated { 8 } else { 0 },
+            0,
+        ]);
+        out.extend_from_slice(&[0; 8]);
+        out.extend_from_slice(&shown);
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&[name.len() as u8, 0, 0, 0]);
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(&packed);
+        if streamed {
+            out.extend_from_slice(b"PK\x07\x08\0\0\0\0");
+            out.extend_from_slice(&size);
+            out.extend_from_slice(&[0; 4]);
+        }
+    }
+    out.extend_from_slice(b"PK\x01\x02 the directory");
+    out
+}
+
+#[test]
+fn value_in_a_zip_in_a_tar_has_a_full_location() {
+    let content = format!("key={VALUE}");
+    for (streamed, deflated) in [(false, false), (false, true), (true, true)] {
+        let files: &[(&str, &[u8])] = &[
+            ("META-INF/x", b"first"),
+            ("app.properties", content.as_bytes()),
+        ];
+        let archive = tar_of(&[("srv/app.jar", &zip_of(files, streamed, deflated))]);
+        let looked = look(&archive);
+        assert_eq!(
+            locations(&looked),
+            ["blob: srv/app.jar: app.properties, byte 4"]
+        );
+        assert!(looked.gaps.is_empty(), "{:?}", looked.gaps);
+    }
+}
+
+#[test]
+fn encrypted_entry_and_zip_bomb_are_gaps() {
+    let mut archive = zip_of(&[("a", b"hidden")], false, true);
+    archive[6] |= 1;
+    assert_eq!(look(&archive).gaps[0].reason, "is encrypted");
+    let bomb = zip_of(&[("zeros", &vec![0; 8 << 20])], false, true);
+    let matcher = matcher();
+    let limits = Limits {
+        ratio: 100,
+        ratio_from: 1 << 20,
+        ..Limits::default()
+    };
+    let mut finder = Finder::new(&matcher, limits);
+    finder.reader("bomb.zip", &mut bomb.as_slice());
+    let looked = finder.take();
+    assert!(
+        looked.gaps.iter().any(|gap| gap.reason.contains("bomb")),
+        "{:?}",
+        looked.gaps
+    );
+    assert!(looked.bytes < 4 << 20);
+}
+
+#[test]
+fn truncated_zip_is_a_gap() {
+    let archive = zip_of(&[("a", &[b'x'; 4000])], false, false);
+    assert!(!look(&archive[..2000]).gaps.is_empty());
+    assert!(!look(&archive[..20]).gaps.is_empty());
+}
