@@ -232,10 +232,10 @@ fn open(options: &FileOptions) -> Result<(OwnedFd, Stat), Failure> {
     if stat.st_uid != rustix::process::geteuid().as_raw() || stat.st_nlink > 1 {
         return Err(Failure::NotOurs);
     }
-    match rustix::fs::flock(&out, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => return Err(Failure::InUse),
-        // Taken, or a filesystem without locks.
-        Ok(()) | Err(_) => {}
+    // Any other answer is a filesystem without locks.
+    let lock = rustix::fs::flock(&out, FlockOperation::NonBlockingLockExclusive);
+    if lock == Err(Errno::WOULDBLOCK) {
+        return Err(Failure::InUse);
     }
     let mode = Mode::from_raw_mode(options.mode & 0o777);
     rustix::fs::fchmod(&out, mode).map_err(Failure::io("set permissions"))?;
