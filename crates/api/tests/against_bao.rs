@@ -1,5 +1,13 @@
 //! The client against a real OpenBao.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod bao;
 
 use bao::Bao;

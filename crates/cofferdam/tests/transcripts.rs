@@ -6,6 +6,15 @@
 //! `{dir}` its directory. `COFFERDAM_UPDATE=1` writes the files anew from what happens; read the
 //! difference before it is committed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[allow(dead_code, reason = "another test of this module uses the rest")]
 mod bao;
 
 use bao::{Bao, Ran, run};

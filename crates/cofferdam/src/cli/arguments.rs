@@ -13,7 +13,7 @@ pub(crate) fn normalise(command: &Command, arguments: Vec<OsString>) -> Vec<OsSt
     collect_switches(command, &mut switches);
     let mut arguments = arguments.into_iter();
     let mut normal: Vec<OsString> = arguments.next().into_iter().collect();
-    while let Some(argument) = arguments.next() {
+    for argument in arguments.by_ref() {
         if argument == "--" {
             normal.push(argument);
             break;

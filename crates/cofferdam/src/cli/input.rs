@@ -18,10 +18,10 @@ pub(crate) fn parse_data(words: &[String]) -> Result<Tree, Failure> {
         if word == "-" {
             merge(
                 &mut data,
-                whole_object(take_stdin(&mut stdin_taken)?, "stdin")?,
+                whole_object(&take_stdin(&mut stdin_taken)?, "stdin")?,
             );
         } else if let Some(path) = word.strip_prefix('@').filter(|_| !word.contains('=')) {
-            merge(&mut data, whole_object(read_file(path)?, path)?);
+            merge(&mut data, whole_object(&read_file(path)?, path)?);
         } else {
             let (key, value) = word.split_once('=').ok_or_else(not_a_pair)?;
             let value = match value {
@@ -101,7 +101,7 @@ fn text_of(bytes: Secret<Vec<u8>>, key: &str) -> Result<Secret<String>, Failure>
     })
 }
 
-fn whole_object(text: Secret<Vec<u8>>, from: &str) -> Result<Tree, Failure> {
+fn whole_object(text: &Secret<Vec<u8>>, from: &str) -> Result<Tree, Failure> {
     let tree = Tree::parse(text.expose()).ok();
     tree.filter(|tree| matches!(tree, Tree::Map(_)))
         .ok_or_else(|| Failure::local(format!("not a JSON object: {from}")))

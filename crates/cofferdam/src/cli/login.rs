@@ -43,7 +43,7 @@ impl Verb for Login {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         self.refuse_other_methods()?;
         let token = match self.token.first() {
-            Some(word) => given_token(word.trim_start_matches("token=").to_owned())?,
+            Some(word) => given_token(word.trim_start_matches("token="))?,
             None => prompt_secret("Token")?,
         };
         if token.is_empty() {

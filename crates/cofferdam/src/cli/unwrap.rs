@@ -27,7 +27,7 @@ impl Verb for Unwrap {
         context.may_print_values()?;
         let mut request = Request::new(Method::Put, "sys/wrapping/unwrap");
         if let Some(token) = self.token {
-            request = request.with_token(given_token(token)?);
+            request = request.with_token(given_token(&token)?);
         }
         let response = context.link()?.send(request).await?;
         context.print_response(&response, self.field.as_deref())
@@ -35,7 +35,7 @@ impl Verb for Unwrap {
 }
 
 /// A token from the command line, or from stdin for `-`.
-pub(crate) fn given_token(word: String) -> Result<Secret<String>, Failure> {
+pub(crate) fn given_token(word: &str) -> Result<Secret<String>, Failure> {
     if word != "-" {
         return Ok(Secret::new(word.trim().to_owned()));
     }

@@ -40,7 +40,7 @@ impl Unseal {
 
     fn share(&self) -> Result<Secret<String>, Failure> {
         let share = match &self.key {
-            Some(word) => given_token(word.clone())?,
+            Some(word) => given_token(word)?,
             None => prompt_secret("Unseal Key")?,
         };
         if share.is_empty() {

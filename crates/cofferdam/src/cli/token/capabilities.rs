@@ -30,7 +30,7 @@ impl Capabilities {
             ),
             (Some(word), Some(path)) => (
                 "sys/capabilities",
-                Tree::map().with("token", given_token(word)?),
+                Tree::map().with("token", given_token(&word)?),
                 path,
             ),
             _ => return Err(Failure::usage("missing: PATH")),

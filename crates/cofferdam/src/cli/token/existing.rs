@@ -26,7 +26,7 @@ impl Lookup {
             None => Request::get("auth/token/lookup-self"),
             Some(word) => Request::post(
                 chosen("lookup", self.accessor),
-                &named(word, self.accessor)?,
+                &named(&word, self.accessor)?,
             ),
         };
         let response = context.link()?.send(request).await?;
@@ -55,7 +55,7 @@ impl Renew {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let (path, mut body) = match self.token {
             None => ("auth/token/renew-self".to_owned(), Tree::map()),
-            Some(word) => (chosen("renew", self.accessor), named(word, self.accessor)?),
+            Some(word) => (chosen("renew", self.accessor), named(&word, self.accessor)?),
         };
         if let Some(increment) = &self.increment {
             body.insert("increment", go_duration(increment));
@@ -93,10 +93,12 @@ impl Revoke {
                 format!("sys/leases/revoke-prefix/{}", path.trim_matches('/')),
                 &Tree::map(),
             ),
-            (Some(word), Some(_)) => Request::put("auth/token/revoke-orphan", &named(word, false)?),
+            (Some(word), Some(_)) => {
+                Request::put("auth/token/revoke-orphan", &named(&word, false)?)
+            }
             (Some(word), None) => Request::put(
                 chosen("revoke", self.accessor),
-                &named(word, self.accessor)?,
+                &named(&word, self.accessor)?,
             ),
         };
         context.link()?.send(request).await?;
@@ -109,7 +111,7 @@ fn chosen(verb: &str, accessor: bool) -> String {
     format!("auth/token/{verb}{by}")
 }
 
-fn named(word: String, accessor: bool) -> Result<Tree, Failure> {
+fn named(word: &str, accessor: bool) -> Result<Tree, Failure> {
     let name = if accessor { "accessor" } else { "token" };
     Ok(Tree::map().with(name, given_token(word)?))
 }
