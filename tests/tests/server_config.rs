@@ -1,4 +1,11 @@
 //! `cofferdam server -config` and `-dev`: Vault's files, Vault's first steps.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use flows::Server;
 use flows::server::{bare, shown};

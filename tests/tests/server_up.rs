@@ -1,4 +1,11 @@
 //! `cofferdam up` and `down`: no configuration, no token, nothing to do by hand after a restart.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use flows::server::{bare, shown};
 use flows::{Server, binary};

@@ -1,4 +1,11 @@
 //! The local socket (security.md LOCAL-2, STORE-6) and the end of a server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

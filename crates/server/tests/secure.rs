@@ -1,4 +1,11 @@
 //! TLS: our own CA, HTTP/2 and its floods, plain HTTP on the port, and real curl.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

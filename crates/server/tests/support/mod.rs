@@ -4,6 +4,13 @@
     unreachable_pub,
     reason = "each test file uses its own part"
 )]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use cofferdam_core::{Answer, Arrival, Fault, Peer, Standing};
 use cofferdam_secret::Secret;
