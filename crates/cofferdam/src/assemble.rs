@@ -6,7 +6,7 @@ use cofferdam_api::places::{self, environment};
 use cofferdam_barrier::Barrier;
 use cofferdam_barrier::seal::machine::{MachineSeal, Places};
 use cofferdam_core::clock::WallClock;
-use cofferdam_core::{Fault, Info, Offer, Parts, SealChoice, Vault};
+use cofferdam_core::{Fault, Info, Parts, SealChoice, Vault};
 use cofferdam_store::{Memory, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) async fn vault(resolved: &Resolved) -> Result<Arc<Vault>, Failure> {
     let parts = Parts {
         barrier,
         seal: seal(resolved, initialized)?,
-        offers: offers(),
+        offers: cofferdam_engines::offers(),
         clock: Arc::new(WallClock),
         budget: cofferdam_core::json::Budget::default(),
         info: Info {
@@ -40,11 +40,6 @@ pub(crate) async fn vault(resolved: &Resolved) -> Result<Arc<Vault>, Failure> {
         },
     };
     Vault::open(parts).await.map_err(|fault| unopened(&fault))
-}
-
-/// The engines that can be mounted.
-fn offers() -> Vec<Offer> {
-    Vec::new()
 }
 
 fn unopened(fault: &Fault) -> Failure {
