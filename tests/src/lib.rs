@@ -8,6 +8,7 @@
     reason = "a harness fails by panicking: that is how tests fail"
 )]
 
+pub mod peers;
 pub mod server;
 
 pub use server::{Server, binary};

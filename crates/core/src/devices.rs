@@ -43,6 +43,9 @@ pub(crate) struct Devices {
     broker: Broker,
     /// The table has a row: nothing may be answered without a record.
     required: AtomicBool,
+    /// One change at a time: a device that is being opened for a request must not be opened again
+    /// for the table that names it.
+    changing: tokio::sync::Mutex<()>,
     /// Rows that are enabled here, by their uuid.
     enabled: Mutex<BTreeMap<String, String>>,
 }
@@ -59,6 +62,7 @@ impl Devices {
             salt,
             broker: Broker::new(Limits::default()),
             required: AtomicBool::new(false),
+            changing: tokio::sync::Mutex::default(),
             enabled: Mutex::default(),
         };
         devices.reconcile(barrier).await?;
@@ -83,6 +87,7 @@ impl Devices {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn reconcile(&self, barrier: &Barrier<Unsealed>) -> Result<(), Fault> {
+        let _one = self.changing.lock().await;
         let (rows, _) = table(barrier).await?;
         self.required.store(!rows.is_empty(), Ordering::Release);
         for row in &rows {
@@ -174,6 +179,7 @@ impl Devices {
         row: &Row,
     ) -> Result<Revision, Fault> {
         options::check(row)?;
+        let _one = self.changing.lock().await;
         // Opened before it is in the table: one that does not open must not lock everybody out.
         drop(device(row)?);
         let revision = change(barrier, |rows| {

@@ -29,6 +29,8 @@ pub type Existence<E> = for<'a> fn(&'a E, &'a Call<'a>) -> Pending<'a, bool>;
 pub enum Access {
     /// Nobody needs to be known (logins).
     Anonymous,
+    /// Any live token, or the local admin: what the answer shows is decided by its policies.
+    Known,
     /// A token whose policies allow it.
     Token,
     /// A token whose policies allow it and grant `sudo` on the path.

@@ -209,13 +209,22 @@ impl<'de> MapAccess<'de> for Inside<'_, 'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, FieldError> {
-        match self.0.next()? {
-            Token::Key(name) => {
-                self.0.path.push(Segment::Name(name));
-                seed.deserialize(Name(name)).map(Some)
+        loop {
+            match self.0.next()? {
+                Token::Key(name) => {
+                    let (value, start) = self.0.take()?;
+                    // Clients send null for what they leave out (hvac does for every optional field),
+                    // and Vault reads it so. Only fields of the body: deeper, null can be data.
+                    if matches!(value, Token::Null) && self.0.path.is_empty() {
+                        continue;
+                    }
+                    self.0.pending = Some((value, start));
+                    self.0.path.push(Segment::Name(name));
+                    return seed.deserialize(Name(name)).map(Some);
+                }
+                Token::ObjectEnd => return Ok(None),
+                _ => return Err(broken()),
             }
-            Token::ObjectEnd => Ok(None),
-            _ => Err(broken()),
         }
     }
 

@@ -67,6 +67,7 @@ pub(super) async fn authorize(authenticated: Authenticated) -> Result<Authorized
             Err(fault) => return Err(Refused { facts, fault }),
         }
     }
+    let acl = acl.filter(|_| place.profile.access != Access::Known);
     let decided = acl.map_or(Ok(()), |acl| {
         decide(&acl, &path, &facts, facts.operation, place.profile.access)
     });

@@ -173,12 +173,14 @@ impl Routed for System {
         Route::new(
             "internal/ui/mounts",
             &[(Read, |e, c| Box::pin(internal::mounts(e, c)))],
-        ),
+        )
+        .access(Access::Known),
         Route::new(
             "internal/ui/mounts/*path",
             &[(Read, |e, c| Box::pin(internal::mount(e, c)))],
         )
-        .with_slash(),
+        .with_slash()
+        .access(Access::Known),
         Route::new("seal", &[(Write, |e, c| Box::pin(seal::seal(e, c)))]).access(Access::Sudo),
         Route::new(
             "key-status",

@@ -14,8 +14,8 @@ mod bao;
 mod texts;
 
 use bao::Bao;
-use cofferdam_core::json::{Body, Budget};
 use cofferdam_core::Operation;
+use cofferdam_core::json::{Body, Budget};
 use cofferdam_core::path::Path;
 use cofferdam_core::policy::{Acl, ParameterFacts, Parameters, Policy, Verdict};
 use cofferdam_secret::Secret;
