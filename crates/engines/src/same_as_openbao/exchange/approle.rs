@@ -1,34 +1,24 @@
 //! AppRole.
 
-use super::server::Bao;
-use super::{NO_QUOTES, Step, compare, delete, get, list, put};
-use crate::auth::approle::AppRole;
-use crate::harness::Bench;
-use cofferdam_core::Verb;
+use super::{NO_QUOTES, Step, delete, get, list, put};
 use serde_json::json;
 
-async fn check(script: Vec<Step>) {
-    let ours = Bench::new(AppRole::default(), &[]).await;
-    let bao = Bao::start().await;
-    let (status, _) = bao
-        .ask(Verb::Write, "sys/auth/approle", &json!({"type": "approle"}))
-        .await;
-    assert_eq!(status, 204);
-    compare(&ours, &bao, "auth/approle", script).await;
+/// Each script begins on a new mount.
+pub(crate) fn all() -> Vec<Vec<Step>> {
+    vec![roles(), fields(), secret_ids(), logins()]
 }
 
 /// Why a status may differ.
 const OUR_FAULT: &str = "a caller's mistake is not a 500";
 
-#[tokio::test]
-async fn roles_answer_as_openbao_does() {
+fn roles() -> Vec<Step> {
     let everything = json!({
         "policies": "a, B,a", "token_ttl": "20m", "token_max_ttl": "30m", "secret_id_ttl": "10m",
         "secret_id_num_uses": 2, "token_num_uses": 3, "secret_id_bound_cidrs": "127.0.0.0/8",
         "token_bound_cidrs": ["127.0.0.1", "10.0.0.0/8"], "period": "1h", "token_explicit_max_ttl": 7200,
         "token_no_default_policy": true,
     });
-    check(vec![
+    vec![
         list("role"),
         get("role/web"),
         put("role/web", json!({})),
@@ -83,12 +73,10 @@ async fn roles_answer_as_openbao_does() {
         delete("role/x.-_y"),
         get("role/x.-_y"),
         put("role/a/b", json!({})),
-    ])
-    .await;
+    ]
 }
 
-#[tokio::test]
-async fn single_fields_answer_as_openbao_does() {
+fn fields() -> Vec<Step> {
     let mut script = vec![put("role/web", json!({"role_id": "first"}))];
     for (path, body) in [
         ("policies", json!({"token_policies": "p,q"})),
@@ -123,8 +111,8 @@ async fn single_fields_answer_as_openbao_does() {
         ("role-id", json!({"role_id": "fixed"})),
         ("role-id", json!({})),
     ] {
-        let path: &'static str = Box::leak(format!("role/web/{path}").into_boxed_str());
-        script.push(put(path, body));
+        let path = format!("role/web/{path}");
+        script.push(put(path.clone(), body));
         script.push(get(path));
     }
     script.push(get("role/web"));
@@ -163,13 +151,13 @@ async fn single_fields_answer_as_openbao_does() {
         "token-num-uses",
         "period",
     ] {
-        let own: &'static str = Box::leak(format!("role/web/{path}").into_boxed_str());
-        let none: &'static str = Box::leak(format!("role/nope/{path}").into_boxed_str());
+        let own = format!("role/web/{path}");
+        let none = format!("role/nope/{path}");
         script.extend([
-            get(none),
-            put(none, json!({})),
+            get(none.clone()),
+            put(none.clone(), json!({})),
             delete(none),
-            delete(own),
+            delete(own.clone()),
             get(own),
         ]);
     }
@@ -178,68 +166,111 @@ async fn single_fields_answer_as_openbao_does() {
         put("role/web/local-secret-ids", json!({})),
         get("role/web"),
     ]);
-    check(script).await;
+    script
 }
 
-#[tokio::test]
-async fn secret_ids_answer_as_openbao_does() {
+fn secret_ids() -> Vec<Step> {
     let missing = "an accessor of nothing is not found, whatever is asked of it";
-    check(vec![
+    vec![
         put("role/web", json!({"role_id": "web"})),
         put("role/db", json!({"role_id": "db"})),
         list("role/web/secret-id"),
         list("role/nope/secret-id"),
-        put("role/web/secret-id", json!({"metadata": "{\"k\":\"v\"}"})).keeps(&["secret_id", "secret_id_accessor"]),
+        put("role/web/secret-id", json!({"metadata": "{\"k\":\"v\"}"}))
+            .keeps(&["secret_id", "secret_id_accessor"]),
         list("role/web/secret-id"),
         put("role/web/secret-id", json!({"metadata": "nope"})),
         put("role/web/secret-id", json!({"metadata": {"k": "v"}})).says(NO_QUOTES),
         put("role/web/secret-id", json!({"cidr_list": "x"})).differs(OUR_FAULT),
-        put("role/web/secret-id", json!({"token_bound_cidrs": ["10.0.0.1/32"], "ttl": "5m", "num_uses": 2})),
+        put(
+            "role/web/secret-id",
+            json!({"token_bound_cidrs": ["10.0.0.1/32"], "ttl": "5m", "num_uses": 2}),
+        ),
         put("role/web/secret-id", json!({"num_uses": -1})).says("one text for every count"),
         put("role/web/secret-id", json!({"ttl": -1})).says(NO_QUOTES),
-        put("role/nope/secret-id", json!({})).differs("a role that is not there is the same 400 everywhere"),
-        put("role/web/secret-id/lookup", json!({"secret_id": "$secret_id"})),
+        put("role/nope/secret-id", json!({}))
+            .differs("a role that is not there is the same 400 everywhere"),
+        put(
+            "role/web/secret-id/lookup",
+            json!({"secret_id": "$secret_id"}),
+        ),
         put("role/web/secret-id/lookup", json!({"secret_id": "zz"})),
         put("role/web/secret-id/lookup", json!({})),
         put("role/nope/secret-id/lookup", json!({"secret_id": "zz"})).differs(OUR_FAULT),
-        put("role/db/secret-id/lookup", json!({"secret_id": "$secret_id"})),
-        put("role/web/secret-id-accessor/lookup", json!({"secret_id_accessor": "$secret_id_accessor"})),
-        put("role/web/secret-id-accessor/lookup", json!({"secret_id_accessor": "zz"})).differs(missing),
+        put(
+            "role/db/secret-id/lookup",
+            json!({"secret_id": "$secret_id"}),
+        ),
+        put(
+            "role/web/secret-id-accessor/lookup",
+            json!({"secret_id_accessor": "$secret_id_accessor"}),
+        ),
+        put(
+            "role/web/secret-id-accessor/lookup",
+            json!({"secret_id_accessor": "zz"}),
+        )
+        .differs(missing),
         put("role/web/secret-id-accessor/lookup", json!({})),
-        put("role/db/secret-id-accessor/destroy", json!({"secret_id_accessor": "$secret_id_accessor"}))
-            .differs(missing),
-        put("role/web/custom-secret-id", json!({"secret_id": "tiger", "metadata": "a=b, c=d"})),
+        put(
+            "role/db/secret-id-accessor/destroy",
+            json!({"secret_id_accessor": "$secret_id_accessor"}),
+        )
+        .differs(missing),
+        put(
+            "role/web/custom-secret-id",
+            json!({"secret_id": "tiger", "metadata": "a=b, c=d"}),
+        ),
         put("role/web/custom-secret-id", json!({"secret_id": "tiger"})).differs(OUR_FAULT),
         put("role/web/custom-secret-id", json!({})),
         put("role/db/custom-secret-id", json!({"secret_id": "tiger"})),
         put("role/web/secret-id/destroy", json!({"secret_id": "tiger"})),
         put("role/web/secret-id/destroy", json!({"secret_id": "tiger"})),
         put("role/web/secret-id/destroy", json!({})),
-        put("role/web/secret-id-accessor/destroy", json!({"secret_id_accessor": "$secret_id_accessor"})),
-        put("role/web/secret-id-accessor/destroy", json!({"secret_id_accessor": "$secret_id_accessor"}))
-            .differs(missing),
+        put(
+            "role/web/secret-id-accessor/destroy",
+            json!({"secret_id_accessor": "$secret_id_accessor"}),
+        ),
+        put(
+            "role/web/secret-id-accessor/destroy",
+            json!({"secret_id_accessor": "$secret_id_accessor"}),
+        )
+        .differs(missing),
         put("role/web/secret-id-accessor/destroy", json!({})),
         get("role/web/secret-id"),
         put("tidy/secret-id", json!(null)).differs("done when it answers, so 200 and not 202"),
-        put("role/lim", json!({"secret_id_num_uses": 5, "secret_id_ttl": "10m", "token_bound_cidrs": "10.0.0.0/8"})),
+        put(
+            "role/lim",
+            json!({"secret_id_num_uses": 5, "secret_id_ttl": "10m", "token_bound_cidrs": "10.0.0.0/8"}),
+        ),
         put("role/lim/secret-id", json!({"num_uses": 6})),
         put("role/lim/secret-id", json!({"num_uses": 0})),
         put("role/lim/secret-id", json!({"num_uses": 4})),
         put("role/lim/secret-id", json!({"ttl": "11m"})),
         put("role/lim/secret-id", json!({"ttl": 0})),
-        put("role/lim/secret-id", json!({"token_bound_cidrs": "11.0.0.0/8"})).differs(OUR_FAULT),
-        put("role/lim/secret-id", json!({"token_bound_cidrs": "10.1.0.0/16"})),
-    ])
-    .await;
+        put(
+            "role/lim/secret-id",
+            json!({"token_bound_cidrs": "11.0.0.0/8"}),
+        )
+        .differs(OUR_FAULT),
+        put(
+            "role/lim/secret-id",
+            json!({"token_bound_cidrs": "10.1.0.0/16"}),
+        ),
+    ]
 }
 
-#[tokio::test]
-async fn logins_answer_as_openbao_does() {
+fn logins() -> Vec<Step> {
     let same = "an unknown role without a secret is told nothing either";
-    check(vec![
+    vec![
         put("role/web", json!({"role_id": "web", "token_num_uses": 4})),
-        put("role/web/custom-secret-id", json!({"secret_id": "tiger", "metadata": "k=v"})),
-        put("role/web/custom-secret-id", json!({"secret_id": "lion", "num_uses": 1})),
+        put(
+            "role/web/custom-secret-id",
+            json!({"secret_id": "tiger", "metadata": "k=v"}),
+        ),
+        put(
+            "role/web/custom-secret-id",
+            json!({"secret_id": "lion", "num_uses": 1}),
+        ),
         put("login", json!({})).differs(OUR_FAULT),
         put("login", json!({"role_id": "x"})).says(same),
         put("login", json!({"role_id": "x", "secret_id": "y"})),
@@ -249,15 +280,22 @@ async fn logins_answer_as_openbao_does() {
         put("login", json!({"role_id": "web", "secret_id": "tiger"})),
         put("login", json!({"role_id": "web", "secret_id": "lion"})),
         put("login", json!({"role_id": "web", "secret_id": "lion"})),
-        put("role/web/custom-secret-id", json!({"secret_id": "far", "cidr_list": "10.0.0.0/8"})),
-        put("login", json!({"role_id": "web", "secret_id": "far"})).says("one sentence, whether uses are counted or not"),
+        put(
+            "role/web/custom-secret-id",
+            json!({"secret_id": "far", "cidr_list": "10.0.0.0/8"}),
+        ),
+        put("login", json!({"role_id": "web", "secret_id": "far"}))
+            .says("one sentence, whether uses are counted or not"),
         put("role/web", json!({"secret_id_bound_cidrs": "10.0.0.0/8"})),
-        put("login", json!({"role_id": "web", "secret_id": "tiger"})).says("without Go's formatting mistake"),
-        put("role/nb", json!({"bind_secret_id": false, "secret_id_bound_cidrs": "127.0.0.0/8", "role_id": "nb"})),
+        put("login", json!({"role_id": "web", "secret_id": "tiger"}))
+            .says("without Go's formatting mistake"),
+        put(
+            "role/nb",
+            json!({"bind_secret_id": false, "secret_id_bound_cidrs": "127.0.0.0/8", "role_id": "nb"}),
+        ),
         put("login", json!({"role_id": "nb"})),
         put("role/nb/secret-id", json!({})),
         delete("role/web"),
         put("login", json!({"role_id": "web", "secret_id": "tiger"})),
-    ])
-    .await;
+    ]
 }

@@ -1,17 +1,12 @@
 //! The cubbyhole.
 
-use super::server::Bao;
-use super::{compare, delete, get, list, put};
-use crate::harness::Bench;
-use crate::secrets::cubbyhole::Cubbyhole;
+use super::{Step, delete, get, list, put};
 use serde_json::json;
 
-#[tokio::test]
-async fn the_cubbyhole_answers_as_openbao_does() {
-    let ours = Bench::new(Cubbyhole, &[]).await;
-    let bao = Bao::start().await;
+/// The script.
+pub(crate) fn all() -> Vec<Step> {
     let our_fault = "a caller's mistake is not a 500";
-    let script = vec![
+    vec![
         get("a"),
         list("a"),
         put("a", json!({})).differs(our_fault),
@@ -26,6 +21,5 @@ async fn the_cubbyhole_answers_as_openbao_does() {
         delete("a"),
         get("a"),
         get("a/b"),
-    ];
-    compare(&ours, &bao, "cubbyhole", script).await;
+    ]
 }

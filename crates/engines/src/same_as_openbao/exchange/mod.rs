@@ -1,0 +1,224 @@
+//! Scripts of requests, and their comparison on two servers: status, data, logins, errors and
+//! warnings, field by field.
+//!
+//! Each deliberate difference is written at its step with the reason, and a step that says it
+//! differs and does not fails as well. Knows neither our engines nor our server: the tests of both
+//! use it (`tests/tests/same_as_openbao.rs` by path).
+
+pub(crate) mod approle;
+pub(crate) mod cubbyhole;
+pub(crate) mod kv;
+pub(crate) mod server;
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// One request.
+pub(crate) struct Step {
+    /// GET, POST, PATCH, DELETE or LIST.
+    pub(crate) method: &'static str,
+    /// Below the mount.
+    pub(crate) path: String,
+    pub(crate) body: Value,
+    differs: Differs,
+    keeps: &'static [&'static str],
+}
+
+/// In what, and why.
+#[derive(Clone, Copy)]
+enum Differs {
+    Not,
+    /// Only the texts of errors and warnings.
+    Text,
+    /// More than the texts.
+    All,
+}
+
+fn step(method: &'static str, path: impl Into<String>, body: Value) -> Step {
+    Step {
+        method,
+        path: path.into(),
+        body,
+        differs: Differs::Not,
+        keeps: &[],
+    }
+}
+
+fn get(path: impl Into<String>) -> Step {
+    step("GET", path, Value::Null)
+}
+
+fn put(path: impl Into<String>, body: Value) -> Step {
+    step("POST", path, body)
+}
+
+fn patch(path: impl Into<String>, body: Value) -> Step {
+    step("PATCH", path, body)
+}
+
+fn delete(path: impl Into<String>) -> Step {
+    step("DELETE", path, Value::Null)
+}
+
+fn list(path: impl Into<String>) -> Step {
+    step("LIST", path, Value::Null)
+}
+
+impl Step {
+    /// The whole path, when the engine is at `mount`.
+    pub(crate) fn below(&self, mount: &str) -> String {
+        let slash = if self.path.is_empty() { "" } else { "/" };
+        format!("{mount}{slash}{}", self.path)
+    }
+
+    /// Our text is another; why.
+    fn says(mut self, _why: &'static str) -> Self {
+        self.differs = Differs::Text;
+        self
+    }
+
+    /// Our answer is another; why.
+    fn differs(mut self, _why: &'static str) -> Self {
+        self.differs = Differs::All;
+        self
+    }
+
+    /// Later bodies may name these fields of the answer as `$FIELD`.
+    fn keeps(mut self, fields: &'static [&'static str]) -> Self {
+        self.keeps = fields;
+        self
+    }
+}
+
+/// Why a text may differ: ours never repeats what was sent.
+const NO_QUOTES: &str = "our errors name the field and what is expected, and never quote input";
+
+/// An answer as far as it is compared.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) status: u16,
+    pub(crate) data: Value,
+    /// Of a login: metadata and use count.
+    pub(crate) login: Option<Value>,
+    /// Errors and warnings.
+    pub(crate) texts: Vec<String>,
+    /// As it came, for `keeps`.
+    pub(crate) raw: Value,
+}
+
+impl Seen {
+    /// From an answer over HTTP.
+    pub(crate) fn http(status: u16, body: &Value) -> Self {
+        let texts = ["errors", "warnings"]
+            .into_iter()
+            .filter_map(|name| body[name].as_array())
+            .flatten();
+        let login = body["auth"]
+            .as_object()
+            .map(|auth| json!({"metadata": auth["metadata"], "num_uses": auth["num_uses"]}));
+        let texts = texts
+            .map(|text| unwrapped(text.as_str().unwrap()))
+            .collect();
+        Self::new(status, body["data"].clone(), login, texts)
+    }
+
+    pub(crate) fn new(status: u16, data: Value, login: Option<Value>, texts: Vec<String>) -> Self {
+        Self {
+            status,
+            data: plain(data.clone()),
+            login,
+            texts,
+            raw: data,
+        }
+    }
+
+    fn same_but_texts(&self, other: &Self) -> bool {
+        (self.status, &self.data, &self.login) == (other.status, &other.data, &other.login)
+    }
+}
+
+/// Times and random names made equal.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::String(text)
+            if text.starts_with("20") && text.ends_with('Z') && text.get(10..11) == Some("T") =>
+        {
+            json!("a time")
+        }
+        Value::String(text) if text.len() == 36 && text.matches('-').count() == 4 => {
+            json!("a random name")
+        }
+        Value::Array(list) => list.into_iter().map(plain).collect(),
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(name, value)| (name, plain(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other,
+    }
+}
+
+/// Go's wrapping of a single error, and the name of the tool, taken away.
+fn unwrapped(text: &str) -> String {
+    let bare = text
+        .strip_prefix("1 error occurred:\n\t* ")
+        .map(str::trim_end);
+    // Vault wraps these even when there is one; so do we.
+    let text = bare
+        .filter(|bare| !bare.starts_with("custom_metadata"))
+        .unwrap_or(text);
+    text.replace("OpenBao CLI", "Vault CLI")
+        .replace("'bao kv", "'vault kv")
+}
+
+/// Replaces `$NAME` strings by what was kept.
+fn filled(body: &Value, kept: &BTreeMap<String, Value>) -> Value {
+    match body {
+        Value::String(text) => text
+            .strip_prefix('$')
+            .and_then(|name| kept.get(name))
+            .unwrap_or(body)
+            .clone(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(name, value)| (name.clone(), filled(value, kept)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+/// Runs a script on both and compares.
+pub(crate) fn compare(
+    script: Vec<Step>,
+    ours: impl Fn(&Step, &Value) -> Seen,
+    theirs: impl Fn(&Step, &Value) -> Seen,
+) {
+    let (mut our_kept, mut their_kept) = (BTreeMap::new(), BTreeMap::new());
+    let mut complaints = Vec::new();
+    for step in script {
+        let our = ours(&step, &filled(&step.body, &our_kept));
+        let their = theirs(&step, &filled(&step.body, &their_kept));
+        for field in step.keeps {
+            our_kept.insert((*field).to_owned(), our.raw[field].clone());
+            their_kept.insert((*field).to_owned(), their.raw[field].clone());
+        }
+        let fine = match step.differs {
+            Differs::Not => our.same_but_texts(&their) && our.texts == their.texts,
+            Differs::Text => our.same_but_texts(&their) && our.texts != their.texts,
+            Differs::All => !our.same_but_texts(&their),
+        };
+        if !fine {
+            complaints.push(format!(
+                "{} {} {}\n  ours   {our:?}\n  theirs {their:?}",
+                step.method, step.path, step.body
+            ));
+        }
+    }
+    assert!(
+        complaints.is_empty(),
+        "{} steps are not as expected:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
+}

