@@ -8,8 +8,8 @@ mod values;
 use super::output::Format;
 use super::{Context, Exit, Failure, Runtime, Verb, terminal};
 use clap::{Args, Subcommand, ValueEnum};
-use cofferdam_detect::Matcher;
 use cofferdam_detect::report::{Cell, Matrix, Place, Style};
+use cofferdam_detect::{Label, Matcher};
 use cofferdam_platform::docker::sources::{self, Processes, Scope, Selection};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -152,25 +152,29 @@ fn print(context: &Context, matrix: &Matrix) -> Result<(), Failure> {
         _ => matrix.to_table(style(context)),
     };
     context.out(text.as_bytes())?;
-    if let Some(path) = first_exposed(matrix) {
+    if let Some(label) = first_exposed(matrix) {
+        // Without versions there is no patch, and a put keeps nothing else.
+        let verb = if label.version.is_some() {
+            "patch"
+        } else {
+            "put"
+        };
+        let (path, field) = (&label.path, &label.field);
         context.say(&format!(
-            "hint: give it a new value: cofferdam kv put {path} value=-"
+            "hint: give it a new value: cofferdam kv {verb} {path} {field}=-"
         ));
     }
     Ok(())
 }
 
-/// Path of the first secret that was found somewhere.
-fn first_exposed(matrix: &Matrix) -> Option<&str> {
+/// The first secret that was found somewhere.
+fn first_exposed(matrix: &Matrix) -> Option<&Label> {
     let exposed = |row: usize| {
         let cell = |place: &Place| matches!(matrix.cell(row, *place), Cell::Exposed(_));
         Place::ALL.iter().any(cell)
     };
     let row = (0..matrix.rows().len()).find(|&row| exposed(row))?;
-    matrix
-        .rows()
-        .get(row)
-        .map(|entry| entry.label.path.as_str())
+    matrix.rows().get(row).map(|entry| &entry.label)
 }
 
 /// Colour and width belong to a terminal; `NO_COLOR` (no-color.org) and a dumb terminal say no.

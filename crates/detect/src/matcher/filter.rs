@@ -134,9 +134,13 @@ fn load(bytes: &[u8]) -> u64 {
 }
 
 /// A bit set that answers "surely not" and a table that answers "at these offsets".
+///
+/// A sample owns two bits of one word (a blocked Bloom filter): one access to memory, and with one
+/// bit in ten set only one position in a hundred goes on to the table.
 struct Tier {
     bits: Vec<u64>,
-    bits_shift: u32,
+    /// Shifts a hash down to the index of its word.
+    word_shift: u32,
     /// Sample tag and its offsets, open addressing, empty where the offsets are zero.
     table: Vec<(u32, u32)>,
     table_shift: u32,
@@ -149,14 +153,14 @@ impl Tier {
         }
         samples.sort_unstable();
         samples.dedup();
-        // One bit in 32 set while the set fits in a second-level cache; denser beyond.
-        let bits = (samples.len() * 32)
+        // Dense enough to stay in a near cache, sparse enough to say no nearly always.
+        let bits = (samples.len() * 20)
             .next_power_of_two()
             .clamp(1 << 12, 1 << 25);
         let slots = (samples.len() * 2).next_power_of_two().max(16);
         let mut tier = Self {
             bits: vec![0; bits / 64],
-            bits_shift: 64 - bits.trailing_zeros(),
+            word_shift: 64 - (bits / 64).trailing_zeros(),
             table: vec![(0, 0); slots],
             table_shift: 64 - slots.trailing_zeros(),
         };
@@ -168,10 +172,9 @@ impl Tier {
     }
 
     fn insert(&mut self, sample: u64, offset: u32) {
-        let hash = hash(sample);
-        let bit = hash >> self.bits_shift;
-        if let Some(word) = self.bits.get_mut((bit >> 6) as usize) {
-            *word |= 1 << (bit & 63);
+        let (word, mask) = self.place(sample);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word |= mask;
         }
         let slot = self.slot(sample);
         if let Some((tag, offsets)) = self.table.get_mut(slot) {
@@ -198,11 +201,20 @@ impl Tier {
         self.table.get(self.slot(sample)).map_or(0, |entry| entry.1)
     }
 
+    /// The word of a sample and its two bits there.
+    #[inline(always)]
+    const fn place(&self, sample: u64) -> (usize, u64) {
+        let hash = hash(sample);
+        let rest = hash << (64 - self.word_shift);
+        let mask = 1 << (rest >> 58) | 1 << (rest >> 52 & 63);
+        ((hash >> self.word_shift) as usize, mask)
+    }
+
     #[inline(always)]
     fn bit(&self, sample: u64) -> u64 {
-        let bit = hash(sample) >> self.bits_shift;
-        let word = self.bits.get((bit >> 6) as usize).copied().unwrap_or(0);
-        word >> (bit & 63) & 1
+        let (word, mask) = self.place(sample);
+        let word = self.bits.get(word).copied().unwrap_or(0);
+        u64::from(word & mask == mask)
     }
 
     fn scan_long(&self, text: &[u8], report: &mut impl FnMut(usize, u32)) {

@@ -167,8 +167,13 @@ impl Search<'_> {
             Err(error @ EngineError::Absent { .. }) if !explicit => {
                 self.engine_columns(&Column::Skipped(error.to_string()));
             }
-            Err(error) => self.engine_columns(&Column::Failed(error.to_string())),
+            Err(error) => self.engine_columns(&self.failed(&error)),
         }
+    }
+
+    /// A column for an answer that did not come; the engine's words are masked like any foreign text.
+    fn failed(&self, error: &EngineError) -> Column {
+        Column::Failed(self.finder.matcher().mask(&error.to_string()).into_owned())
     }
 
     fn engine_columns(&mut self, column: &Column) {
@@ -219,7 +224,7 @@ impl Search<'_> {
                 look(&mut self.finder, &answer);
                 self.keep(place);
             }
-            Err(error) => self.matrix.set(place, Column::Failed(error.to_string())),
+            Err(error) => self.matrix.set(place, self.failed(&error)),
         }
     }
 

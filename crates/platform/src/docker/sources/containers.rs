@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, EngineError};
 use super::{Search, Selection};
-use cofferdam_detect::report::{Column, Place};
+use cofferdam_detect::report::Place;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -85,11 +85,10 @@ impl Search<'_> {
         let listed: Vec<Listed> = match listed {
             Ok(listed) => listed,
             Err(error) => {
-                self.matrix
-                    .set(Place::ContainerLogs, Column::Failed(error.to_string()));
+                self.matrix.set(Place::ContainerLogs, self.failed(&error));
                 return self
                     .matrix
-                    .set(Place::ContainerInspect, Column::Failed(error.to_string()));
+                    .set(Place::ContainerInspect, self.failed(&error));
             }
         };
         let mut known = Vec::new();

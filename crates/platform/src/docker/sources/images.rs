@@ -75,7 +75,7 @@ impl Search<'_> {
             Ok(listed) => listed,
             Err(error) => {
                 for place in OF_IMAGES {
-                    self.matrix.set(place, Column::Failed(error.to_string()));
+                    self.matrix.set(place, self.failed(&error));
                 }
                 return;
             }

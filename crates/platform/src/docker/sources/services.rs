@@ -64,7 +64,7 @@ impl Search<'_> {
                 let why = "this node is not a swarm manager; ask on one".to_owned();
                 self.swarm_columns(&Column::Failed(why));
             }
-            Err(error) => self.swarm_columns(&Column::Failed(error.to_string())),
+            Err(error) => self.swarm_columns(&self.failed(&error)),
         }
     }
 
