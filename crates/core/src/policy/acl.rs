@@ -1,24 +1,22 @@
 //! [`Acl`]: the rules of all policies of a token, merged and indexed.
 
 use super::capability::CapabilitySet;
-use super::index::{Prefixes, Segments};
+use super::index::Tree;
 use super::parameters::ParameterFacts;
 use super::parse::Policy;
 use super::pattern::{Pattern, Rank};
 use super::permission::{Objection, Permission};
 use crate::operation::Operation;
 use crate::path::Path;
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 
 /// What a token may do. Immutable; build a new one when a policy changes.
 pub struct Acl {
     root: bool,
-    /// Sorted by rank, exact ones first.
+    /// Sorted by rank.
     rules: Vec<Rule>,
-    exact: HashMap<String, usize>,
-    prefixes: Prefixes,
-    segments: Segments,
+    tree: Tree,
 }
 
 /// The merged rule for one pattern.
@@ -48,11 +46,11 @@ pub enum Verdict {
 impl Acl {
     /// The union of policies. Names of the root policy have no place here, see [`Acl::root`].
     pub fn new<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Acl {
-        let mut merged: BTreeMap<(Option<Rank>, &Pattern), Rule> = BTreeMap::new();
+        let mut merged: BTreeMap<Rank, Rule> = BTreeMap::new();
         for policy in policies {
             for (pattern, permission) in &policy.rules {
                 let name = policy.name().as_str();
-                match merged.entry((pattern.rank(), pattern)) {
+                match merged.entry(pattern.rank()) {
                     Entry::Vacant(entry) => {
                         entry.insert(Rule::new(pattern, permission, name));
                     }
@@ -71,24 +69,15 @@ impl Acl {
         }
     }
 
-    /// Positions in `rules` grow with the rank, see [`super::index`].
     fn index(rules: Vec<Rule>) -> Acl {
-        let mut exact = HashMap::new();
-        let mut prefixes = Vec::new();
-        let mut segments = Segments::default();
+        let mut tree = Tree::default();
         for (position, rule) in rules.iter().enumerate() {
-            match &rule.pattern {
-                Pattern::Exact(text) => drop(exact.insert(text.clone(), position)),
-                Pattern::Prefix(text) => prefixes.push((text.clone(), position)),
-                Pattern::Segments { text, open } => segments.insert(text, *open, position),
-            }
+            tree.insert(rule.pattern.stem(), rule.pattern.is_open(), position);
         }
         Acl {
             root: false,
             rules,
-            exact,
-            prefixes: Prefixes::new(prefixes),
-            segments,
+            tree,
         }
     }
 
@@ -176,15 +165,7 @@ impl Acl {
 
     /// The rule that decides about exactly this text.
     fn most_specific(&self, path: &str) -> Option<&Rule> {
-        let position = self.exact.get(path).copied().or_else(|| {
-            let prefix = self.prefixes.longest(path);
-            if self.segments.is_empty() {
-                prefix
-            } else {
-                prefix.max(self.segments.best(path))
-            }
-        })?;
-        self.rules.get(position)
+        self.rules.get(self.tree.best(path)?)
     }
 }
 

@@ -1,86 +1,25 @@
-//! Finding the patterns that match a path without looking at all of them.
-//!
-//! The indexes hold positions in the list of rules, which is sorted by rank: of two positions the
-//! greater one is the more specific rule.
+//! Finding the rule for a path without looking at all rules.
 
 use std::collections::HashMap;
 
-/// Prefixes, for the longest that a path begins with.
-#[derive(Default)]
-pub(super) struct Prefixes {
-    /// Sorted by text.
-    sorted: Vec<Prefix>,
-}
-
-struct Prefix {
-    text: String,
-    rule: usize,
-    /// The longest other entry that this one begins with.
-    parent: Option<usize>,
-}
-
-impl Prefixes {
-    /// From texts that are all different.
-    pub(super) fn new(prefixes: impl IntoIterator<Item = (String, usize)>) -> Prefixes {
-        let mut sorted: Vec<Prefix> = prefixes
-            .into_iter()
-            .map(|(text, rule)| Prefix {
-                text,
-                rule,
-                parent: None,
-            })
-            .collect();
-        sorted.sort_by(|a, b| a.text.cmp(&b.text));
-        let mut all = Prefixes { sorted };
-        for index in 0..all.sorted.len() {
-            let parent = match (index.checked_sub(1), all.sorted.get(index)) {
-                (Some(before), Some(prefix)) => all.longest_from(Some(before), &prefix.text),
-                _ => None,
-            };
-            if let Some(prefix) = all.sorted.get_mut(index) {
-                prefix.parent = parent;
-            }
-        }
-        all
-    }
-
-    pub(super) fn longest(&self, path: &str) -> Option<usize> {
-        let after = self
-            .sorted
-            .partition_point(|prefix| prefix.text.as_str() <= path);
-        let found = self.longest_from(after.checked_sub(1), path)?;
-        self.sorted.get(found).map(|prefix| prefix.rule)
-    }
-
-    /// Whatever `path` begins with sorts before it, and what sorts between begins with it too: so
-    /// the answer is the entry just before `path`, or one that entry begins with.
-    fn longest_from(&self, mut candidate: Option<usize>, path: &str) -> Option<usize> {
-        loop {
-            let index = candidate?;
-            let prefix = self.sorted.get(index)?;
-            if path.starts_with(&prefix.text) {
-                return Some(index);
-            }
-            candidate = prefix.parent;
-        }
-    }
-}
-
-/// Patterns of segments, as a tree with a level for each segment.
+/// All patterns, as a tree with a level for each segment.
 ///
-/// A search follows the literal branch and the `+` branch of each level, so it never costs more
-/// than the tree has nodes.
+/// It holds positions in the list of rules, which is sorted by rank: of two that match, the
+/// greater position is the more specific rule. A search follows the literal branch and the `+`
+/// branch of each level. So it costs what the path has segments, whatever the number of rules,
+/// unless rules are made to match on every level; and never more than the tree has nodes.
 #[derive(Default)]
-pub(super) struct Segments {
-    literal: HashMap<String, Segments>,
-    any: Option<Box<Segments>>,
-    /// A pattern that ends here.
+pub(super) struct Tree {
+    literal: HashMap<String, Tree>,
+    any: Option<Box<Tree>>,
+    /// The pattern that ends here.
     end: Option<usize>,
-    /// Patterns whose last segment is a prefix.
+    /// Patterns that end with `*`: what stands before it in this segment.
     open: Vec<(String, usize)>,
 }
 
-impl Segments {
+impl Tree {
+    /// Adds a pattern, whose text comes without a final `*`.
     pub(super) fn insert(&mut self, text: &str, open: bool, rule: usize) {
         match (text.split_once('/'), open) {
             (Some((segment, rest)), _) => self.below(segment).insert(rest, open, rule),
@@ -89,16 +28,12 @@ impl Segments {
         }
     }
 
-    fn below(&mut self, segment: &str) -> &mut Segments {
+    fn below(&mut self, segment: &str) -> &mut Tree {
         if segment == "+" {
             self.any.get_or_insert_default()
         } else {
             self.literal.entry(segment.to_owned()).or_default()
         }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.literal.is_empty() && self.any.is_none() && self.open.is_empty()
     }
 
     /// The most specific rule that matches the whole path.
@@ -107,21 +42,23 @@ impl Segments {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (path, None),
         };
-        let opens = self
-            .open
-            .iter()
-            .filter(|(start, _)| segment.starts_with(start))
-            .map(|(_, rule)| *rule)
-            .max();
-        let branches = [self.literal.get(segment), self.any.as_deref()];
-        branches
-            .into_iter()
-            .flatten()
-            .filter_map(|branch| match rest {
+        let mut best = None;
+        for (start, rule) in &self.open {
+            if segment.starts_with(start) {
+                best = best.max(Some(*rule));
+            }
+        }
+        let literal = if self.literal.is_empty() {
+            None
+        } else {
+            self.literal.get(segment)
+        };
+        for branch in [literal, self.any.as_deref()].into_iter().flatten() {
+            best = best.max(match rest {
                 Some(rest) => branch.best(rest),
                 None => branch.end,
-            })
-            .chain(opens)
-            .max()
+            });
+        }
+        best
     }
 }

@@ -54,43 +54,52 @@ impl Pattern {
 
     /// The pattern as it is written, without a leading slash.
     pub(super) fn written(&self) -> String {
+        format!("{}{}", self.stem(), if self.is_open() { "*" } else { "" })
+    }
+
+    /// The text without a final wildcard.
+    pub(super) fn stem(&self) -> &str {
         match self {
-            Pattern::Exact(text) | Pattern::Segments { text, open: false } => text.clone(),
-            Pattern::Prefix(text) | Pattern::Segments { text, open: true } => format!("{text}*"),
+            Pattern::Exact(text) | Pattern::Prefix(text) | Pattern::Segments { text, .. } => text,
         }
     }
 
-    /// What to compare with other patterns that match; `None` for an exact one, which always wins.
-    pub(super) fn rank(&self) -> Option<Rank> {
-        let (text, first_wildcard, closed, wildcards) = match self {
-            Pattern::Exact(_) => return None,
-            Pattern::Prefix(text) => (text, text.len(), false, 0),
-            Pattern::Segments { text, open } => {
+    /// Does it end with `*`?
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Pattern::Exact(_) => false,
+            Pattern::Prefix(_) => true,
+            Pattern::Segments { open, .. } => *open,
+        }
+    }
+
+    /// What to compare with other patterns that match. Equal only for equal patterns.
+    pub(super) fn rank(&self) -> Rank {
+        let text = self.stem();
+        let (first_wildcard, wildcards) = match self {
+            Pattern::Exact(_) => (usize::MAX, 0),
+            Pattern::Prefix(_) => (text.len(), 0),
+            Pattern::Segments { .. } => {
                 let wildcards = text.split('/').filter(|segment| *segment == "+").count();
-                (text, text.find('+').unwrap_or(text.len()), !open, wildcards)
+                (text.find('+').unwrap_or(text.len()), wildcards)
             }
         };
-        Some(Rank {
+        Rank {
             first_wildcard,
-            closed,
+            closed: !self.is_open(),
             wildcards: Reverse(wildcards),
             length: text.len(),
-            text: text.clone(),
-        })
+            text: text.to_owned(),
+        }
     }
 
     /// Can it match a canonical path at all? `a//b` and `a/../b` cannot.
     pub(super) fn is_reachable(&self) -> bool {
-        let (text, open) = match self {
-            Pattern::Exact(text) => (text, false),
-            Pattern::Prefix(text) => (text, true),
-            Pattern::Segments { text, open } => (text, *open),
-        };
         // An open pattern goes on with anything: end its last segment with something harmless.
-        let sample = if open {
-            format!("{text}x")
+        let sample = if self.is_open() {
+            format!("{}x", self.stem())
         } else {
-            text.clone()
+            self.stem().to_owned()
         };
         crate::path::Path::parse(&sample).is_ok()
     }
