@@ -24,7 +24,7 @@ pub enum PolicyError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// The text cannot be read.
-    #[error("failed to parse policy: {0}")]
+    #[error(transparent)]
     Text(#[from] Error),
 }
 
