@@ -51,6 +51,10 @@ pub enum Effect {
 pub struct Route<E: 'static> {
     /// Relative to the mount: literal segments, `:name` for one segment, a last `*name` for the rest
     /// (which may be empty).
+    ///
+    /// `~name` is one segment whose case does not matter. It is lower-cased before policy sees the
+    /// path: an engine that did so on its own would serve `ADMIN` to whoever is only denied `admin`
+    /// (CVE-2026-89322).
     pub pattern: &'static str,
     /// Who may use it.
     pub access: Access,
@@ -290,6 +294,14 @@ impl<E: Routed> Engine for E {
     }
 }
 
+/// Whether the pattern takes the segment of this number in any case.
+pub(crate) fn folds(pattern: &str, segment: usize) -> bool {
+    pattern
+        .split('/')
+        .nth(segment)
+        .is_some_and(|part| part.starts_with('~'))
+}
+
 /// Matches a pattern; the captures in order, or `None`.
 fn capture<'a>(pattern: &'static str, path: &'a Path) -> Option<Vec<(&'static str, &'a str)>> {
     let mut rest = path.as_str();
@@ -304,7 +316,7 @@ fn capture<'a>(pattern: &'static str, path: &'a Path) -> Option<Vec<(&'static st
         }
         let (segment, after) = rest.split_once('/').unwrap_or((rest, ""));
         rest = after;
-        if let Some(name) = part.strip_prefix(':') {
+        if let Some(name) = part.strip_prefix([':', '~']) {
             captures.push((name, segment));
         } else if part != segment {
             return None;

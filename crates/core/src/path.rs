@@ -154,6 +154,31 @@ impl Path {
         })
     }
 
+    /// This path with some of its segments, by their number, in ASCII lower case; `None` if they
+    /// are that already.
+    pub fn lowercased(&self, which: impl Fn(usize) -> bool) -> Option<Path> {
+        let is_upper = |segment: &str| segment.bytes().any(|b| b.is_ascii_uppercase());
+        let segments = || self.text.split('/').enumerate();
+        if !segments().any(|(index, segment)| is_upper(segment) && which(index)) {
+            return None;
+        }
+        let mut text = String::with_capacity(self.text.len());
+        for (index, segment) in segments() {
+            if index > 0 {
+                text.push('/');
+            }
+            let start = text.len();
+            text.push_str(segment);
+            if let (true, Some(segment)) = (which(index), text.get_mut(start..)) {
+                segment.make_ascii_lowercase();
+            }
+        }
+        Some(Path {
+            text,
+            directory: self.directory,
+        })
+    }
+
     /// This path followed by one more segment; the result is not a directory.
     pub fn child(&self, segment: &str) -> Result<Path, PathError> {
         if segment.is_empty() || segment.contains('/') {

@@ -225,6 +225,24 @@ fn a_mount_is_stripped_by_whole_segments() {
 }
 
 #[test]
+fn chosen_segments_are_lowercased() {
+    let lowered = |text: &str, which: usize| {
+        let path = Path::parse(text)
+            .unwrap()
+            .lowercased(|segment| segment == which);
+        path.map(|path| path.written().into_owned())
+    };
+    assert_eq!(lowered("A/Bc/D/", 1).as_deref(), Some("A/bc/D/"));
+    assert_eq!(lowered("A/bc/D", 1), None);
+    assert_eq!(
+        lowered("\u{c4}/x", 0),
+        None,
+        "names whose case does not matter are ASCII"
+    );
+    assert_eq!(Path::root().lowercased(|_| true), None);
+}
+
+#[test]
 fn a_child_is_one_segment() {
     let path = Path::parse("sys/mounts").unwrap();
     assert_eq!(path.child("kv").unwrap().as_str(), "sys/mounts/kv");

@@ -4,7 +4,7 @@
 use super::Refused;
 use super::admit::Admitted;
 use super::facts::Facts;
-use crate::engine::{Access, Profile};
+use crate::engine::{Access, Profile, folds};
 use crate::fault::Fault;
 use crate::path::Path;
 use crate::registry::{MountPoint, Tables};
@@ -19,6 +19,23 @@ pub(super) struct Place {
     /// The path below the mount.
     pub(super) relative: Path,
     pub(super) profile: Profile,
+}
+
+impl Place {
+    /// Where case does not matter, the request is about the lower-case spelling from here on, for
+    /// policy, engine and audit alike. Gives that spelling of the whole path, if it is another one.
+    fn fold(&mut self, path: &Path) -> Option<Path> {
+        let pattern = self.profile.pattern;
+        self.relative = self
+            .relative
+            .lowercased(|segment| folds(pattern, segment))?;
+        let mount = self.point.mount.path.split('/').count();
+        path.lowercased(|segment| {
+            segment
+                .checked_sub(mount)
+                .is_some_and(|segment| folds(pattern, segment))
+        })
+    }
 }
 
 /// A request whose caller is proven.
@@ -36,14 +53,21 @@ pub(super) async fn authenticate(
     services: &Services,
     admitted: Admitted,
 ) -> Result<Authenticated, Refused> {
-    let Admitted { mut facts, path } = admitted;
+    let Admitted {
+        mut facts,
+        mut path,
+    } = admitted;
     let tables = match services.registry.fresh().await {
         Ok(tables) => tables,
         Err(fault) => return Err(Refused { facts, fault }),
     };
-    let place = place(&tables, &path, &facts);
-    if let Ok(place) = &place {
+    let mut place = place(&tables, &path, &facts);
+    if let Ok(place) = &mut place {
         facts.point = Some(place.point.clone());
+        if let Some(folded) = place.fold(&path) {
+            facts.path = folded.written().into_owned();
+            path = folded;
+        }
     }
     let anonymous = place
         .as_ref()

@@ -75,7 +75,7 @@ impl Routed for System {
         .with_slash()
         .lifted(),
         Route::new(
-            "policy/:name",
+            "policy/~name",
             &[
                 (Read, |e, c| Box::pin(policies::read_old(e, c))),
                 (Write, |e, c| Box::pin(policies::write(e, c))),
@@ -92,7 +92,7 @@ impl Routed for System {
         )
         .with_slash(),
         Route::new(
-            "policies/acl/:name",
+            "policies/acl/~name",
             &[
                 (Read, |e, c| Box::pin(policies::read(e, c))),
                 (Write, |e, c| Box::pin(policies::write(e, c))),

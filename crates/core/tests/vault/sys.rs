@@ -122,6 +122,47 @@ async fn capabilities_are_what_policies_grant() {
 }
 
 #[tokio::test]
+async fn a_deny_on_a_policy_is_not_escaped_by_its_name_in_capitals() {
+    // CVE-2026-89322: the engine takes names in any case, so policy must see the one it takes.
+    let harness = Harness::open().await;
+    let rules = r#"path "sys/policies/acl/*" { capabilities = ["read", "update", "create", "delete"] }
+                   path "sys/policy/*" { capabilities = ["read", "update", "create", "delete"] }
+                   path "sys/policies/acl/example" { capabilities = ["deny"] }
+                   path "sys/policy/example" { capabilities = ["deny"] }"#;
+    harness
+        .write("sys/policy/editor", json!({"policy": rules}))
+        .await;
+    harness
+        .write("sys/policy/example", json!({"policy": "# empty"}))
+        .await;
+    let token = harness.token(json!({"policies": ["editor"]})).await;
+    for mount in ["sys/policies/acl", "sys/policy"] {
+        for name in ["example", "Example", "EXAMPLE", "eXample"] {
+            for verb in [Verb::Read, Verb::Write, Verb::Delete] {
+                let path = format!("{mount}/{name}");
+                let answered = harness
+                    .call(verb, &path, &token, json!({"policy": rules}))
+                    .await;
+                assert_eq!(answered.fault, Some(Kind::Denied), "{verb:?} {path}");
+            }
+        }
+        let other = harness
+            .call(
+                Verb::Write,
+                &format!("{mount}/Other"),
+                &token,
+                json!({"policy": rules}),
+            )
+            .await;
+        assert_eq!(other.fault, None, "{}", other.text);
+        let other = harness
+            .call(Verb::Read, &format!("{mount}/other"), &token, Value::Null)
+            .await;
+        assert_eq!(other.body["data"]["name"], "other");
+    }
+}
+
+#[tokio::test]
 async fn a_path_that_is_not_served_never_answers_well() {
     let harness = Harness::open().await;
     for (verb, path) in [

@@ -7,13 +7,13 @@ use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::{Call, Fault, Outcome, Verb};
 
 pub(super) const LOOKUP: Route<AppRole> = Route::new(
-    "role/:name/secret-id-accessor/lookup",
+    "role/~name/secret-id-accessor/lookup",
     &[(Verb::Write, lookup)],
 )
 .with_slash();
 
 pub(super) const DESTROY: Route<AppRole> = Route::new(
-    "role/:name/secret-id-accessor/destroy",
+    "role/~name/secret-id-accessor/destroy",
     &[(Verb::Write, destroy), (Verb::Delete, destroy)],
 )
 .with_slash();

@@ -14,28 +14,28 @@ use cofferdam_core::{Call, Fault, Outcome, Response, Verb};
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
-pub(super) const ROLE_ID: Route<AppRole> = Table::<RoleId>::without_delete("role/:name/role-id");
-pub(super) const POLICIES: Route<AppRole> = Table::<Policies>::whole("role/:name/policies");
+pub(super) const ROLE_ID: Route<AppRole> = Table::<RoleId>::without_delete("role/~name/role-id");
+pub(super) const POLICIES: Route<AppRole> = Table::<Policies>::whole("role/~name/policies");
 pub(super) const BIND_SECRET_ID: Route<AppRole> =
-    Table::<BindSecretId>::whole("role/:name/bind-secret-id");
+    Table::<BindSecretId>::whole("role/~name/bind-secret-id");
 pub(super) const SECRET_ID_BOUND_CIDRS: Route<AppRole> =
-    Table::<SecretIdBoundCidrs>::whole("role/:name/secret-id-bound-cidrs");
+    Table::<SecretIdBoundCidrs>::whole("role/~name/secret-id-bound-cidrs");
 pub(super) const BOUND_CIDR_LIST: Route<AppRole> =
-    Table::<BoundCidrList>::whole("role/:name/bound-cidr-list");
+    Table::<BoundCidrList>::whole("role/~name/bound-cidr-list");
 pub(super) const SECRET_ID_NUM_USES: Route<AppRole> =
-    Table::<SecretIdNumUses>::whole("role/:name/secret-id-num-uses");
+    Table::<SecretIdNumUses>::whole("role/~name/secret-id-num-uses");
 pub(super) const SECRET_ID_TTL: Route<AppRole> =
-    Table::<SecretIdTtl>::whole("role/:name/secret-id-ttl");
+    Table::<SecretIdTtl>::whole("role/~name/secret-id-ttl");
 pub(super) const TOKEN_BOUND_CIDRS: Route<AppRole> =
-    Table::<TokenBoundCidrs>::whole("role/:name/token-bound-cidrs");
+    Table::<TokenBoundCidrs>::whole("role/~name/token-bound-cidrs");
 pub(super) const TOKEN_NUM_USES: Route<AppRole> =
-    Table::<TokenNumUses>::whole("role/:name/token-num-uses");
-pub(super) const TOKEN_TTL: Route<AppRole> = Table::<TokenTtl>::whole("role/:name/token-ttl");
+    Table::<TokenNumUses>::whole("role/~name/token-num-uses");
+pub(super) const TOKEN_TTL: Route<AppRole> = Table::<TokenTtl>::whole("role/~name/token-ttl");
 pub(super) const TOKEN_MAX_TTL: Route<AppRole> =
-    Table::<TokenMaxTtl>::whole("role/:name/token-max-ttl");
-pub(super) const PERIOD: Route<AppRole> = Table::<Period>::whole("role/:name/period");
+    Table::<TokenMaxTtl>::whole("role/~name/token-max-ttl");
+pub(super) const PERIOD: Route<AppRole> = Table::<Period>::whole("role/~name/period");
 pub(super) const LOCAL_SECRET_IDS: Route<AppRole> =
-    Table::<LocalSecretIds>::read_only("role/:name/local-secret-ids");
+    Table::<LocalSecretIds>::read_only("role/~name/local-secret-ids");
 
 /// One setting.
 trait Field: Send + Sync + 'static {

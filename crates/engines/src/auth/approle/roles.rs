@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const LIST: Route<AppRole> = Route::new("role", &[(Verb::List, list)]);
 
 pub(super) const ROUTE: Route<AppRole> = Route::new(
-    "role/:name",
+    "role/~name",
     &[
         (Verb::Read, read),
         (Verb::Write, write),

@@ -18,19 +18,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(super) const ROUTE: Route<AppRole> = Route::new(
-    "role/:name/secret-id",
+    "role/~name/secret-id",
     &[(Verb::Write, generate), (Verb::List, list)],
 )
 .with_slash();
 
 pub(super) const CUSTOM: Route<AppRole> =
-    Route::new("role/:name/custom-secret-id", &[(Verb::Write, custom)]);
+    Route::new("role/~name/custom-secret-id", &[(Verb::Write, custom)]);
 
 pub(super) const LOOKUP: Route<AppRole> =
-    Route::new("role/:name/secret-id/lookup", &[(Verb::Write, lookup)]).with_slash();
+    Route::new("role/~name/secret-id/lookup", &[(Verb::Write, lookup)]).with_slash();
 
 pub(super) const DESTROY: Route<AppRole> = Route::new(
-    "role/:name/secret-id/destroy",
+    "role/~name/secret-id/destroy",
     &[(Verb::Write, destroy), (Verb::Delete, destroy)],
 )
 .with_slash();
