@@ -4,7 +4,7 @@
 //! both slash forms are decided alike.
 #![no_main]
 
-use cofferdam_core::operation::Operation;
+use cofferdam_core::Operation;
 use cofferdam_core::path::Path;
 use cofferdam_core::policy::{Acl, ParameterFacts, Policy, Verdict};
 use libfuzzer_sys::fuzz_target;

@@ -10,7 +10,7 @@
     reason = "a program for people to run and read"
 )]
 
-use cofferdam_core::operation::Operation;
+use cofferdam_core::Operation;
 use cofferdam_core::path::Path;
 use cofferdam_core::policy::{Acl, ParameterFacts, Policy, Verdict};
 use std::hint::black_box;
