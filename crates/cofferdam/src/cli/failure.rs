@@ -122,8 +122,8 @@ impl From<Error> for Failure {
                 Self::server(error.to_string()).hint("cofferdam operator init")
             }
             Error::Denied(refusal) => denied(&refusal),
-            Error::NotFound(refusal) => not_found(&refusal),
-            Error::Api(refusal) => refused(
+            Error::NotFound(refusal) if refusal.errors.is_empty() => not_found(&refusal),
+            Error::NotFound(refusal) | Error::Api(refusal) => refused(
                 format!("the server refused to {} {} ({})", refusal.method, refusal.path, refusal.status),
                 &refusal,
             ),

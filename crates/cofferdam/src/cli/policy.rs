@@ -1,6 +1,8 @@
 //! `cofferdam policy`.
 
-use super::input::read_file_or_stdin;
+mod layout;
+
+use super::input::{read_file_or_stdin, reason};
 use super::{Context, Exit, Failure, Verb};
 use clap::{Args, Subcommand};
 use cofferdam_api::{Error, Method, Request, Tree};
@@ -29,6 +31,11 @@ enum Action {
         /// File with the rules; - reads stdin
         file: String,
     },
+    /// lay out a file with rules
+    Fmt {
+        /// File with the rules; - reads stdin and prints
+        file: String,
+    },
     /// delete a policy
     Delete {
         /// Policy
@@ -46,6 +53,7 @@ impl Verb for Policy {
             Action::List => list(context).await,
             Action::Read { name } => read(context, &normal(&name)).await,
             Action::Write { name, file } => write(context, &name, &file).await,
+            Action::Fmt { file } => lay_out(context, &file),
             Action::Delete { name } => {
                 let name = normal(&name);
                 let request = Request::new(Method::Delete, format!("sys/policies/acl/{name}"));
@@ -110,4 +118,34 @@ async fn write(context: &Context, name: &str, file: &str) -> Result<Exit, Failur
         .send(Request::put(format!("sys/policies/acl/{lower}"), &body))
         .await?;
     context.done(&format!("Uploaded policy: {lower}"))
+}
+
+/// Vault's `policy fmt`; the file is replaced as a whole or left alone.
+fn lay_out(context: &Context, file: &str) -> Result<Exit, Failure> {
+    let rules = read_file_or_stdin(file)?.into_text();
+    let rules = rules.ok_or_else(|| Failure::local(format!("not UTF-8: {file}")))?;
+    let rules = rules.expose();
+    if rules.trim_start().starts_with('{') {
+        return Err(Failure::local(format!("JSON and no HCL: {file}")));
+    }
+    cofferdam_hcl::parse(rules).map_err(|error| Failure::local(format!("{file}: {error}")))?;
+    let tidy = layout::lay_out(rules)
+        .ok_or_else(|| Failure::local(format!("cannot be laid out by blanks alone: {file}")))?;
+    if file == "-" {
+        context.out(tidy.as_bytes())?;
+        return Ok(Exit::Success);
+    }
+    if tidy.as_str() != rules {
+        replace(file, &tidy)
+            .map_err(|error| Failure::local(format!("cannot write {file}: {}", reason(&error))))?;
+    }
+    context.done(&format!("Formatted policy: {file}"))
+}
+
+fn replace(file: &str, text: &str) -> std::io::Result<()> {
+    let fresh = format!("{file}.new-{}", std::process::id());
+    let written = std::fs::write(&fresh, text)
+        .and_then(|()| std::fs::set_permissions(&fresh, std::fs::metadata(file)?.permissions()))
+        .and_then(|()| std::fs::rename(&fresh, file));
+    written.inspect_err(|_| drop(std::fs::remove_file(&fresh)))
 }

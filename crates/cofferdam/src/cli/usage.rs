@@ -8,15 +8,16 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args as _, Command};
 
+const ABOUT: &str = "gives containers their secrets as files, and proves that none leaked";
+
 /// The whole command line.
 pub(crate) fn command(verbs: &[Entry]) -> Command {
     let root = Command::new("cofferdam")
-        .about("gives containers their secrets as files, and proves that none leaked")
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(100)
         .disable_help_subcommand(false)
         .arg_required_else_help(false);
-    let root = Global::augment_args(root);
+    let root = Global::augment_args(root).about(ABOUT);
     verbs.iter().fold(root, |root, verb| {
         let about = StyledStr::from(verb.about);
         let inner = (verb.augment)(Command::new(verb.name)).about(about);

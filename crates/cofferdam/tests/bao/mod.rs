@@ -24,41 +24,48 @@ pub(crate) struct Bao {
 }
 
 impl Bao {
+    /// An OpenBao.
     pub(crate) fn start() -> Self {
+        // The line that ends its greeting: mounts are there, and the unseal key is printed.
+        Self::started(
+            &program(),
+            "127.0.0.1",
+            "Development mode should NOT be used",
+        )
+    }
+
+    /// Our own server, in the same mode.
+    pub(crate) fn start_own() -> Self {
+        let own = Path::new(env!("CARGO_BIN_EXE_cofferdam"));
+        Self::started(own, "127.0.0.1", "Root Token: root")
+    }
+
+    fn started(program: &Path, host: &str, ready: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
+        let port = TcpListener::bind((host, 0))
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
         let log = std::fs::File::create(home.path().join("server.log")).unwrap();
-        let child = Command::new(program())
-            .args([
-                "server",
-                "-dev",
-                "-dev-root-token-id=root",
-                "-dev-no-store-token",
-            ])
-            .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
+        let mut command = Command::new(program);
+        command.args(["server", "-dev", "-dev-root-token-id=root"]);
+        command.arg(format!("-dev-listen-address={host}:{port}"));
+        let child = command
             .env_clear()
             .env("HOME", home.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
-            .spawn()
-            .expect("cannot start bao");
+            .spawn();
         let bao = Self {
-            child,
-            address: format!("http://127.0.0.1:{port}"),
+            child: child.expect("cannot start the server"),
+            address: format!("http://{host}:{port}"),
             home,
         };
         let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() || !bao.is_ready() {
-            assert!(
-                Instant::now() < deadline,
-                "bao did not start: {}",
-                bao.log()
-            );
+        while TcpStream::connect((host, port)).is_err() || !bao.log().contains(ready) {
+            assert!(Instant::now() < deadline, "no start: {}", bao.log());
             std::thread::yield_now();
         }
         bao
@@ -66,11 +73,6 @@ impl Bao {
 
     fn log(&self) -> String {
         std::fs::read_to_string(self.home.path().join("server.log")).unwrap()
-    }
-
-    fn is_ready(&self) -> bool {
-        // The line that ends its greeting: mounts are there, and the unseal key is printed.
-        self.log().contains("Development mode should NOT be used")
     }
 
     /// The unseal key that the server printed.

@@ -10,7 +10,7 @@ use super::with_slash;
 use base64::Engine as _;
 use clap::Args;
 use cofferdam_api::{Request, Tree};
-use cofferdam_core::audit::verify::{Expected, Report, verify};
+use cofferdam_core::audit::verify::{Expected, Finding, Report, verify};
 use cofferdam_core::audit::{ChainKey, Head};
 use cofferdam_secret::Secret;
 use std::fs::File;
@@ -24,7 +24,8 @@ pub(super) struct Verify {
     /// The log goes on from this head: of the file before it, NUMBER:CODE
     #[arg(long, value_name = "HEAD")]
     after: Option<String>,
-    /// The log must reach this head; without it the server's own
+    /// The log must reach this head, for an older copy or a rotated file: NUMBER:CODE, or none;
+    /// without it the server's own
     #[arg(long, value_name = "HEAD")]
     head: Option<String>,
     /// Log
@@ -35,7 +36,10 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let after = self.after.as_deref().map(head_of).transpose()?;
-        let noted = self.head.as_deref().map(head_of).transpose()?;
+        let noted = match self.head.as_deref() {
+            None | Some("none") => None,
+            Some(text) => Some(head_of(text)?),
+        };
         let unreadable = |error: std::io::Error| {
             Failure::local(format!("cannot read {}: {}", self.file, reason(&error)))
                 .with_exit(Exit::Server)
@@ -46,10 +50,11 @@ impl Verify {
         let response = context.link()?.send(request).await?;
         let (key, current) = chain_of(&response.tree().unwrap_or(Tree::Null))?;
         let log = File::open(&self.file).map_err(unreadable)?;
-        let expected = Expected {
-            after,
-            head: noted.or(current),
+        let head = match &self.head {
+            None => current,
+            Some(_) => noted,
         };
+        let expected = Expected { after, head };
         let report = verify(log, &key, &expected).map_err(unreadable)?;
         self.print(context, &report)
     }
@@ -72,8 +77,15 @@ impl Verify {
             return Ok(Exit::Success);
         }
         let count = findings.len() as u64 + report.further;
-        Err(Failure::local(format!("{}: touched in {count} places", self.file))
-            .hint("compare it with a copy kept elsewhere; a removed end shows with -head=NUMBER:CODE noted before"))
+        let places = if count == 1 { "place" } else { "places" };
+        let only_short = matches!(report.findings.as_slice(), [Finding::Truncated { .. }]);
+        Err(Failure::local(format!("{}: touched in {count} {places}", self.file)).hint(
+            if only_short && self.head.is_none() {
+                "for an older copy or a rotated file pass the head noted for it: -head=NUMBER:CODE, or -head=none"
+            } else {
+                "compare it with a copy that was kept elsewhere"
+            },
+        ))
     }
 
     fn lines(&self, report: &Report, findings: &[String]) -> String {
