@@ -304,6 +304,8 @@ fn running_container_leaks_by_environment_argument_label_and_log() {
     ])
     .args([&site.named("base"), "echo", "bye"]));
     until(|| run(docker(&["logs"]).arg(&name)).contains("started"));
+    // Then the shell is replaced by `sleep`.
+    until(|| !run(docker(&["top"]).arg(&name)).contains("sh -c"));
 
     let scope = Scope {
         containers: Selection::Named(vec![name.clone(), stopped.clone()]),
@@ -338,7 +340,7 @@ fn running_container_leaks_by_environment_argument_label_and_log() {
         2,
         "Args and Cmd: {text}"
     );
-    // The shell was replaced by `sleep`, whose arguments are its own.
+    // The arguments of `sleep` are its own.
     assert!(at("ARGV", Place::ProcessArguments).is_empty(), "{text}");
     assert_eq!(
         at("LOGGED", Place::ContainerLogs),

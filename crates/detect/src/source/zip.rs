@@ -123,7 +123,7 @@ impl Finder<'_> {
                 self.spent(content.out());
                 rest?;
             }
-            STORED if !encrypted && !(trailing && local.size == 0) => {
+            STORED if !encrypted && (!trailing || local.size > 0) => {
                 let mut content = (&mut *source).take(local.size);
                 self.item(&inner, &mut content, depth);
                 whole(content)?;
