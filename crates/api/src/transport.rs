@@ -76,11 +76,21 @@ impl Transport {
         &self,
         request: http::Request<Full<Bytes>>,
     ) -> Result<(u16, Secret<Vec<u8>>), Error> {
-        let mut sender = self.sender().await?;
-        let answer = sender
-            .send_request(request)
-            .await
-            .map_err(|error| self.broken(&error))?;
+        let (mut sender, mut request) = (self.sender().await?, request);
+        let answer = loop {
+            match sender.try_send_request(request).await {
+                Ok(answer) => break answer,
+                // A kept connection that the server closed just now: hyper hands the request
+                // back, so not a byte of it was sent and nothing can happen twice.
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => {
+                        request = unsent;
+                        sender = self.connect().await?;
+                    }
+                    None => return Err(self.broken(error.error())),
+                },
+            }
+        };
         let status = answer.status().as_u16();
         let body = self.collect(answer.into_body()).await?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
