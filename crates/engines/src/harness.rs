@@ -22,6 +22,7 @@ use cofferdam_store::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A mount of one engine.
@@ -32,6 +33,7 @@ pub(crate) struct Bench {
     pub(crate) clock: ManualClock,
     pub(crate) caller: Caller,
     pub(crate) peer: Peer,
+    reads: Arc<AtomicUsize>,
 }
 
 /// What came of a request.
@@ -70,7 +72,8 @@ impl Bench {
             seal_wrap: false,
             config,
         };
-        let view = open().await.view(mount.storage());
+        let reads = Arc::default();
+        let view = open(&reads).await.view(mount.storage());
         engine.mount(&view, &mount.config).await.unwrap();
         Self {
             engine: Box::new(engine),
@@ -79,6 +82,7 @@ impl Bench {
             clock: ManualClock::at(START),
             caller: Caller::Token(Arc::new(token("a1b2"))),
             peer: Peer::Network("127.0.0.1:5000".parse().unwrap()),
+            reads,
         }
     }
 
@@ -173,6 +177,11 @@ impl Bench {
         self.ask(Verb::List, target, Value::Null).await
     }
 
+    /// Single values read from the store so far.
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
+    }
+
     /// Every storage key of the mount.
     pub(crate) async fn keys(&self) -> Vec<String> {
         let page = self.view.range("", None, usize::MAX).await.unwrap();
@@ -181,7 +190,7 @@ impl Bench {
 }
 
 /// An open barrier over a memory store.
-async fn open() -> Barrier<cofferdam_barrier::Unsealed> {
+async fn open(reads: &Arc<AtomicUsize>) -> Barrier<cofferdam_barrier::Unsealed> {
     let config = Config {
         kind: "test".into(),
         shares: 0,
@@ -192,7 +201,7 @@ async fn open() -> Barrier<cofferdam_barrier::Unsealed> {
         wrapped: vec![1],
         recovery: None,
     };
-    let sealed = Barrier::new(Arc::new(Courteous(Memory::new())));
+    let sealed = Barrier::new(Arc::new(Courteous(Memory::new(), Arc::clone(reads))));
     match sealed
         .initialize(&RootKey::generate().unwrap(), &record)
         .await
@@ -204,12 +213,14 @@ async fn open() -> Barrier<cofferdam_barrier::Unsealed> {
 
 /// A store that lets everybody else go first before each operation: requests made at the same time
 /// all read before any of them commits, whatever the scheduler does.
-struct Courteous(Memory);
+/// Counts reads.
+struct Courteous(Memory, Arc<AtomicUsize>);
 
 #[async_trait]
 impl Store for Courteous {
     async fn get(&self, key: &Key) -> Result<Option<store::Entry>, store::Error> {
         tokio::task::yield_now().await;
+        self.1.fetch_add(1, Ordering::SeqCst);
         self.0.get(key).await
     }
 

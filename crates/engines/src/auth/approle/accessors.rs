@@ -44,8 +44,7 @@ fn lookup<'a>(_: &'a AppRole, call: Call<'a>) -> Pending<'a> {
 fn destroy<'a>(_: &'a AppRole, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let key = Key::load(call.view).await?;
-        let found = find(&call, &key).await?;
-        secret::remove(call.view, &key, &found).await?;
+        while !secret::remove(call.view, &key, &find(&call, &key).await?).await? {}
         Ok(Outcome::Done)
     })
 }

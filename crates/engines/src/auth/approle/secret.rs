@@ -82,7 +82,8 @@ pub(super) async fn load(
     };
     let found = stored(found)?;
     if found.secret.expired(now) {
-        remove(view, key, &found).await?;
+        // When somebody was faster, it is gone already.
+        let _faster = remove(view, key, &found).await?;
         return Ok(None);
     }
     Ok(Some(found))
@@ -138,7 +139,7 @@ pub(super) async fn spend(
 ) -> Result<bool, Fault> {
     let batch = match found.secret.uses {
         0 => return Ok(true),
-        1 => removal(view, key, found)?,
+        1 => return remove(view, key, found).await,
         uses => {
             let left = SecretId {
                 uses: uses - 1,
@@ -152,17 +153,19 @@ pub(super) async fn spend(
     Ok(matches!(view.commit(batch).await?, Commit::Done(_)))
 }
 
+/// Only while it is what was read: a SecretID of one's own choice may have been made anew.
 fn removal(view: &View, key: &Key, found: &Stored) -> Result<Batch, Fault> {
     Ok(view
         .batch()
+        .expect_at(found.key.as_str(), found.revision)
         .delete(found.key.as_str())
         .delete(accessor_key(key, &found.secret.accessor)?))
 }
 
-/// Removes one with its accessor.
-pub(super) async fn remove(view: &View, key: &Key, found: &Stored) -> Result<(), Fault> {
-    let _unconditional = view.commit(removal(view, key, found)?).await?;
-    Ok(())
+/// Removes one with its accessor; whether nobody was faster.
+pub(super) async fn remove(view: &View, key: &Key, found: &Stored) -> Result<bool, Fault> {
+    let commit = view.commit(removal(view, key, found)?).await?;
+    Ok(matches!(commit, Commit::Done(_)))
 }
 
 /// Removes every SecretID of a role, some at a time.
@@ -176,7 +179,8 @@ pub(super) async fn remove_all(view: &View, key: &Key, incarnation: &str) -> Res
     }
 }
 
-/// Removes those that `doomed` picks, in one transaction; how many.
+/// Removes those that `doomed` picks, in one transaction; how many. None, when one of them changed
+/// meanwhile: whoever comes next will see.
 pub(super) async fn remove_some(
     view: &View,
     key: &Key,
@@ -192,10 +196,10 @@ pub(super) async fn remove_some(
             count += 1;
         }
     }
-    if count > 0 {
-        let _unconditional = view.commit(batch).await?;
+    match count > 0 && view.commit(batch).await? == Commit::Conflict {
+        true => Ok(0),
+        false => Ok(count),
     }
-    Ok(count)
 }
 
 /// Accessors of a role's SecretIDs that are not expired.

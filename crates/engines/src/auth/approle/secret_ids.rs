@@ -285,8 +285,10 @@ fn lookup<'a>(_: &'a AppRole, call: Call<'a>) -> Pending<'a> {
 fn destroy<'a>(_: &'a AppRole, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let key = Key::load(call.view).await?;
-        if let Some(found) = find(&call, &key).await? {
-            secret::remove(call.view, &key, &found).await?;
+        while let Some(found) = find(&call, &key).await? {
+            if secret::remove(call.view, &key, &found).await? {
+                break;
+            }
         }
         Ok(Outcome::Done)
     })

@@ -85,6 +85,42 @@ async fn a_wrong_secret_and_an_unknown_role_are_told_alike() {
 }
 
 #[tokio::test]
+async fn a_wrong_secret_and_an_unknown_role_cost_the_same_reads() {
+    let bench = approle().await;
+    role(&bench, "web", json!({})).await;
+    let cost = async |role_id: &str, secret_id: &str| {
+        let before = bench.reads();
+        login(&bench, role_id, secret_id).await;
+        bench.reads() - before
+    };
+    assert_eq!(cost("web-id", "wrong").await, cost("nobody", "wrong").await);
+    assert_eq!(cost("web-id", "").await, cost("nobody", "").await);
+}
+
+#[tokio::test]
+async fn a_secret_made_anew_survives_the_removal_of_its_expired_self() {
+    let bench = approle().await;
+    role(&bench, "web", json!({})).await;
+    let tiger = json!({"secret_id": "tiger", "ttl": 60});
+    for _ in 0..20 {
+        bench
+            .write("role/web/custom-secret-id", tiger.clone())
+            .await;
+        bench.clock.advance(Duration::from_mins(2));
+        // Logins find it expired while it is made anew.
+        let (_, made, ..) = tokio::join!(
+            login(&bench, "web-id", "tiger"),
+            bench.write("role/web/custom-secret-id", tiger.clone()),
+            login(&bench, "web-id", "tiger"),
+            bench.write("role/web/secret-id/lookup", json!({"secret_id": "tiger"})),
+        );
+        assert_eq!(made.status, 200, "{made:?}");
+        assert!(login(&bench, "web-id", "tiger").await.login.is_some());
+        bench.clock.advance(Duration::from_mins(2));
+    }
+}
+
+#[tokio::test]
 async fn of_a_hundred_logins_with_a_secret_for_one_exactly_one_succeeds() {
     let bench = Arc::new(approle().await);
     role(&bench, "web", json!({})).await;
