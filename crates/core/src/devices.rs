@@ -8,16 +8,18 @@
 mod options;
 
 use crate::audit::device::{Device, File, Stream};
-use crate::audit::{Broker, ChainKey, Head, Limits, Receipt, Record, Salt};
+use crate::audit::{Broker, ChainKey, Head, Limits, Receipt, Record, Salt, TokenFragment};
 use crate::fault::Fault;
 use crate::registry::AUDIT;
 use cofferdam_barrier::{Barrier, Batch, Commit, Revision, Unsealed};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
+/// Tokens whose part of records is kept ready, some 1 kB each; beyond it the cache starts again.
+const FRAGMENTS: usize = 4096;
 const SALT: &str = "core/audit-salt";
 
 /// One row of the audit table.
@@ -43,6 +45,8 @@ pub(crate) struct Devices {
     broker: Broker,
     /// The table has a row: nothing may be answered without a record.
     required: AtomicBool,
+    /// Tokens' parts of records, by the token's hash: what they show of a token never changes.
+    fragments: Mutex<HashMap<String, Arc<TokenFragment>>>,
     /// One change at a time: a device that is being opened for a request must not be opened again
     /// for the table that names it.
     changing: tokio::sync::Mutex<()>,
@@ -62,6 +66,7 @@ impl Devices {
             salt,
             broker: Broker::new(Limits::default()),
             required: AtomicBool::new(false),
+            fragments: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             enabled: Mutex::default(),
         };
@@ -72,6 +77,27 @@ impl Devices {
     /// The salt of values.
     pub(crate) const fn salt(&self) -> &Salt {
         &self.salt
+    }
+
+    /// A token's part of records, hashed and formatted on first use.
+    pub(crate) fn token_fragment(
+        &self,
+        hash: &str,
+        make: impl FnOnce() -> TokenFragment,
+    ) -> Arc<TokenFragment> {
+        let mut known = self
+            .fragments
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(fragment) = known.get(hash) {
+            return fragment.clone();
+        }
+        if known.len() >= FRAGMENTS {
+            known.clear();
+        }
+        let fragment = Arc::new(make());
+        known.insert(hash.to_owned(), fragment.clone());
+        fragment
     }
 
     /// Queues a record.
@@ -264,15 +290,39 @@ impl Devices {
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
         );
         for (uuid, path) in enabled {
-            let Some(head) = self.broker.disable(&path) else {
-                continue;
-            };
-            let batch =
-                Batch::new().put(head_key(&uuid), Secret::new(head.to_string().into_bytes()));
-            if let Err(error) = barrier.commit(batch).await {
-                tracing::warn!(%error, device = path, "cannot note the end of the audit chain");
+            if let Some(head) = self.broker.disable(&path) {
+                note(barrier, &uuid, head).await;
             }
         }
+    }
+
+    /// Notes where the chains end now, so that a log whose end was cut off while the server was down
+    /// is noticed at the next start, up to what was written since the last note.
+    pub(crate) async fn note_heads(&self, barrier: &Barrier<Unsealed>) {
+        for status in self.broker.status() {
+            let uuid = {
+                let enabled = self
+                    .enabled
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                enabled
+                    .iter()
+                    .find(|(_, path)| **path == status.name)
+                    .map(|(uuid, _)| uuid.clone())
+            };
+            let Some(uuid) = uuid else { continue };
+            let noted = noted_head(barrier, &uuid).await.ok().flatten();
+            if noted != Some(status.head) {
+                note(barrier, &uuid, status.head).await;
+            }
+        }
+    }
+}
+
+async fn note(barrier: &Barrier<Unsealed>, uuid: &str, head: Head) {
+    let text = Secret::new(head.to_string().into_bytes());
+    if let Err(error) = barrier.commit(Batch::new().put(head_key(uuid), text)).await {
+        tracing::warn!(%error, "cannot note the end of an audit chain");
     }
 }
 

@@ -5,6 +5,7 @@
 //! it, so a policy removed on one replica is gone on all of them for every request that begins after
 //! the removal was acknowledged. A task follows the store's watch; nothing polls.
 
+use crate::audit::MountFragment;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::mount::{Class, Mount, Table};
@@ -30,6 +31,8 @@ const ACLS: usize = 4096;
 pub(crate) struct MountPoint {
     /// Its row of the table.
     pub mount: Mount,
+    /// Its part of every audit record.
+    pub(crate) fragment: MountFragment,
     /// `None`: this build has no such engine; its data stays untouched.
     pub engine: Option<Arc<dyn Engine>>,
     /// Its storage.
@@ -382,7 +385,14 @@ fn point(barrier: &Barrier<Unsealed>, offers: &[Offer], mount: &Mount) -> MountP
     let engine = offers
         .iter()
         .find(|offer| offer.class == mount.class && offer.kind == mount.kind);
+    let class = if mount.class == Class::Auth {
+        "auth"
+    } else {
+        "secret"
+    };
+    let shown = format!("{}/", mount.path);
     MountPoint {
+        fragment: MountFragment::new(&shown, &mount.kind, &mount.accessor, class),
         mount: mount.clone(),
         engine: engine.map(|offer| offer.engine.clone()),
         view: barrier.view(mount.storage()),

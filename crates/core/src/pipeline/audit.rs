@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::lease::{Envelope, Settled, Settlement};
 use super::{Refused, render};
 use crate::audit::record::{self, Response, TokenFacts, Wrap};
-use crate::audit::{Intent, MountFragment, Payload, TokenFragment};
+use crate::audit::{Intent, Payload, TokenFragment};
 use crate::devices::Pending;
 use crate::engine::Effect;
 use crate::fault::{Fault, Kind};
@@ -162,31 +162,16 @@ fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, F
     } else {
         0
     };
-    let mount = facts.point.as_ref().map(|point| {
-        let mount = &point.mount;
-        let class = if mount.class == crate::mount::Class::Auth {
-            "auth"
-        } else {
-            "secret"
-        };
-        MountFragment::new(
-            &format!("{}/", mount.path),
-            &mount.kind,
-            &mount.accessor,
-            class,
-        )
-    });
     let plain = facts
         .point
         .as_ref()
         .map(|point| point.mount.config.audit_non_hmac_request_keys.as_slice())
         .unwrap_or_default();
     let token = facts.caller.token().map(|entry| {
-        fragment(
-            services,
-            entry,
-            facts.token.as_ref().map_or("", |token| token.expose()),
-        )
+        let presented = facts.token.as_ref().map_or("", |token| token.expose());
+        services
+            .audit
+            .token_fragment(&entry.hash, || fragment(services, entry, presented))
     });
     let policies = ["root".to_owned()];
     let name = facts.caller.display_name();
@@ -212,7 +197,7 @@ fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, F
             .map_or(0, u64::from),
         id: &facts.id,
         operation: facts.operation.as_str(),
-        mount: mount.as_ref(),
+        mount: facts.point.as_ref().map(|point| &point.fragment),
         path: &facts.path,
         data: Some(Payload::Json {
             json: facts.body.as_bytes(),

@@ -17,6 +17,8 @@ use tokio::sync::watch;
 
 /// How often ended tokens are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How many sweeps between two notes of where the audit chains end.
+const NOTE_EVERY: u64 = 60;
 /// How many are ended in one go.
 const SWEEP_AT_MOST: usize = 1000;
 
@@ -104,7 +106,7 @@ fn spawn_background(services: &Arc<Services>) {
                 "cannot remove the storage of former mounts"
             );
         }
-        loop {
+        for round in 1_u64.. {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = tokio::time::sleep(SWEEP) => {}
@@ -118,6 +120,9 @@ fn spawn_background(services: &Arc<Services>) {
                 .await
             {
                 tracing::warn!(reason = fault.internal_text(), "cannot end expired tokens");
+            }
+            if round.is_multiple_of(NOTE_EVERY) {
+                services.audit.note_heads(services.barrier()).await;
             }
         }
     });
