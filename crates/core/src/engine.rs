@@ -29,6 +29,9 @@ pub type Existence<E> = for<'a> fn(&'a E, &'a Call<'a>) -> Pending<'a, bool>;
 pub enum Access {
     /// Nobody needs to be known (logins).
     Anonymous,
+    /// A wrapping token is the credential, in the body or as the token presented; what else is
+    /// presented is held to its policies.
+    Wrapping,
     /// Any live token, or the local admin: what the answer shows is decided by its policies.
     Known,
     /// A token whose policies allow it.

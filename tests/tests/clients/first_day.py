@@ -71,7 +71,7 @@ root.auth.approle.create_or_update_approle("ci", token_policies=["reader"], secr
 role_id = root.auth.approle.read_role_id("ci")["data"]["role_id"]
 wrapped = root.auth.approle.generate_secret_id("ci", wrap_ttl="60s")["wrap_info"]["token"]
 secret_id = connect().sys.unwrap(wrapped)["data"]["secret_id"]
-refused(exceptions.InvalidRequest, lambda: connect().sys.unwrap(wrapped))
+refused(exceptions.InvalidRequest, lambda: connect(wrapped).sys.unwrap())
 machine = connect()
 machine.auth.approle.login(role_id, secret_id)
 assert machine.secrets.kv.v2.read_secret_version("app/db", raise_on_deleted_version=True)["data"]["data"]["password"] == "hunter2"

@@ -17,13 +17,16 @@ impl Body {
         Self(Secret::new(String::from("{}")))
     }
 
-    /// Checks `bytes` against `budget`. No bytes, or only white space, count as an empty object.
+    /// Checks `bytes` against `budget`. No bytes, only white space, and `null`
+    /// (what `bao write -f` sends) count as an empty object.
     ///
     /// # Errors
     /// As [`check`]; the bytes are wiped.
     pub fn checked(bytes: Secret<Vec<u8>>, budget: &Budget) -> Result<Self, Refusal> {
         let is_space = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
-        if bytes.len() <= budget.bytes && bytes.expose().iter().all(is_space) {
+        if bytes.len() <= budget.bytes
+            && (bytes.expose().iter().all(is_space) || bytes.expose().trim_ascii() == b"null")
+        {
             return Ok(Self::empty());
         }
         check(bytes.expose(), budget)?;

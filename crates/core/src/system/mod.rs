@@ -146,18 +146,21 @@ impl Routed for System {
         Route::new(
             "wrapping/unwrap",
             &[(Write, |e, c| Box::pin(wrapping::unwrap(e, c)))],
-        ),
+        )
+        .access(Access::Wrapping),
         Route::new(
             "wrapping/lookup",
             &[
                 (Write, |e, c| Box::pin(wrapping::lookup(e, c))),
                 (Read, |e, c| Box::pin(wrapping::lookup(e, c))),
             ],
-        ),
+        )
+        .access(Access::Wrapping),
         Route::new(
             "wrapping/rewrap",
             &[(Write, |e, c| Box::pin(wrapping::rewrap(e, c)))],
-        ),
+        )
+        .access(Access::Wrapping),
         Route::new(
             "tools/random",
             &[(Write, |e, c| Box::pin(tools::random(e, c)))],
