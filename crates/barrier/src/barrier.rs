@@ -6,8 +6,10 @@ use crate::usage::{Allowance, Limits};
 use crate::{Batch, Error, KeyWatch, Names, View, listing, seal};
 use arc_swap::ArcSwapOption;
 use cofferdam_secret::Secret;
+use cofferdam_store::leadership::{Candidate, Leadership};
 use cofferdam_store::{Commit, Entry, Key, Revision, Span, Store, Transaction};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Where values are. The barrier's own records are beside it, so no key of a caller can meet them.
@@ -233,6 +235,7 @@ impl Barrier<Unsealed> {
 
     pub(crate) async fn commit_under(&self, prefix: &str, batch: Batch) -> Result<Commit, Error> {
         let mut transaction = Transaction::new();
+        transaction.compares = batch.fences;
         for (place, expected) in batch.compares {
             let key = Key::from(format!("{DATA}{}", place.resolve(prefix)?));
             transaction = transaction.expect(key, expected);
@@ -275,6 +278,26 @@ impl Barrier<Unsealed> {
     ) -> Result<KeyWatch, Error> {
         let inner = self.store.watch(after).await?;
         Ok(KeyWatch::new(inner, self.clone(), prefix))
+    }
+
+    /// Waits until this process leads in `office`: background work that only one replica may do. A
+    /// leader's batches carry [`Batch::fenced`].
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and those of the store.
+    pub async fn campaign(
+        &self,
+        office: &str,
+        id: impl Into<String>,
+        ttl: Duration,
+    ) -> Result<Leadership, Error> {
+        self.ring()?;
+        let candidate = Candidate {
+            office: format!("barrier/office/{office}"),
+            id: id.into(),
+            ttl,
+        };
+        Ok(candidate.campaign(Arc::clone(&self.store)).await?)
     }
 
     /// Adds a key to the keyring and encrypts with it from now on; older terms still decrypt.
@@ -414,3 +437,6 @@ impl Barrier<Unsealed> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

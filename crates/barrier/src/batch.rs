@@ -2,7 +2,7 @@
 
 use crate::{Error, View};
 use cofferdam_secret::Secret;
-use cofferdam_store::Revision;
+use cofferdam_store::{Compare, Leadership, Revision};
 use std::sync::Arc;
 
 /// Conditions and writes, applied all or not at all.
@@ -15,6 +15,8 @@ pub struct Batch {
     home: Option<Arc<str>>,
     pub(crate) compares: Vec<(Place, Option<Revision>)>,
     pub(crate) writes: Vec<(Place, Option<Secret<Vec<u8>>>)>,
+    /// Conditions on offices, which have keys outside all views.
+    pub(crate) fences: Vec<Compare>,
 }
 
 /// A key with the prefix it is relative to.
@@ -73,6 +75,13 @@ impl Batch {
         self
     }
 
+    /// Only if `leader` still leads: what its successor may have done meanwhile stays untouched.
+    #[must_use]
+    pub fn fenced(mut self, leader: &Leadership) -> Self {
+        self.fences.push(leader.fence());
+        self
+    }
+
     /// Gives the keys that have no view yet to `view`, and those added later as well.
     #[must_use]
     pub fn within(mut self, view: &View) -> Self {
@@ -91,13 +100,14 @@ impl Batch {
     pub fn merge(mut self, other: Self) -> Self {
         self.compares.extend(other.compares);
         self.writes.extend(other.writes);
+        self.fences.extend(other.fences);
         self
     }
 
     /// Whether it neither compares nor writes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.compares.is_empty() && self.writes.is_empty()
+        self.compares.is_empty() && self.writes.is_empty() && self.fences.is_empty()
     }
 
     fn place(&self, key: impl Into<String>) -> Place {

@@ -13,6 +13,41 @@
 //!    to a new term by itself before that, counted in the store and thus over all replicas.
 //! 4. Sealing drops the keys of every clone and view of this process at once.
 //!
+//! What must not compile, each beside the nearest thing that must:
+//!
+//! ```
+//! # use cofferdam_barrier::{Barrier, Unsealed};
+//! async fn read(barrier: Barrier<Unsealed>) {
+//!     let _ = barrier.get("secret").await;
+//! }
+//! ```
+//! A sealed barrier has nothing to read with:
+//! ```compile_fail,E0599
+//! # use cofferdam_barrier::{Barrier, Sealed};
+//! async fn read(barrier: Barrier<Sealed>) {
+//!     let _ = barrier.get("secret").await;
+//! }
+//! ```
+//! Sealing takes the open barrier away:
+//! ```compile_fail,E0382
+//! # use cofferdam_barrier::{Barrier, Unsealed};
+//! async fn read(barrier: Barrier<Unsealed>) {
+//!     let _sealed = barrier.seal();
+//!     let _ = barrier.get("secret").await;
+//! }
+//! ```
+//! Nobody else can invent a state:
+//! ```compile_fail,E0277
+//! struct Ajar;
+//! impl cofferdam_barrier::State for Ajar {}
+//! ```
+//! And a root key cannot be printed:
+//! ```compile_fail,E0277
+//! fn print(root: &cofferdam_barrier::RootKey) -> String {
+//!     format!("{root:?}")
+//! }
+//! ```
+//!
 //! The stored forms are in `docs/adr/0003-barrier-format.md`. Start reading at [`Barrier`].
 
 mod aead;
@@ -28,6 +63,7 @@ mod watch;
 
 pub use barrier::{Barrier, Opened, OpenedPage, Sealed, State, Unsealed};
 pub use batch::Batch;
+pub use cofferdam_store::leadership::{Leadership, Lost};
 pub use cofferdam_store::{Commit, Revision};
 pub use error::Error;
 pub use keyring::{RootKey, Term};

@@ -132,3 +132,6 @@ fn new_nonce() -> Result<String, Error> {
         part(20..32)
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,10 +226,9 @@ fn create(places: &Places) -> Result<(), Error> {
 /// Writes under another name and links it into place: either the whole file is there, or nothing,
 /// and of two who try at once the first wins.
 fn write_new(path: &Path, directory: &Path, content: &[u8]) -> std::io::Result<()> {
-    let staged = directory.join(format!(
-        ".machine-key.{}",
-        rustix::process::getpid().as_raw_nonzero()
-    ));
+    // A name nobody has: what a crash left behind must not stand in the way of the next start.
+    let suffix = cofferdam_secret::random::<8>()?;
+    let staged = directory.join(format!(".machine-key.{}", hex::encode(suffix.expose())));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let write = || {
         let mut file = std::fs::File::from(rustix::fs::open(
@@ -258,3 +257,6 @@ fn is_inside(directory: &Path, data: &Path) -> std::io::Result<bool> {
         Err(_) => Ok(directory.starts_with(data)),
     }
 }
+
+#[cfg(test)]
+mod tests;

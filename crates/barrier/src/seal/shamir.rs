@@ -236,3 +236,6 @@ impl Seal for Shamir {
         "whoever has the disk can read nothing without the threshold of unseal keys".to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Rotation, counting, and replicas that rotate under each other's feet.
+
+use super::*;
+use tokio::task::JoinSet;
+
+#[tokio::test]
+async fn old_terms_still_decrypt_after_rotation() {
+    let vault = vault().await;
+    for term in 1..=5_u32 {
+        assert_eq!(vault.barrier.term().unwrap(), Term(term));
+        put(&vault.barrier, &format!("{term}"), "value").await;
+        let stored = Key::from(format!("data/{term}"));
+        let stored = vault.store.get(&stored).await.unwrap().unwrap();
+        assert_eq!(stored.value[..4], term.to_be_bytes());
+        assert_eq!(vault.barrier.rotate().await.unwrap(), Term(term + 1));
+    }
+    for barrier in [vault.barrier.clone(), vault.replica().await] {
+        for term in 1..=5 {
+            let value = get(&barrier, &format!("{term}")).await;
+            assert_eq!(value.as_deref(), Some("value"));
+        }
+        assert_eq!(barrier.terms().unwrap().len(), 6);
+    }
+}
+
+#[tokio::test]
+async fn rotation_by_another_replica_is_followed() {
+    let vault = vault().await;
+    let other = vault.replica().await;
+    other.rotate().await.unwrap();
+    put(&other, "a", "new term").await;
+    assert_eq!(
+        vault.barrier.term().unwrap(),
+        Term(1),
+        "it does not know yet"
+    );
+    assert_eq!(get(&vault.barrier, "a").await.as_deref(), Some("new term"));
+    assert_eq!(vault.barrier.term().unwrap(), Term(2));
+    // A watcher follows without reading anything.
+    let mut watch = other
+        .watch(other.read_barrier().await.unwrap())
+        .await
+        .unwrap();
+    vault.barrier.rotate().await.unwrap();
+    let event = watch.next().await.unwrap();
+    assert!(event.keys.is_empty());
+    assert_eq!(other.term().unwrap(), Term(3));
+}
+
+#[tokio::test]
+async fn value_of_a_removed_term_is_a_clean_error() {
+    let vault = vault().await;
+    put(&vault.barrier, "a", "1").await;
+    // A term no keyring has: what a store restored from elsewhere, or a removed key, looks like.
+    vault.tamper("data/a", |value| value[3] = 9).await;
+    let read = vault.barrier.get("a").await;
+    assert!(matches!(&read, Err(Error::UnknownTerm(Term(9), key)) if key == "data/a"));
+    vault.tamper("data/a", |value| value[4] = 2).await;
+    assert!(matches!(
+        vault.barrier.get("a").await,
+        Err(Error::NewerFormat(_))
+    ));
+}
+
+#[tokio::test]
+async fn concurrent_rotations_each_add_their_term() {
+    let vault = vault().await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let replica = vault.replica().await;
+        tasks.spawn(async move { replica.rotate().await.unwrap() });
+    }
+    let mut terms = tasks.join_all().await;
+    terms.sort();
+    assert_eq!(terms, (2..=9).map(Term).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rotation_under_load_loses_no_read() {
+    let vault = vault().await;
+    put(&vault.barrier, "x", "0").await;
+    let mut tasks = JoinSet::new();
+    for task in 0..4 {
+        let barrier = vault.replica().await;
+        tasks.spawn(async move {
+            for round in 0..100 {
+                let (key, value) = (format!("k/{task}"), format!("{task} {round}"));
+                put(&barrier, &key, &value).await;
+                assert_eq!(get(&barrier, &key).await, Some(value));
+                assert!(get(&barrier, "x").await.is_some());
+            }
+        });
+    }
+    let rotating = vault.replica().await;
+    tasks.spawn(async move {
+        for _ in 0..50 {
+            rotating.rotate().await.unwrap();
+        }
+    });
+    tasks.join_all().await;
+    assert_eq!(vault.replica().await.term().unwrap(), Term(51));
+}
+
+async fn limited(vault: &Vault, bound: u64, block: u64) -> Barrier<Unsealed> {
+    let sealed = Barrier::new(vault.store.clone());
+    let opened = sealed
+        .unseal_with(&vault.root, Limits { bound, block })
+        .await;
+    opened.map_err(|(_, error)| error).unwrap()
+}
+
+/// How many values of each term are stored, the barrier's own records included.
+async fn encryptions(vault: &Vault) -> std::collections::BTreeMap<u32, u64> {
+    let mut count = std::collections::BTreeMap::new();
+    let page = vault
+        .store
+        .range(&Span::prefix(b"data/"), None, usize::MAX)
+        .await;
+    for entry in page.unwrap().entries {
+        let term = u32::from_be_bytes(entry.value[..4].try_into().unwrap());
+        *count.entry(term).or_insert(0) += 1;
+    }
+    count
+}
+
+#[tokio::test]
+async fn term_that_has_encrypted_enough_is_left_by_itself() {
+    let vault = vault().await;
+    let barrier = limited(&vault, 100, 10).await;
+    for number in 0..350 {
+        put(&barrier, &format!("{number}"), "v").await;
+    }
+    let used = encryptions(&vault).await;
+    assert!(used.values().all(|count| *count <= 100), "{used:?}");
+    assert!(used.len() >= 4, "{used:?}");
+    for number in 0..350 {
+        assert!(get(&barrier, &format!("{number}")).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn bound_counts_all_replicas_and_all_restarts_together() {
+    let vault = vault().await;
+    let mut tasks = JoinSet::new();
+    for replica in 0..6 {
+        // Each replica is opened twice, as if it had crashed with a block half used.
+        for start in 0..2 {
+            let barrier = limited(&vault, 60, 8).await;
+            tasks.spawn(async move {
+                for number in 0..30 {
+                    put(&barrier, &format!("{replica}/{start}/{number}"), "v").await;
+                }
+            });
+        }
+    }
+    tasks.join_all().await;
+    let used = encryptions(&vault).await;
+    assert_eq!(used.values().sum::<u64>(), 360);
+    assert!(used.values().all(|count| *count <= 60), "{used:?}");
+}
+
+#[tokio::test]
+async fn new_root_key_replaces_the_old_one() {
+    let vault = vault().await;
+    put(&vault.barrier, "a", "1").await;
+    let root = RootKey::generate().unwrap();
+    let record = record(&root).await;
+    vault.barrier.rekey(&root, &record).await.unwrap();
+    let sealed = Barrier::new(vault.store.clone());
+    assert_eq!(sealed.seal_record().await.unwrap(), Some(record));
+    let Err((sealed, Error::WrongKey)) = sealed.unseal(&vault.root).await else {
+        panic!("the old root key still opens the keyring")
+    };
+    let opened = sealed.unseal(&root).await;
+    let opened = opened.map_err(|(_, error)| error).unwrap();
+    assert_eq!(get(&opened, "a").await.as_deref(), Some("1"));
+    // The barrier that did it goes on under the new key.
+    vault.barrier.rotate().await.unwrap();
+    assert_eq!(get(&vault.barrier, "a").await.as_deref(), Some("1"));
+}
