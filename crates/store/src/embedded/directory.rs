@@ -72,14 +72,14 @@ impl Directory {
         match self.open_at(FILE, OFlags::empty()) {
             Ok(file) => Ok(Some(file)),
             Err(Refused::Errno(Errno::NOENT)) => Ok(None),
-            Err(refused) => Err(self.explain(FILE, refused)),
+            Err(refused) => Err(self.explain(FILE, &refused)),
         }
     }
 
     /// Makes an empty file to become the store file. What a crash left of an earlier one goes.
     pub(super) fn create_new_file(&self) -> Result<File, Error> {
         self.open_at(NEW_FILE, OFlags::CREATE | OFlags::TRUNC)
-            .map_err(|refused| self.explain(NEW_FILE, refused))
+            .map_err(|refused| self.explain(NEW_FILE, &refused))
     }
 
     /// Gives the new file its name, durably. A store file is whole from its first moment.
@@ -87,7 +87,7 @@ impl Directory {
         let flags = RenameFlags::NOREPLACE;
         rustix::fs::renameat_with(&self.handle, NEW_FILE, &self.handle, FILE, flags)
             .and_then(|()| rustix::fs::fsync(&self.handle))
-            .map_err(|error| self.explain(FILE, Refused::Errno(error)))
+            .map_err(|error| self.explain(FILE, &Refused::Errno(error)))
     }
 
     fn open_at(&self, name: &str, flags: OFlags) -> Result<File, Refused> {
@@ -104,7 +104,7 @@ impl Directory {
         Ok(File::from(file))
     }
 
-    fn explain(&self, name: &str, refused: Refused) -> Error {
+    fn explain(&self, name: &str, refused: &Refused) -> Error {
         let path = self.path.join(name);
         let reason = match refused {
             Refused::Irregular => "is not a regular file".to_owned(),
