@@ -73,7 +73,10 @@ impl Record {
         let stored = Stored {
             config: self.config.clone(),
             root: STANDARD.encode(&self.wrapped),
-            recovery: self.recovery.as_ref().map(|wrapped| STANDARD.encode(wrapped)),
+            recovery: self
+                .recovery
+                .as_ref()
+                .map(|wrapped| STANDARD.encode(wrapped)),
         };
         serde_json::to_vec(&stored).map_err(|_| Error::Damaged(RECORD.to_owned()))
     }
@@ -82,7 +85,10 @@ impl Record {
         let damaged = || Error::Damaged(RECORD.to_owned());
         let stored: Stored = serde_json::from_slice(bytes).map_err(|_| damaged())?;
         let wrapped = STANDARD.decode(stored.root).map_err(|_| damaged())?;
-        let recovery = stored.recovery.map(|text| STANDARD.decode(text)).transpose();
+        let recovery = stored
+            .recovery
+            .map(|text| STANDARD.decode(text))
+            .transpose();
         let recovery = recovery.map_err(|_| damaged())?;
         Ok(Self {
             config: stored.config,

@@ -5,6 +5,13 @@
 //! acknowledged it, so whatever was read there must be in the store afterwards.
 //!
 //! `COFFERDAM_CRASHES` sets the number of kills (60 without it, 1000 in CI).
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and tells its figures"
+)]
 
 use bytes::Bytes;
 use cofferdam_store::embedded::Options;

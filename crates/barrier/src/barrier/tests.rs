@@ -25,6 +25,7 @@ async fn record(root: &RootKey) -> Record {
             threshold: 3,
         },
         wrapped: Shamir::generate().unwrap().wrap(root).await.unwrap(),
+        recovery: None,
     }
 }
 

@@ -200,3 +200,25 @@ async fn a_key_of_the_barrier_itself_cannot_be_named() {
     let names = vault.barrier.list("", None, 9).await.unwrap();
     assert_eq!(names.names, ["../", "barrier/"]);
 }
+
+#[tokio::test]
+async fn recovery_shares_open_what_the_lost_machine_would_have() {
+    let store = Arc::new(Memory::new());
+    let (machine, people) = (Shamir::generate().unwrap(), Shamir::generate().unwrap());
+    let root = RootKey::generate().unwrap();
+    let record = Record {
+        recovery: Some(people.wrap(&root).await.unwrap()),
+        wrapped: machine.wrap(&root).await.unwrap(),
+        ..record(&root).await
+    };
+    let opened = Barrier::new(store.clone()).initialize(&root, &record).await;
+    put(&opened.map_err(|(_, error)| error).unwrap(), "a", "1").await;
+    drop((machine, root));
+    let sealed = Barrier::new(store);
+    let found = sealed.seal_record().await.unwrap().unwrap();
+    assert_eq!(found, record);
+    let root = people.unwrap(&found.recovery.unwrap()).await.unwrap();
+    let opened = sealed.unseal(&root).await;
+    let opened = opened.map_err(|(_, error)| error).unwrap();
+    assert_eq!(get(&opened, "a").await.as_deref(), Some("1"));
+}
