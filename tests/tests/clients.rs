@@ -302,11 +302,10 @@ fn approle(bao: &Bao<'_>) {
 
 fn wrapping(bao: &Bao<'_>) {
     let token = bao.run(&[
-        "kv",
-        "get",
+        "read",
         "-wrap-ttl=5m",
         "-field=wrapping_token",
-        "secret/team/db",
+        "secret/data/team/db",
     ]);
     let nobody = Bao {
         server: bao.server,
