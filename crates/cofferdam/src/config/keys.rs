@@ -741,8 +741,10 @@ pub(crate) fn amount(unit: Unit, value: u64) -> String {
     match unit {
         Unit::Count => value.to_string(),
         Unit::Seconds => format!("{value}s"),
-        Unit::Bytes if value >= 1 << 20 && value % (1 << 20) == 0 => format!("{} MiB", value >> 20),
-        Unit::Bytes if value % (1 << 10) == 0 => format!("{} KiB", value >> 10),
+        Unit::Bytes if value >= 1 << 20 && value.is_multiple_of(1 << 20) => {
+            format!("{} MiB", value >> 20)
+        }
+        Unit::Bytes if value.is_multiple_of(1 << 10) => format!("{} KiB", value >> 10),
         Unit::Bytes => format!("{value} bytes"),
     }
 }

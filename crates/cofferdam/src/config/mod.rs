@@ -102,7 +102,7 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<(Resolved, Vec<Warning>), Config
         }
     }
     let warnings = std::mem::take(&mut raw.warnings);
-    resolve::resolve(raw, warnings)
+    resolve::resolve(&raw, warnings)
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {

@@ -111,10 +111,10 @@ impl Resolved {
 
 /// Gives what the files say its meaning.
 pub(super) fn resolve(
-    raw: Raw,
+    raw: &Raw,
     mut warnings: Vec<Warning>,
 ) -> Result<(Resolved, Vec<Warning>), ConfigError> {
-    let reader = Reader(&raw);
+    let reader = Reader(raw);
     let request_time = reader.duration("default_max_request_duration")?;
     let mut listeners = Vec::new();
     for section in &raw.listeners {
@@ -123,10 +123,10 @@ pub(super) fn resolve(
     if listeners.is_empty() {
         listeners.push(Resolved::default_listener());
     }
-    let storage = storage::storage(&raw, &mut warnings)?;
+    let storage = storage::storage(raw, &mut warnings)?;
     let resolved = Resolved {
         listeners,
-        seal: storage::seal(&raw, &storage)?,
+        seal: storage::seal(raw, &storage)?,
         storage,
         api_addr: reader.text("api_addr")?,
         cluster_addr: reader.text("cluster_addr")?,
@@ -141,19 +141,17 @@ pub(super) fn resolve(
         },
         pid_file: reader.text("pid_file")?.map(PathBuf::from),
     };
-    if let (Some(default), Some(max), Some(setting)) = (
-        resolved.default_lease_ttl,
-        resolved.max_lease_ttl,
-        raw.settings.get("default_lease_ttl"),
-    ) {
-        if default > max {
-            return Err(ConfigError::refused(
-                &setting.place,
-                "default_lease_ttl is longer than max_lease_ttl",
-            ));
-        }
+    let longer = resolved
+        .default_lease_ttl
+        .zip(resolved.max_lease_ttl)
+        .is_some_and(|(default, max)| default > max);
+    match raw.settings.get("default_lease_ttl") {
+        Some(setting) if longer => Err(ConfigError::refused(
+            &setting.place,
+            "default_lease_ttl is longer than max_lease_ttl",
+        )),
+        _ => Ok((resolved, warnings)),
     }
-    Ok((resolved, warnings))
 }
 
 /// Reads top-level settings; empty texts and zero durations count as absent, as in Vault.

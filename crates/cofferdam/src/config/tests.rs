@@ -7,7 +7,7 @@ fn read(text: &str) -> Result<(Resolved, Vec<Warning>), ConfigError> {
     let mut raw = raw::Raw::default();
     raw.add(Path::new("server.hcl"), text)?;
     let warnings = std::mem::take(&mut raw.warnings);
-    resolve::resolve(raw, warnings)
+    resolve::resolve(&raw, warnings)
 }
 
 fn refused(text: &str) -> String {

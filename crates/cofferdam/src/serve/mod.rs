@@ -59,7 +59,7 @@ where
     let mut certificates = Certificates::new(&authority, &resolved);
     let bound = bind(listeners(&resolved, &mut certificates)?)
         .await
-        .map_err(unbound)?;
+        .map_err(|error| unbound(&error))?;
     let pid_file = resolved
         .pid_file
         .as_deref()
@@ -156,10 +156,10 @@ fn listen(listener: &Listener, certificates: &mut Certificates) -> Result<Listen
     }
 }
 
-fn unbound(error: cofferdam_server::ListenError) -> Failure {
+fn unbound(error: &cofferdam_server::ListenError) -> Failure {
     use cofferdam_server::ListenError::{Address, Alive};
     let failure = Failure::local(error.to_string());
-    match &error {
+    match error {
         Address { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
             failure.hint("another program has this port: choose another with -listen=127.0.0.1:PORT, or in the listener block")
         }
