@@ -231,3 +231,116 @@ fn a_server_told_to_stop_ends_well() {
     assert!(said.contains("stopped"), "{said}");
     assert!(!socket.exists());
 }
+
+/// Runs a command of ours on a terminal of its own, and gives what was shown there.
+fn on_a_terminal(home: &Path, arguments: &[&str]) -> String {
+    let line = format!("{} {}", binary().display(), arguments.join(" "));
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("script is installed");
+    assert!(output.status.success(), "{}", shown(&output));
+    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+}
+
+#[test]
+fn recovery_shares_are_shown_once_on_a_terminal_and_open_a_store_whose_key_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path();
+    let places = Server::places(home);
+    let up = [
+        "up",
+        "-no-docker",
+        "-listen=127.0.0.1:0",
+        &places[0],
+        &places[1],
+        &places[2],
+    ];
+    let shown_first = on_a_terminal(home, &up);
+    let shares: Vec<&str> = shown_first
+        .lines()
+        .filter_map(|line| line.trim().split_once(": "))
+        .filter(|(number, _)| number.parse::<u8>().is_ok())
+        .map(|(_, share)| share)
+        .collect();
+    assert_eq!(shares.len(), 5, "{shown_first}");
+    let address = format!("unix://{}", home.join("run/s.sock").display());
+    let run = |arguments: &[&str]| {
+        bare(home)
+            .args(arguments)
+            .env("COFFERDAM_ADDR", &address)
+            .output()
+            .unwrap()
+    };
+    assert!(
+        run(&["kv", "put", "secret/app", "password=correct-horse"])
+            .status
+            .success()
+    );
+    assert!(run(&["down", "-no-docker", &places[1]]).status.success());
+    std::fs::remove_file(home.join("etc/seal.key")).unwrap();
+
+    let sealed = run(&up);
+    assert_eq!(sealed.status.code(), Some(2), "{}", shown(&sealed));
+    assert!(
+        shown(&sealed).contains("recovery shares"),
+        "{}",
+        shown(&sealed)
+    );
+    assert!(!shown(&sealed).contains(shares[0]), "shown once only");
+    assert!(
+        !home.join("etc/seal.key").exists(),
+        "no new key hides that the old one is lost"
+    );
+    for share in [shares[4], shares[0], shares[2]] {
+        let given = run(&["operator", "unseal", share]);
+        assert!(given.status.success(), "{}", shown(&given));
+    }
+    let value = run(&["kv", "get", "-field=password", "secret/app"]);
+    assert_eq!(
+        String::from_utf8_lossy(&value.stdout),
+        "correct-horse",
+        "{}",
+        shown(&value)
+    );
+    assert!(run(&["down", "-no-docker", &places[1]]).status.success());
+}
+
+#[test]
+fn a_replaced_socket_is_reported() {
+    let server = Server::up();
+    std::fs::remove_file(server.socket()).unwrap();
+    let _impostor = std::os::unix::net::UnixListener::bind(server.socket()).unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !server
+        .said()
+        .contains("the local socket was replaced or removed")
+    {
+        assert!(std::time::Instant::now() < end, "{}", server.said());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_start_that_was_cut_off_is_finished_by_the_next_one() {
+    let mut server = Server::up();
+    server.run(&["secrets", "disable", "secret/"]);
+    server.run(&["audit", "disable", "file"]);
+    server.kill();
+    std::fs::write(server.data().join("setup.unfinished"), "").unwrap();
+    let server = server.again();
+    assert!(
+        server
+            .said()
+            .contains("finished what an earlier start began"),
+        "{}",
+        server.said()
+    );
+    server.run(&["kv", "put", "secret/app", "password=correct-horse"]);
+    assert!(server.run(&["audit", "list"]).contains("file/"));
+    assert!(!server.data().join("setup.unfinished").exists());
+}

@@ -2,10 +2,13 @@
 
 use crate::cli::Failure;
 use crate::config::{Resolved, SealKind, Storage};
+use async_trait::async_trait;
 use cofferdam_api::places::{self, environment};
-use cofferdam_barrier::Barrier;
 use cofferdam_barrier::seal::machine::{MachineSeal, Places};
+use cofferdam_barrier::seal::{self, Seal};
+use cofferdam_barrier::{Barrier, RootKey};
 use cofferdam_core::clock::WallClock;
+use cofferdam_core::mount::{self, Lifetimes};
 use cofferdam_core::{Fault, Info, Parts, SealChoice, Vault};
 use cofferdam_store::{Memory, Store};
 use std::path::{Path, PathBuf};
@@ -21,12 +24,13 @@ pub(crate) async fn vault(resolved: &Resolved) -> Result<Arc<Vault>, Failure> {
         Storage::Embedded { path } => (Arc::new(embedded(path)?), "embedded"),
     };
     let barrier = Barrier::new(store);
-    let initialized = barrier.initialized().await;
-    let initialized =
-        initialized.map_err(|error| Failure::local(format!("cannot read the store: {error}")))?;
+    let config = barrier.seal_config().await;
+    let config =
+        config.map_err(|error| Failure::local(format!("cannot read the store: {error}")))?;
+    set_lifetimes(resolved);
     let parts = Parts {
         barrier,
-        seal: seal(resolved, initialized)?,
+        seal: seal(resolved, config.as_ref())?,
         offers: cofferdam_engines::offers(),
         clock: Arc::new(WallClock),
         budget: cofferdam_core::json::Budget::default(),
@@ -55,35 +59,81 @@ fn embedded(path: &Path) -> Result<cofferdam_store::Embedded, Failure> {
         .map_err(|error| Failure::local(format!("cannot open the store: {error}")))
 }
 
-fn seal(resolved: &Resolved, initialized: bool) -> Result<SealChoice, Failure> {
-    match (&resolved.seal, &resolved.storage) {
-        (SealKind::Machine { key_file }, Storage::Embedded { path }) => {
-            let places = seal_places(path, key_file.as_deref());
-            Ok(SealChoice::Auto(Arc::new(machine(&places, initialized)?)))
+/// The lifetimes that the configuration gives; they belong to the process.
+fn set_lifetimes(resolved: &Resolved) {
+    let usual = Lifetimes::default();
+    let max = resolved.max_lease_ttl.unwrap_or(usual.max);
+    let default = resolved.default_lease_ttl.unwrap_or(usual.default).min(max);
+    // A process has one server, so nobody was here before.
+    let _ = mount::set_system_lifetimes(Lifetimes { default, max });
+}
+
+fn seal(resolved: &Resolved, config: Option<&seal::Config>) -> Result<SealChoice, Failure> {
+    let (SealKind::Machine { key_file }, Storage::Embedded { path }) =
+        (&resolved.seal, &resolved.storage)
+    else {
+        return Ok(SealChoice::Shamir);
+    };
+    let places = seal_places(path, key_file.as_deref());
+    match machine(&places, config.is_some()) {
+        Ok(seal) => Ok(SealChoice::Auto(Arc::new(seal))),
+        Err(error) if config.is_some_and(|config| config.shares > 0) => {
+            Ok(SealChoice::Auto(Arc::new(LostKey(error))))
         }
-        _ => Ok(SealChoice::Shamir),
+        Err(error) => {
+            let failure = Failure::local(error.to_string());
+            Err(match config {
+                Some(_) => failure.hint(format!(
+                    "put the key file back from a copy of this machine's: {}",
+                    places.key_file.display()
+                )),
+                None => failure,
+            })
+        }
+    }
+}
+
+/// Stands for a machine's seal whose key is gone: the vault starts sealed, and recovery shares open it.
+struct LostKey(cofferdam_barrier::Error);
+
+#[async_trait]
+impl Seal for LostKey {
+    fn kind(&self) -> &'static str {
+        "machine"
+    }
+
+    async fn wrap(&self, _: &RootKey) -> Result<Vec<u8>, cofferdam_barrier::Error> {
+        Err(cofferdam_barrier::Error::Seal(self.0.to_string()))
+    }
+
+    async fn unwrap(&self, _: &[u8]) -> Result<RootKey, cofferdam_barrier::Error> {
+        Err(cofferdam_barrier::Error::Seal(self.0.to_string()))
+    }
+
+    fn promise(&self) -> String {
+        format!(
+            "its key is lost, so only recovery shares open it: {}",
+            self.0
+        )
     }
 }
 
 /// The machine's seal. A key is made only for a store that is not initialized: a new one could not
 /// open what an old one closed.
-pub(crate) fn machine(places: &Places, initialized: bool) -> Result<MachineSeal, Failure> {
-    let opened = if initialized {
+fn machine(places: &Places, initialized: bool) -> Result<MachineSeal, cofferdam_barrier::Error> {
+    if initialized {
         MachineSeal::open(places)
     } else {
         MachineSeal::open_or_create(places)
-    };
-    opened.map_err(|error| {
-        let failure = Failure::local(error.to_string());
-        if initialized {
-            failure.hint(format!(
-                "put the key file back from a copy of this machine's: {}",
-                places.key_file.display()
-            ))
-        } else {
-            failure
-        }
-    })
+    }
+}
+
+/// What someone with the disk can and cannot do, in one sentence.
+pub(crate) fn promise(places: &Places) -> String {
+    match MachineSeal::open(places) {
+        Ok(seal) => seal.promise(),
+        Err(error) => LostKey(error).promise(),
+    }
 }
 
 /// Where the parts of the machine's seal are, for the store in `data`.

@@ -121,7 +121,6 @@ impl Server {
             storage: Storage::Memory,
             seal: SealKind::Shamir,
             api_addr: None,
-            cluster_addr: None,
             cluster_name: Some("dev (in memory, without TLS)".to_owned()),
             lock_memory: false,
             default_lease_ttl: None,

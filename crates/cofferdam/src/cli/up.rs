@@ -8,7 +8,6 @@ use crate::daemon::{Home, docker, flag, process};
 use crate::serve::{self, Plan};
 use clap::Args;
 use cofferdam_api::places::environment;
-use cofferdam_barrier::seal::Seal as _;
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
@@ -80,7 +79,7 @@ impl Verb for Up {
             .map_err(|error| Failure::local(format!("cannot start the server: {error}")))?;
         await_answer(&home, &mut child).await?;
         let outcome = initialize::initialize(&home, &client, may_show_shares(), context).await?;
-        report(&home, child.id(), outcome, context)?;
+        report(&home, child.id(), outcome, context);
         self.docker(&home, context)?;
         let standing = initialize::standing(&client).await?;
         if standing.sealed {
@@ -114,7 +113,7 @@ impl Up {
                 let client = home.client()?;
                 let outcome =
                     initialize::initialize(home, &client, may_show_shares(), context).await?;
-                report(home, std::process::id(), outcome, context)?;
+                report(home, std::process::id(), outcome, context);
                 self.docker(home, context)?;
             }
             context.say("ready");
@@ -208,9 +207,9 @@ fn tail(log: &Path) -> Vec<String> {
     lines.into_iter().rev().take(3).rev().collect()
 }
 
-fn report(home: &Home, process: u32, outcome: Outcome, context: &Context) -> Result<(), Failure> {
+fn report(home: &Home, process: u32, outcome: Outcome, context: &Context) {
     let places = assemble::seal_places(&home.data, home.seal_key.as_deref());
-    let promise = assemble::machine(&places, true)?.promise();
+    let promise = assemble::promise(&places);
     context.say(&format!("server running: process {process}"));
     context.say(&format!("  store    {} ({promise})", home.data.display()));
     context.say(&format!(
@@ -219,16 +218,19 @@ fn report(home: &Home, process: u32, outcome: Outcome, context: &Context) -> Res
         home.ca().display()
     ));
     context.say(&format!("  socket   {}", home.socket.display()));
-    if outcome != Outcome::Known {
-        context.say(&format!("  audit    {}", home.audit().display()));
-        context.say("  mounted  secret/ (kv version 2)");
-        context.say("  the root token was revoked; nobody has one");
+    match outcome {
+        Outcome::Known => return,
+        Outcome::Finished => context.say("  setup    finished what an earlier start began"),
+        Outcome::NewWithShares | Outcome::NewWithoutShares => {
+            context.say("  the root token was revoked; nobody has one");
+        }
     }
+    context.say(&format!("  audit    {}", home.audit().display()));
+    context.say("  mounted  secret/ (kv version 2)");
     if outcome == Outcome::NewWithoutShares {
         context.say(&format!(
             "  recovery no shares were made, because there is no terminal to show them on: without {} nobody can open this store",
             places.key_file.display()
         ));
     }
-    Ok(())
 }

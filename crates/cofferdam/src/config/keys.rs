@@ -98,8 +98,8 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         Top,
         "cluster_addr",
-        Honoured,
-        "shown by `sys/leader`; replicas meet in the store and open no port for each other",
+        NoEffect,
+        "replicas meet in the store and open no port for each other",
     ),
     key(
         Top,

@@ -108,7 +108,6 @@ impl Home {
                 key_file: self.seal_key.clone(),
             },
             api_addr: None,
-            cluster_addr: None,
             cluster_name: None,
             lock_memory: true,
             default_lease_ttl: None,

@@ -9,10 +9,42 @@ pub use table::{Table, TableError, describe};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The longest and the usual lifetime where a mount says nothing (768 hours, as in Vault).
-pub const SYSTEM_TTL: Duration = Duration::from_hours(768);
+/// Lifetimes where a mount says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// The usual one.
+    pub default: Duration,
+    /// The longest one.
+    pub max: Duration,
+}
+
+impl Default for Lifetimes {
+    /// 768 hours both, as in Vault.
+    fn default() -> Self {
+        Self {
+            default: Duration::from_hours(768),
+            max: Duration::from_hours(768),
+        }
+    }
+}
+
+static SYSTEM: OnceLock<Lifetimes> = OnceLock::new();
+
+/// Sets the lifetimes of this process, from its configuration and before a vault opens; `false`
+/// when they are set already.
+#[must_use]
+pub fn set_system_lifetimes(lifetimes: Lifetimes) -> bool {
+    SYSTEM.set(lifetimes).is_ok()
+}
+
+/// The lifetimes of this process.
+#[must_use]
+pub fn system_lifetimes() -> Lifetimes {
+    SYSTEM.get().copied().unwrap_or_default()
+}
 
 /// What kind of thing a mount is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,13 +109,13 @@ impl Mount {
     /// Lifetime of what it issues where nothing else is said.
     #[must_use]
     pub fn default_ttl(&self) -> Duration {
-        or_system(self.config.default_lease_ttl).min(self.max_ttl())
+        given(self.config.default_lease_ttl, system_lifetimes().default).min(self.max_ttl())
     }
 
     /// The longest lifetime of what it issues.
     #[must_use]
     pub fn max_ttl(&self) -> Duration {
-        or_system(self.config.max_lease_ttl)
+        given(self.config.max_lease_ttl, system_lifetimes().max)
     }
 
     /// Where its storage lies in the barrier.
@@ -93,9 +125,9 @@ impl Mount {
     }
 }
 
-const fn or_system(seconds: u64) -> Duration {
+const fn given(seconds: u64, otherwise: Duration) -> Duration {
     if seconds == 0 {
-        SYSTEM_TTL
+        otherwise
     } else {
         Duration::from_secs(seconds)
     }

@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::json::field::{Pairs, Ttl, Words};
-use crate::mount::{Class, Mount, MountConfig, SYSTEM_TTL};
+use crate::mount::{Class, Mount, MountConfig, system_lifetimes};
 use crate::outcome::Outcome;
 use crate::path::Path;
 use crate::request::Call;
@@ -146,7 +146,7 @@ fn apply(mount: &mut Mount, wanted: Wanted) -> Result<(), Fault> {
 }
 
 pub(super) fn check(config: &MountConfig) -> Result<(), Fault> {
-    let system = SYSTEM_TTL.as_secs();
+    let system = system_lifetimes().max.as_secs();
     let max = if config.max_lease_ttl == 0 {
         system
     } else {

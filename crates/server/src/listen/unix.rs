@@ -94,7 +94,7 @@ impl Listener {
         stop: &watch::Receiver<bool>,
     ) {
         let mut replaced = false;
-        let mut looks = tokio::time::interval(Duration::from_secs(5));
+        let mut looks = tokio::time::interval(Duration::from_secs(2));
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
