@@ -78,7 +78,7 @@ fn seal(resolved: &Resolved, config: Option<&seal::Config>) -> Result<SealChoice
     match machine(&places, config.is_some()) {
         Ok(seal) => Ok(SealChoice::Auto(Arc::new(seal))),
         Err(error) if config.is_some_and(|config| config.shares > 0) => {
-            Ok(SealChoice::Auto(Arc::new(LostKey(error))))
+            Ok(SealChoice::Auto(Arc::new(LostKey::new(error))))
         }
         Err(error) => {
             let failure = Failure::local(error.to_string());
@@ -94,7 +94,16 @@ fn seal(resolved: &Resolved, config: Option<&seal::Config>) -> Result<SealChoice
 }
 
 /// Stands for a machine's seal whose key is gone: the vault starts sealed, and recovery shares open it.
-struct LostKey(cofferdam_barrier::Error);
+struct LostKey(String);
+
+impl LostKey {
+    fn new(error: cofferdam_barrier::Error) -> Self {
+        match error {
+            cofferdam_barrier::Error::Seal(reason) => Self(reason),
+            error => Self(error.to_string()),
+        }
+    }
+}
 
 #[async_trait]
 impl Seal for LostKey {
@@ -103,11 +112,11 @@ impl Seal for LostKey {
     }
 
     async fn wrap(&self, _: &RootKey) -> Result<Vec<u8>, cofferdam_barrier::Error> {
-        Err(cofferdam_barrier::Error::Seal(self.0.to_string()))
+        Err(cofferdam_barrier::Error::Seal(self.0.clone()))
     }
 
     async fn unwrap(&self, _: &[u8]) -> Result<RootKey, cofferdam_barrier::Error> {
-        Err(cofferdam_barrier::Error::Seal(self.0.to_string()))
+        Err(cofferdam_barrier::Error::Seal(self.0.clone()))
     }
 
     fn promise(&self) -> String {
@@ -132,7 +141,7 @@ fn machine(places: &Places, initialized: bool) -> Result<MachineSeal, cofferdam_
 pub(crate) fn promise(places: &Places) -> String {
     match MachineSeal::open(places) {
         Ok(seal) => seal.promise(),
-        Err(error) => LostKey(error).promise(),
+        Err(error) => LostKey::new(error).promise(),
     }
 }
 
