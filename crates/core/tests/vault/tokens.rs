@@ -166,6 +166,35 @@ async fn time_ends_a_token_and_renewal_moves_the_end() {
 }
 
 #[tokio::test]
+async fn a_renewal_that_asks_for_nothing_gives_what_the_token_began_with() {
+    let harness = with_reader().await;
+    let token = harness
+        .token(json!({"policies": ["reader"], "ttl": "10m"}))
+        .await;
+    let renewed = harness
+        .call(Verb::Write, "auth/token/renew-self", &token, json!({}))
+        .await;
+    assert_eq!(
+        renewed.body["auth"]["lease_duration"], 600,
+        "{}",
+        renewed.text
+    );
+}
+
+#[tokio::test]
+async fn revoking_a_token_that_is_not_there_succeeds() {
+    let harness = with_reader().await;
+    let token = harness.token(json!({"policies": ["reader"]})).await;
+    for _ in 0..2 {
+        let body = json!({"token": token});
+        let revoked = harness
+            .call(Verb::Write, "auth/token/revoke", &harness.root, body)
+            .await;
+        assert_eq!(revoked.fault, None, "{}", revoked.text);
+    }
+}
+
+#[tokio::test]
 async fn an_explicit_maximum_is_never_renewed_past() {
     let harness = with_reader().await;
     let token = harness

@@ -101,6 +101,9 @@ async fn rules(
     entry: &Entry,
 ) -> Result<Limits, Fault> {
     let own = Login {
+        // A renewal that asks for nothing gives what the token began with, never the mount's
+        // default: that would make a month of ten minutes.
+        ttl: seconds(entry.creation_ttl),
         period: seconds(entry.period),
         explicit_max_ttl: seconds(entry.explicit_max_ttl),
         ..Login::default()
