@@ -176,8 +176,10 @@ fn create_locked(parent: &Path, mode: u32) -> Result<(PathBuf, OwnedFd), Error> 
     Err(Error::system("create a directory in", parent, reason))
 }
 
-/// The lock of a directory that still exists; `None` when another process holds it.
-fn lock(path: &Path) -> Option<OwnedFd> {
+/// The lock of a directory that still exists; `None` when another process holds it. It lasts as
+/// long as the descriptor.
+#[must_use]
+pub fn lock(path: &Path) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let lock = open(path, flags, Mode::empty()).ok()?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;

@@ -30,6 +30,9 @@ pub(crate) struct Plugin {
     /// File for the log, instead of stderr
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Internal: started by `up`; nothing that happens to its terminal may reach us
+    #[arg(long, hide = true)]
+    detached: bool,
 }
 
 impl Verb for Plugin {
@@ -45,6 +48,10 @@ impl Verb for Plugin {
                 Failure::local("the Docker plugin must run as root: it mounts volumes")
                     .hint("sudo cofferdam plugin"),
             );
+        }
+        if self.detached {
+            // Fails only for one that leads a session already.
+            let _ = rustix::process::setsid();
         }
         start_log(self.log.as_deref())?;
         let _ = cofferdam_secret::harden_process(true);

@@ -62,7 +62,8 @@ pub(crate) fn start(home: &Home) -> Result<Child, Failure> {
     let mut address = OsString::from("unix://");
     address.push(&home.socket);
     let log = home.data.join("plugin.log");
-    let arguments = ["plugin".into(), flag("data", &home.data.join("docker"))];
+    let data = flag("data", &home.data.join("docker"));
+    let arguments = ["plugin".into(), "-detached".into(), data];
     process::start(&arguments, &[("COFFERDAM_ADDR", address)], &log)
         .map_err(|error| Failure::local(format!("cannot start the Docker plugin: {error}")))
 }

@@ -162,7 +162,7 @@ impl Iterator for Instructions<'_> {
 
     fn next(&mut self) -> Option<Instruction> {
         let mut begun: Option<Instruction> = None;
-        while let Some((number, line)) = self.lines.next() {
+        for (number, line) in self.lines.by_ref() {
             let trimmed = line.trim();
             if trimmed.is_empty() || trimmed.starts_with('#') {
                 continue;

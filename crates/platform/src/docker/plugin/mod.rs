@@ -43,6 +43,9 @@ pub enum Error {
     /// Caller: another process answers on the socket.
     #[error("another plugin already answers at {}", .0.display())]
     Taken(PathBuf),
+    /// Caller: another daemon mounts its volumes there.
+    #[error("another plugin already uses {}", .0.display())]
+    Shared(PathBuf),
     /// Caller: something that is no socket has its place.
     #[error("something that is no socket stands at {}", .0.display())]
     Occupied(PathBuf),
@@ -86,11 +89,13 @@ impl Error {
 /// # Errors
 /// [`Error`].
 pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    socket::Socket::require_free(&config.socket).await?;
     let volumes = volume::Volumes::open(&config.data, &config.runtime, config.client.clone())?;
     let plugin = Arc::new(Plugin {
         client: config.client,
         volumes,
     });
+    // Bound last: whoever can connect is served.
     let socket = socket::Socket::bind(&config.socket).await?;
     tracing::info!(socket = %config.socket.display(), "the Docker plugin listens");
     wire::serve(&socket, plugin, shutdown).await;

@@ -17,6 +17,11 @@ pub(super) struct Socket {
 }
 
 impl Socket {
+    /// Errs when another process answers at `path`, or something that is no socket is there.
+    pub(super) async fn require_free(path: &Path) -> Result<(), Error> {
+        clear_stale(path).await
+    }
+
     /// Binds `path`, readable for root alone. A socket that nobody answers on any more is removed.
     pub(super) async fn bind(path: &Path) -> Result<Self, Error> {
         let directory = path.parent().unwrap_or(Path::new("/"));

@@ -18,6 +18,7 @@ use cofferdam_agent::sink::{Access, Directory, mount, place};
 use cofferdam_api::Client;
 use options::{Content, Options, Raw};
 use record::{Record, Records};
+use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(super) struct Volumes {
     records: Records,
     mounts: PathBuf,
     client: Client,
+    /// Held, not used: a second daemon would take our mounts for left over ones.
+    _lock: OwnedFd,
 }
 
 struct Volume {
@@ -53,6 +56,7 @@ impl Volumes {
         std::fs::create_dir_all(runtime).map_err(|e| Error::system("create", runtime, e))?;
         let mounts = runtime.join("volumes");
         place::make_own(&mounts, 0o700)?;
+        let lock = place::lock(&mounts).ok_or_else(|| Error::Shared(mounts.clone()))?;
         let mut table = BTreeMap::new();
         for (name, mut record) in records.load()? {
             let path = mounts.join(&name);
@@ -67,6 +71,7 @@ impl Volumes {
             records,
             mounts,
             client,
+            _lock: lock,
         };
         all.remove_unknown(&table)?;
         Ok(Self {
