@@ -8,6 +8,8 @@
     reason = "a harness fails by panicking: that is how tests fail"
 )]
 
+pub mod canary;
+pub mod docker;
 pub mod peers;
 pub mod server;
 

@@ -1,0 +1,320 @@
+//! A real Docker engine, and our plugin on it.
+//!
+//! An engine that answers is used; where none does, one is started and stays for the next test.
+//! Everything a test makes carries the test's own prefix and is removed at its end.
+
+use crate::server::{Server, bare, shown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// How long Docker may take for anything on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// The image all tests run: busybox and nothing else.
+pub const IMAGE: &str = "cofferdam-flows:base";
+
+/// The engine, with one test's prefix.
+pub struct Docker {
+    prefix: String,
+}
+
+impl Docker {
+    /// The engine, for a test of this name. Needs root.
+    ///
+    /// # Panics
+    /// When there is no engine and none can be started.
+    pub fn start(test: &str) -> Self {
+        static READY: OnceLock<()> = OnceLock::new();
+        READY.get_or_init(|| {
+            start_engine();
+            start_swarm();
+            import_image();
+        });
+        Self {
+            prefix: format!("cf{}-{test}", std::process::id()),
+        }
+    }
+
+    /// A name of this test's own, for anything in Docker.
+    pub fn name(&self, what: &str) -> String {
+        format!("{}-{what}", self.prefix)
+    }
+
+    /// Runs the client and gives what it printed.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        assert!(
+            output.status.success(),
+            "docker {arguments:?}: {}",
+            shown(&output)
+        );
+        String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned()
+    }
+
+    /// Runs the client.
+    pub fn output(&self, arguments: &[&str]) -> Output {
+        docker(arguments)
+    }
+
+    /// The container of a service's running task, other than `before`.
+    ///
+    /// # Panics
+    /// When there is none in time.
+    pub fn task(&self, service: &str, before: Option<&str>) -> String {
+        let filter = format!("label=com.docker.swarm.service.name={service}");
+        wait("a running task", || {
+            let list = self.run(&["ps", "-q", "--no-trunc", "--filter", &filter]);
+            let mut ids = list.lines().filter(|id| Some(*id) != before);
+            ids.next().map(str::to_owned)
+        })
+    }
+
+    /// What Swarm says about the tasks of a service, newest first.
+    pub fn tasks(&self, service: &str) -> String {
+        let format = "{{.CurrentState}} {{.Error}}";
+        self.run(&["service", "ps", "--no-trunc", "--format", format, service])
+    }
+
+    fn remove(&self, list: &[&str], remove: &[&str]) {
+        let filter = format!("name={}", self.prefix);
+        let listed = docker(&[list, &["-q", "--filter", &filter]].concat());
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        for id in text.lines() {
+            // Swarm takes a moment until it lets go of a removed service's secrets.
+            let end = Instant::now() + Duration::from_secs(20);
+            while !docker(&[remove, &[id]].concat()).status.success() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        self.remove(&["service", "ls"], &["service", "rm"]);
+        self.remove(&["ps", "-a"], &["rm", "-f"]);
+        self.remove(&["secret", "ls"], &["secret", "rm"]);
+        self.remove(&["volume", "ls"], &["volume", "rm", "-f"]);
+        let images = docker(&["images", "-q", &format!("{}*", self.prefix)]);
+        for id in String::from_utf8_lossy(&images.stdout).lines() {
+            docker(&["rmi", "-f", id]);
+        }
+    }
+}
+
+/// Tries until there is something.
+///
+/// # Panics
+/// When there is nothing in time.
+pub fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "not seen in time: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The client with BuildKit in it, where there is one.
+pub fn client() -> &'static str {
+    let packaged = "/usr/bin/docker";
+    if Path::new(packaged).exists() {
+        packaged
+    } else {
+        "docker"
+    }
+}
+
+fn docker(arguments: &[&str]) -> Output {
+    let mut command = Command::new(client());
+    command.args(arguments).stdin(Stdio::null());
+    command.output().expect("the Docker client is installed")
+}
+
+fn start_engine() {
+    if docker(&["info"]).status.success() {
+        return;
+    }
+    let log =
+        std::fs::File::create(std::env::temp_dir().join("cofferdam-flows-dockerd.log")).unwrap();
+    // It stays for the next test: a shell that goes away at once takes no part in its life.
+    let started = Command::new("sh")
+        .args(["-c", "command -v dockerd && exec setsid -f dockerd"])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .status();
+    assert!(
+        started.is_ok_and(|status| status.success()),
+        "no Docker engine answers and none is installed: apt-get install docker.io"
+    );
+    wait("the Docker engine", || {
+        docker(&["info"]).status.success().then_some(())
+    });
+}
+
+fn start_swarm() {
+    let state = docker(&["info", "--format", "{{.Swarm.LocalNodeState}}"]);
+    if String::from_utf8_lossy(&state.stdout).trim() != "active" {
+        let made = docker(&["swarm", "init", "--advertise-addr", "127.0.0.1"]);
+        assert!(made.status.success(), "{}", shown(&made));
+    }
+}
+
+fn import_image() {
+    let tool = docker(&[
+        "run",
+        "--rm",
+        "--pull=never",
+        IMAGE,
+        "sha256sum",
+        "/bin/busybox",
+    ]);
+    if tool.status.success() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let bin = directory.path().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::create_dir_all(directory.path().join("run")).unwrap();
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+        .into_iter()
+        .find(|path| Path::new(path).exists());
+    let busybox = busybox.expect("a static busybox: apt-get install busybox-static");
+    std::fs::copy(busybox, bin.join("busybox")).unwrap();
+    for tool in [
+        "sh",
+        "cat",
+        "sha256sum",
+        "grep",
+        "id",
+        "ls",
+        "sleep",
+        "stat",
+        "touch",
+        "wc",
+    ] {
+        std::os::unix::fs::symlink("busybox", bin.join(tool)).unwrap();
+    }
+    let script = format!(
+        "tar -C '{}' -c . | {} import - {IMAGE}",
+        directory.path().display(),
+        client()
+    );
+    let imported = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(imported.status.success(), "{}", shown(&imported));
+}
+
+/// `cofferdam plugin` on a socket of its own, for one server.
+pub struct Plugin {
+    process: Child,
+    name: String,
+    directory: PathBuf,
+    address: String,
+}
+
+impl Plugin {
+    /// Starts it; its driver name is the prefix of the test.
+    pub fn start(docker: &Docker, server: &Server) -> Self {
+        let address = format!("unix://{}", server.socket().display());
+        Self::launch(
+            docker.name("driver"),
+            server.directory().path().to_owned(),
+            address,
+        )
+    }
+
+    fn launch(name: String, directory: PathBuf, address: String) -> Self {
+        let socket = format!("/run/docker/plugins/{name}.sock");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(directory.join("plugin.log"));
+        let mut process = bare(&directory)
+            .args(["plugin", "-socket", &socket])
+            .arg("-data")
+            .arg(directory.join("plugin"))
+            .arg("-runtime")
+            .arg(directory.join("plugin-run"))
+            .env("COFFERDAM_ADDR", &address)
+            .stdin(Stdio::null())
+            .stderr(log.unwrap())
+            .spawn()
+            .expect("the program starts");
+        wait("the plugin's socket", || {
+            let ended = process.try_wait().ok().flatten();
+            assert!(ended.is_none(), "the plugin ended: {ended:?}");
+            std::os::unix::net::UnixStream::connect(&socket).ok()
+        });
+        Self {
+            process,
+            name,
+            directory,
+            address,
+        }
+    }
+
+    /// What Docker calls the driver.
+    pub fn driver(&self) -> &str {
+        &self.name
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("plugin.log")).unwrap()
+    }
+
+    /// Directory of what it remembers.
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("plugin")
+    }
+
+    /// How many tmpfs of its volumes are mounted on the host.
+    pub fn mounts(&self) -> usize {
+        let below = self.directory.join("plugin-run/volumes");
+        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        table
+            .lines()
+            .filter(|line| line.contains(below.to_str().unwrap()))
+            .count()
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// The same one again, after [`Self::kill`].
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::launch(
+            self.name.clone(),
+            self.directory.clone(),
+            self.address.clone(),
+        )
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_file(format!("/run/docker/plugins/{}.sock", self.name));
+        let volumes = self.directory.join("plugin-run/volumes");
+        for volume in std::fs::read_dir(volumes).into_iter().flatten().flatten() {
+            let _ = Command::new("umount")
+                .arg(volume.path())
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
