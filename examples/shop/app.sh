@@ -3,7 +3,7 @@
 for name in DB_PASSWORD API_KEY; do
   file="/run/secrets/$name"
   if [ -r "$file" ]; then
-    echo "$name: $(wc -c < "$file") bytes from $file, check $(cksum < "$file" | cut -d' ' -f1)"
+    echo "$name: $(wc -c < "$file") bytes from $file, check $(sha256sum < "$file" | cut -c1-12)"
   else
     eval "value=\${$name:-}"
     echo "$name: ${#value} bytes from the environment"

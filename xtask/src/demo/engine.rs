@@ -107,7 +107,16 @@ impl Engine {
             .context("no busybox")?;
         std::fs::copy(busybox, base.join("bin/busybox"))?;
         for applet in [
-            "sh", "cat", "wc", "cksum", "cut", "sleep", "echo", "rm", "ls", "id",
+            "sh",
+            "cat",
+            "wc",
+            "sha256sum",
+            "cut",
+            "sleep",
+            "echo",
+            "rm",
+            "ls",
+            "id",
         ] {
             std::os::unix::fs::symlink("busybox", base.join("bin").join(applet))?;
         }
