@@ -274,7 +274,7 @@ fn a_private_delivery_is_invisible_to_other_processes() {
     assert!(!Path::new(&file).exists(), "seen from outside: {file}");
     drop(child.stdin.take());
     child.wait().unwrap();
-    assert!(canary::files_with(Path::new("/run/cofferdam"), &value).is_empty());
+    assert!(canary::files_with(Path::new("/run/cofferdam-run"), &value).is_empty());
 }
 
 #[test]

@@ -182,7 +182,7 @@ impl Directory {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
         let fd = openat2(parent, name, flags, Mode::empty(), resolve)
             .map_err(|e| Error::system("create", &path, e))?;
-        give(&fd, &path, access)?;
+        give(&fd, &self.path, access)?;
         let mut file = File::from(fd);
         file.write_all(value.expose())
             .map_err(|e| Error::system("write", &path, e))?;

@@ -112,9 +112,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// Caller: only root may give files away.
-    #[error("cannot give {} to uid {uid}, gid {gid}: only root may", path.display())]
+    #[error("cannot give files in {} to uid {uid}, gid {gid}", path.display())]
     Ownership {
-        /// The file.
+        /// The directory.
         path: PathBuf,
         /// Asked for; `-` for unchanged.
         uid: String,
@@ -148,7 +148,8 @@ impl Error {
             Self::Occupied { path } | Self::NotOurs { path } | Self::Exists { path } => {
                 format!("look at it: ls -ld {}", path.display())
             }
-            Self::NotAbsolute { .. } | Self::Ownership { .. } | Self::System { .. } => return None,
+            Self::Ownership { .. } => "only root may give files away: run it as root".to_owned(),
+            Self::NotAbsolute { .. } | Self::System { .. } => return None,
         })
     }
 

@@ -81,8 +81,9 @@ impl Drop for Place {
 /// [`Error::NoMemory`] for a user without any tmpfs.
 pub fn parent(runtime: &Path) -> Result<(PathBuf, bool), Error> {
     if geteuid().is_root() {
-        let parent = runtime.join("run");
-        make_own(runtime, 0o755)?;
+        // Beside the server's directory and not in it: that one is for root alone, while the
+        // readers of these files may have another uid and must be able to walk in.
+        let parent = runtime.with_file_name("cofferdam-run");
         make_own(&parent, 0o711)?;
         return Ok((parent, true));
     }

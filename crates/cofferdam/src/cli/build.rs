@@ -90,7 +90,7 @@ impl Build {
     fn loans(&self, command: &BuildCommand) -> Result<Vec<Loan>, Failure> {
         let prefix = prefix(self.from.as_deref(), self.app.as_deref())?.unwrap_or_default();
         let mut all = loans(&self.secrets, &prefix)?;
-        plan::require_distinct(&all).map_err(plan_failure)?;
+        plan::require_distinct(&all).map_err(|error| plan_failure(&error))?;
         if let Some(loan) = all
             .iter()
             .find(|loan| command.given.contains(loan.name.as_str()))
@@ -107,7 +107,7 @@ impl Build {
                     Failure::usage(format!("the build secret {id:?}: {error}"))
                         .hint("rename the id in the Dockerfile")
                 })?;
-                all.push(prefix.loan(name).map_err(plan_failure)?);
+                all.push(prefix.loan(name).map_err(|error| plan_failure(&error))?);
             }
         }
         Ok(all)

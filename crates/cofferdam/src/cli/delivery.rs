@@ -16,14 +16,16 @@ pub(super) fn prefix(from: Option<&str>, app: Option<&str>) -> Result<Option<Pre
         (None, None) => None,
     };
     named
-        .map(|path| Prefix::parse(&path).map_err(plan_failure))
+        .map(|path| Prefix::parse(&path).map_err(|error| plan_failure(&error)))
         .transpose()
 }
 
 /// The loans that a repeated flag names.
 pub(super) fn loans(texts: &[String], prefix: &Prefix) -> Result<Vec<Loan>, Failure> {
     let loans = texts.iter().map(|text| Loan::parse(text, '=', prefix));
-    loans.collect::<Result<_, _>>().map_err(plan_failure)
+    loans
+        .collect::<Result<_, _>>()
+        .map_err(|error| plan_failure(&error))
 }
 
 /// How this program is called to become a child that does not outlive us.
@@ -34,8 +36,8 @@ pub(super) fn stage() -> Stage {
     }
 }
 
-pub(super) fn plan_failure(error: PlanError) -> Failure {
-    let hint = match &error {
+pub(super) fn plan_failure(error: &PlanError) -> Failure {
+    let hint = match error {
         PlanError::Twice(_) => "give each secret a name of its own: -secret NAME=REFERENCE",
         _ => "name a secret as NAME or NAME=cd://MOUNT/PATH#field",
     };
@@ -46,7 +48,7 @@ pub(super) fn fetch_failure(error: fetch::Error) -> Failure {
     let hint = error.hint();
     let failure = match error {
         fetch::Error::Server(error) => return error.into(),
-        fetch::Error::Plan(error) => return plan_failure(error),
+        fetch::Error::Plan(error) => return plan_failure(&error),
         fetch::Error::Refused(all) => {
             let mut lines = all.iter().map(ToString::to_string);
             let first = Failure::server(lines.next().unwrap_or_default());

@@ -146,8 +146,8 @@ impl Run {
         if files.is_empty() && variables.is_empty() {
             files = everything(&client, prefix.as_ref()).await?;
         }
-        plan::require_distinct(&files).map_err(plan_failure)?;
-        plan::require_distinct(&variables).map_err(plan_failure)?;
+        plan::require_distinct(&files).map_err(|error| plan_failure(&error))?;
+        plan::require_distinct(&variables).map_err(|error| plan_failure(&error))?;
         require_distinct_variables(&files, &variables)?;
         let all: Vec<Loan> = files.iter().chain(&variables).cloned().collect();
         let mut lent = fetch::fetch(&client, &all, MAX_FILE)
