@@ -92,10 +92,7 @@ impl Own {
 impl Drop for Own {
     fn drop(&mut self) {
         let mut down = self.command(&["down"]);
-        down.arg("-data")
-            .arg(&self.data)
-            .arg("-socket")
-            .arg(&self.socket);
+        down.arg("-socket").arg(&self.socket);
         if let Err(error) = sh::run(down) {
             sh::say(&format!("cannot stop the server: {error:#}"));
         }
