@@ -95,8 +95,9 @@ impl Docker {
     }
 }
 
-impl Drop for Docker {
-    fn drop(&mut self) {
+impl Docker {
+    /// Removes everything with this test's prefix.
+    fn clean(&self) {
         self.remove(&["service", "ls"], &["service", "rm"]);
         self.remove(&["ps", "-a"], &["rm", "-f"]);
         self.remove(&["secret", "ls"], &["secret", "rm"]);
@@ -105,6 +106,12 @@ impl Drop for Docker {
         for id in String::from_utf8_lossy(&images.stdout).lines() {
             docker(&["rmi", "-f", id]);
         }
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        self.clean();
     }
 }
 
@@ -216,6 +223,7 @@ fn import_image() {
 /// `cofferdam plugin` on a socket of its own, for one server.
 pub struct Plugin {
     process: Child,
+    prefix: String,
     name: String,
     directory: PathBuf,
     address: String,
@@ -226,13 +234,14 @@ impl Plugin {
     pub fn start(docker: &Docker, server: &Server) -> Self {
         let address = format!("unix://{}", server.socket().display());
         Self::launch(
+            docker.prefix.clone(),
             docker.name("driver"),
             server.directory().path().to_owned(),
             address,
         )
     }
 
-    fn launch(name: String, directory: PathBuf, address: String) -> Self {
+    fn launch(prefix: String, name: String, directory: PathBuf, address: String) -> Self {
         let socket = format!("/run/docker/plugins/{name}.sock");
         let log = std::fs::File::options()
             .create(true)
@@ -256,6 +265,7 @@ impl Plugin {
         });
         Self {
             process,
+            prefix,
             name,
             directory,
             address,
@@ -297,6 +307,7 @@ impl Plugin {
     #[must_use]
     pub fn again(&self) -> Self {
         Self::launch(
+            self.prefix.clone(),
             self.name.clone(),
             self.directory.clone(),
             self.address.clone(),
@@ -306,6 +317,11 @@ impl Plugin {
 
 impl Drop for Plugin {
     fn drop(&mut self) {
+        if self.process.try_wait().is_ok_and(|ended| ended.is_none()) {
+            // While it answers: Docker removes no volume without its driver.
+            let prefix = self.prefix.clone();
+            Docker { prefix }.clean();
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
         let _ = std::fs::remove_file(format!("/run/docker/plugins/{}.sock", self.name));
