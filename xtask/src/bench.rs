@@ -46,7 +46,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .map_or(Ok(10), |text| text.parse::<u32>())?;
     let peers = peers::python()?;
     peers::programs(&[("wrk", "wrk"), ("taskset", "util-linux")])?;
-    let binary = dist::build("release")?;
+    // `COFFERDAM_BIN` measures a binary that is built already.
+    let binary = match std::env::var_os("COFFERDAM_BIN") {
+        Some(binary) => std::path::PathBuf::from(binary),
+        None => dist::build("release")?,
+    };
     let directory = tempdir()?;
     let bao = measure(
         &Server::bao(&peers, &directory.join("bao"))?,

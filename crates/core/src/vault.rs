@@ -165,8 +165,4 @@ impl Vault {
     pub(crate) const fn budget(&self) -> &Budget {
         &self.budget
     }
-
-    pub(crate) fn services(&self) -> Option<Arc<Services>> {
-        self.open.load_full()
-    }
 }

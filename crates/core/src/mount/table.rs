@@ -55,13 +55,11 @@ impl Table {
     #[must_use]
     pub fn builtin() -> Self {
         let row = |(path, class, kind, description): &(&str, Class, &str, &str)| {
-            describe(
-                path,
-                *class,
-                kind,
-                (*description).to_owned(),
-                MountConfig::default(),
-            )
+            let config = MountConfig::default();
+            let mount = describe(path, *class, kind, (*description).to_owned(), config);
+            // As Vault shows it: a token's cubbyhole stays with the cluster that made the token.
+            let local = *kind == "cubbyhole";
+            Mount { local, ..mount }
         };
         let mut mounts: Vec<_> = BUILTIN.iter().map(row).collect();
         mounts.sort_by(|a, b| a.path.cmp(&b.path));
