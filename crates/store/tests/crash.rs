@@ -7,6 +7,7 @@
 //! `COFFERDAM_CRASHES` sets the number of kills (60 without it, 1000 in CI).
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
@@ -125,9 +126,18 @@ fn start(place: &Path) -> Child {
         .unwrap()
 }
 
-/// Lets it live for a random while, kills it, and returns the last number told for each lane.
-fn kill(mut child: Child, life: Duration) -> [u64; LANES as usize] {
+/// When the writer is killed.
+enum Moment {
+    /// So long after its start: in start-up, in the making of the store, in recovery.
+    Early(Duration),
+    /// So long after its first acknowledgement, however slow the machine is.
+    Writing(Duration),
+}
+
+/// Kills the writer at `moment` and returns the last number told for each lane.
+fn kill(mut child: Child, moment: Moment) -> [u64; LANES as usize] {
     let told = child.stdout.take().unwrap();
+    let (tell, first) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         let mut last = [0; LANES as usize];
         for line in BufReader::new(told).lines() {
@@ -137,12 +147,22 @@ fn kill(mut child: Child, life: Duration) -> [u64; LANES as usize] {
                 && let (Ok(lane), Ok(number)) = (lane.parse::<usize>(), number.parse())
             {
                 last[lane] = number;
+                let _ = tell.send(());
             }
         }
         last
     });
     // The moment of the kill is the input of this test, not a wait for something.
-    std::thread::sleep(life);
+    std::thread::sleep(match moment {
+        Moment::Early(life) => life,
+        Moment::Writing(life) => {
+            let patience = Duration::from_secs(60);
+            first
+                .recv_timeout(patience)
+                .expect("nothing is ever written");
+            life
+        }
+    });
     child.kill().unwrap();
     let status = child.wait().unwrap();
     assert!(
@@ -179,12 +199,11 @@ fn killed_writers_lose_nothing_acknowledged() {
     for round in 0..crashes {
         let place = root.path().join(format!("{}", round / 25));
         let child = start(&place);
-        // Up to 8 ms dies in start-up, making or recovery; the longer lives die while writing.
-        let life = Duration::from_micros(match dice.roll(4) {
-            0 => dice.roll(8_000),
-            _ => 5_000 + dice.roll(90_000),
-        });
-        let told = kill(child, life);
+        let moment = match dice.roll(4) {
+            0 => Moment::Early(Duration::from_micros(dice.roll(20_000))),
+            _ => Moment::Writing(Duration::from_micros(dice.roll(50_000))),
+        };
+        let told = kill(child, moment);
         early += u32::from(told == [0; LANES as usize]);
         let found = runtime().block_on(async {
             let store = open(&place);
