@@ -127,6 +127,7 @@ fn start(place: &Path) -> Child {
 }
 
 /// When the writer is killed.
+#[derive(Clone, Copy)]
 enum Moment {
     /// So long after its start: in start-up, in the making of the store, in recovery.
     Early(Duration),
