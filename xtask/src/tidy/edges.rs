@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("engines", &["core", "secret"]),
     ("api", &["secret"]),
     ("detect", &["secret"]),
-    ("server", &["api", "core", "secret"]),
+    ("server", &["core", "secret"]),
     ("agent", &["api", "detect", "secret"]),
     ("platform", &["agent", "api", "detect", "secret"]),
 ];
