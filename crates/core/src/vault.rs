@@ -13,8 +13,10 @@ pub(crate) use open::Services;
 pub(crate) use open::erase;
 
 use crate::clock::Clock;
+use crate::engine::Listed;
 use crate::fault::Fault;
 use crate::json::Budget;
+use crate::operation::Verb;
 use crate::pipeline;
 use crate::registry::Offer;
 use crate::reply::{Answer, Reply, Standing};
@@ -150,6 +152,33 @@ impl Vault {
     /// Ends background work and lets the audit devices finish. The vault is sealed afterwards.
     pub async fn shutdown(&self) {
         self.seal().await;
+    }
+
+    /// Every route that is served now: its mount, and its row. For coverage tests and documentation.
+    ///
+    /// # Errors
+    /// When the vault is sealed, or the store fails.
+    pub async fn routes(&self) -> Result<Vec<(String, Listed)>, Fault> {
+        let services = self.open.load_full().ok_or_else(Fault::sealed)?;
+        let tables = services.registry.fresh().await?;
+        let mut all = Vec::new();
+        for mount in tables.mounts().iter() {
+            let engine = tables
+                .point(&mount.path)
+                .and_then(|point| point.engine.clone());
+            let rows = engine.map(|engine| engine.routes()).unwrap_or_default();
+            all.extend(rows.into_iter().map(|row| (mount.path.clone(), row)));
+        }
+        Ok(all)
+    }
+
+    /// The routes that answer outside the pipeline, since they must work sealed.
+    #[must_use]
+    pub fn exempt_routes() -> Vec<(Verb, &'static str)> {
+        pipeline::exempt::ROUTES
+            .iter()
+            .map(|(verb, path, _)| (*verb, *path))
+            .collect()
     }
 
     /// What the server says of itself.

@@ -11,6 +11,7 @@
 )]
 
 mod audit;
+mod coverage;
 mod harness;
 mod seal;
 mod sys;
