@@ -4,6 +4,7 @@
 mod documents;
 mod edges;
 mod exposure;
+mod licences;
 mod sizes;
 
 use crate::sh;
@@ -14,7 +15,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if arguments == ["--bless"] {
         return exposure::bless();
     }
-    let wrong: Vec<String> = [edges::check()?, exposure::check()?, documents::check()?].concat();
+    let wrong: Vec<String> = [
+        edges::check()?,
+        exposure::check()?,
+        documents::check()?,
+        licences::check()?,
+    ]
+    .concat();
     sizes::report()?;
     if wrong.is_empty() {
         sh::say("tidy: crate edges, exposed sites and document names are as written");
