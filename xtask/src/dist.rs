@@ -32,9 +32,6 @@ pub(crate) fn build(profile: &str) -> Result<std::path::PathBuf> {
         ],
     );
     build.env("RUSTFLAGS", "-C target-feature=+crt-static");
-    // aws-lc would measure the CPU's jitter for 25 ms before its first random number, on top of the
-    // kernel's entropy, which is what we rely on: most of the time from start to first answer.
-    build.env("AWS_LC_SYS_NO_JITTER_ENTROPY", "1");
     sh::run(build)?;
     Ok(sh::target().join(TRIPLE).join(profile).join("cofferdam"))
 }
