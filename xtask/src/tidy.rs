@@ -1,10 +1,10 @@
 //! Holds the code against its written rules: crate edges, sites that expose secrets, and names that
 //! documents mention. Sizes are a report, not a rule.
 
+mod dependencies;
 mod documents;
 mod edges;
 mod exposure;
-mod licences;
 mod sizes;
 
 use crate::sh;
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         edges::check()?,
         exposure::check()?,
         documents::check()?,
-        licences::check()?,
+        dependencies::check()?,
     ]
     .concat();
     sizes::report()?;

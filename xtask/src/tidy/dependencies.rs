@@ -1,4 +1,7 @@
-//! Every dependency may be used under a licence we accept.
+//! Every dependency comes from the registry, is not banned, and may be used under a licence we accept.
+//!
+//! The same rules are in `deny.toml` for cargo-deny, which knows more (advisories, duplicates) and is run
+//! where it is installed; these hold everywhere, without anything to install.
 
 use crate::sh;
 use anyhow::{Context as _, Result};
@@ -23,6 +26,18 @@ const ACCEPTED: &[&str] = &[
     "Zlib",
 ];
 
+/// What must not come in, not even below a dependency, and what does its work.
+const BANNED: &[(&str, &str)] = &[
+    ("openssl", "TLS is rustls with aws-lc-rs"),
+    ("openssl-sys", "TLS is rustls with aws-lc-rs"),
+    ("native-tls", "TLS is rustls with aws-lc-rs"),
+    ("serde_yaml", "unmaintained: serde_yaml_ng"),
+    ("atty", "std::io::IsTerminal"),
+];
+
+/// The only place dependencies come from.
+const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -33,6 +48,8 @@ struct Package {
     name: String,
     version: String,
     license: Option<String>,
+    /// `None`: a crate of this workspace.
+    source: Option<String>,
 }
 
 pub(super) fn check() -> Result<Vec<String>> {
@@ -45,19 +62,28 @@ pub(super) fn check() -> Result<Vec<String>> {
     ];
     let text = sh::output(sh::command("cargo", arguments))?;
     let metadata: Metadata = serde_json::from_str(&text).context("cargo metadata")?;
-    let refused = metadata
-        .packages
-        .iter()
-        .filter(|package| !package.license.as_deref().is_some_and(accepted));
-    Ok(refused
-        .map(|package| {
-            let licence = package.license.as_deref().unwrap_or("none named");
-            format!(
-                "{} {}: licence not in the list of xtask/src/tidy/licences.rs: {licence}",
-                package.name, package.version
-            )
-        })
-        .collect())
+    Ok(metadata.packages.iter().flat_map(refusals).collect())
+}
+
+fn refusals(package: &Package) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !package.license.as_deref().is_some_and(accepted) {
+        let licence = package.license.as_deref().unwrap_or("none named");
+        wrong.push(format!("licence not accepted: {licence}"));
+    }
+    if let Some((_, instead)) = BANNED.iter().find(|(name, _)| *name == package.name) {
+        wrong.push(format!("banned: {instead}"));
+    }
+    if package
+        .source
+        .as_deref()
+        .is_some_and(|source| source != REGISTRY)
+    {
+        wrong.push("does not come from crates.io".to_owned());
+    }
+    let named =
+        |reason: String| format!("dependency {} {}: {reason}", package.name, package.version);
+    wrong.into_iter().map(named).collect()
 }
 
 /// Whether an SPDX expression can be met: one of its alternatives, with all of its parts.
