@@ -52,10 +52,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         Some(engine) => with_docker(engine, &own, &directory),
         None => plain::run(&own),
     };
-    drop(own);
+    // While the plugin still answers: Docker keeps a volume whose driver does not.
     if let Some(engine) = &engine {
         engine.clean();
     }
+    drop(own);
     drop(engine);
     std::fs::remove_dir_all(&directory)
         .with_context(|| format!("cannot remove {}", directory.display()))?;
