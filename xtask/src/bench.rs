@@ -75,15 +75,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         "| resident memory, unsealed, before load | {:.1} MiB | {:.1} MiB |",
         bao.idle, ours.idle
     ));
-    let (theirs, size) = (
-        std::fs::metadata(peers.bao())?.len(),
-        std::fs::metadata(&binary)?.len(),
-    );
-    sh::print(&format!(
-        "| binary | {:.1} MiB | {:.1} MiB, static |",
-        dist::mib(theirs),
-        dist::mib(size)
-    ));
+    let size = std::fs::metadata(&binary)?.len();
+    sh::print(&format!("| binary | – | {:.1} MiB |", dist::mib(size)));
     let starts = server::starts(&binary, &directory.join("start"), 20)?;
     sh::print(&format!(
         "| start to first answer, median of 20 | – | {:.1} ms |",
