@@ -121,7 +121,10 @@ fn several_files_change_in_one_step() {
             }
         });
         while !writer.is_finished() {
-            let generation = fs::File::open(&current).unwrap();
+            // Between reading the link and opening what it names, that may be replaced and gone.
+            let Ok(generation) = fs::File::open(&current) else {
+                continue;
+            };
             let base = format!(
                 "/proc/self/fd/{}",
                 std::os::fd::AsRawFd::as_raw_fd(&generation)
