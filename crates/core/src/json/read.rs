@@ -119,6 +119,17 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
+    /// Clients send null for a text they leave out (hvac does for every optional field), and Vault
+    /// reads it as an empty one.
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        let first = self.take()?;
+        if matches!(first.0, Token::Null) {
+            return visitor.visit_str("");
+        }
+        self.pending = Some(first);
+        self.deserialize_any(visitor)
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
         let first = self.take()?;
         if matches!(first.0, Token::Null) {
@@ -169,7 +180,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit
         unit_struct seq tuple tuple_struct map struct identifier
     }
 }
@@ -209,22 +220,13 @@ impl<'de> MapAccess<'de> for Inside<'_, 'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, FieldError> {
-        loop {
-            match self.0.next()? {
-                Token::Key(name) => {
-                    let (value, start) = self.0.take()?;
-                    // Clients send null for what they leave out (hvac does for every optional field),
-                    // and Vault reads it so. Only fields of the body: deeper, null can be data.
-                    if matches!(value, Token::Null) && self.0.path.is_empty() {
-                        continue;
-                    }
-                    self.0.pending = Some((value, start));
-                    self.0.path.push(Segment::Name(name));
-                    return seed.deserialize(Name(name)).map(Some);
-                }
-                Token::ObjectEnd => return Ok(None),
-                _ => return Err(broken()),
+        match self.0.next()? {
+            Token::Key(name) => {
+                self.0.path.push(Segment::Name(name));
+                seed.deserialize(Name(name)).map(Some)
             }
+            Token::ObjectEnd => Ok(None),
+            _ => Err(broken()),
         }
     }
 
