@@ -130,6 +130,24 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.deserialize_any(visitor)
     }
 
+    /// As with text: null for an object of fields is one without any.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, FieldError> {
+        let first = self.take()?;
+        if matches!(first.0, Token::Null) {
+            let none = std::iter::empty::<(&str, &str)>();
+            return visitor.visit_map(serde::de::value::MapDeserializer::<_, FieldError>::new(
+                none,
+            ));
+        }
+        self.pending = Some(first);
+        self.deserialize_any(visitor)
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
         let first = self.take()?;
         if matches!(first.0, Token::Null) {
@@ -181,7 +199,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier
+        unit_struct seq tuple tuple_struct map identifier
     }
 }
 
@@ -337,6 +355,6 @@ impl<'de> Deserializer<'de> for Name<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i128 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq
-        tuple tuple_struct map struct identifier ignored_any
+        tuple tuple_struct map identifier ignored_any
     }
 }
