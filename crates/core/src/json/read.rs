@@ -355,6 +355,6 @@ impl<'de> Deserializer<'de> for Name<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i128 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq
-        tuple tuple_struct map identifier ignored_any
+        tuple tuple_struct map struct identifier ignored_any
     }
 }
