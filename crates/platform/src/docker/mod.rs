@@ -1,4 +1,5 @@
 //! The Docker engine: what it asks us (plugins) and what we ask it.
 
+pub mod engine;
 pub mod plugin;
 pub mod sources;

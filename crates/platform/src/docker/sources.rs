@@ -8,13 +8,13 @@
 //! A place that cannot be read becomes "not looked at" with its reason; it never counts as clean.
 
 mod containers;
-mod engine;
 mod images;
 mod logs;
 mod processes;
 mod services;
 
-pub use engine::{Engine, EngineError};
+use super::engine::EngineError;
+use super::engine::blocking::Engine;
 
 use cofferdam_detect::Matcher;
 use cofferdam_detect::report::{Column, Matrix, Place};

@@ -1,7 +1,8 @@
 //! Containers: what `docker inspect` shows, and their logs.
 
-use super::engine::{Engine, EngineError};
 use super::{Search, Selection};
+use crate::docker::engine::EngineError;
+use crate::docker::engine::blocking::Engine;
 use cofferdam_detect::report::Place;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -144,7 +145,7 @@ impl Search<'_> {
 
     /// Something that is gone since it was listed is no gap.
     pub(super) fn vanished_or_gap(&mut self, name: &str, error: &EngineError) {
-        if !matches!(error, EngineError::Refused { status: 404, .. }) {
+        if !error.is_missing() {
             self.finder.gap(name, error.to_string());
         }
     }

@@ -1,8 +1,9 @@
 //! Images: inspect, history, and everything inside `docker save`.
 
 use super::containers::{parsed, short};
-use super::engine::{Engine, encoded};
 use super::{Search, Selection};
+use crate::docker::engine::blocking::Engine;
+use crate::docker::engine::encoded;
 use cofferdam_detect::report::{Column, Place};
 use cofferdam_detect::source::{ImageLook, Looked};
 use serde::Deserialize;

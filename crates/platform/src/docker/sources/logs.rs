@@ -6,7 +6,7 @@
 
 use super::Search;
 use super::containers::Inspected;
-use super::engine::Engine;
+use crate::docker::engine::blocking::Engine;
 use cofferdam_detect::Hit;
 use std::io::{self, Read};
 

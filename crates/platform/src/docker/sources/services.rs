@@ -3,7 +3,7 @@
 use super::Search;
 use super::Selection;
 use super::containers::{parsed, short};
-use super::engine::Engine;
+use crate::docker::engine::blocking::Engine;
 use cofferdam_detect::report::{Column, Place};
 use serde::Deserialize;
 use serde_json::value::RawValue;
