@@ -11,6 +11,7 @@ use crate::fault::Fault;
 use crate::mount::{Class, Mount, Table};
 use crate::path::Path;
 use crate::policy::{Acl, Policy};
+use crate::token;
 use arc_swap::ArcSwap;
 use cofferdam_barrier::{Barrier, Batch, Commit, Revision, Unsealed, View};
 use cofferdam_secret::Secret;
@@ -22,6 +23,8 @@ use tokio::sync::watch;
 const MOUNTS: &str = "core/mounts";
 /// Where policies are stored, by name.
 const POLICIES: &str = "policy/";
+/// Where tokens are stored, by their hash.
+const TOKENS: &str = "token/id/";
 /// Where the audit table is stored.
 pub(crate) const AUDIT: &str = "core/audit";
 /// Cached rule sets per snapshot; beyond it the cache starts again.
@@ -151,6 +154,8 @@ pub(crate) struct Registry {
     offers: Vec<Offer>,
     current: ArcSwap<Tables>,
     applied: watch::Sender<Revision>,
+    /// Told of every token that changed, before the change counts as applied.
+    tokens: Arc<token::Cache>,
     /// Bumped when the audit table changed; the audit room listens.
     audit_changed: watch::Sender<u64>,
 }
@@ -163,6 +168,7 @@ impl Registry {
     pub(crate) async fn open(
         barrier: Barrier<Unsealed>,
         offers: Vec<Offer>,
+        tokens: Arc<token::Cache>,
     ) -> Result<Arc<Self>, Fault> {
         let seen = barrier.read_barrier().await?;
         if barrier.get(MOUNTS).await?.is_none() {
@@ -177,6 +183,7 @@ impl Registry {
             offers,
             current: ArcSwap::from_pointee(tables),
             applied: watch::Sender::new(seen),
+            tokens,
             audit_changed: watch::Sender::new(0),
         }))
     }
@@ -220,6 +227,8 @@ impl Registry {
                 );
                 return Err(fault);
             }
+            let tokens = event.keys.iter().filter_map(|key| key.strip_prefix(TOKENS));
+            tokens.for_each(|hash| self.tokens.forget(hash));
             if event.keys.iter().any(|key| key == AUDIT) {
                 self.audit_changed.send_modify(|count| *count += 1);
             }
@@ -230,6 +239,7 @@ impl Registry {
     async fn reread(&self) -> Result<(), Fault> {
         let seen = self.barrier.read_barrier().await?;
         self.reload(true, true).await?;
+        self.tokens.clear();
         self.audit_changed.send_modify(|count| *count += 1);
         self.applied
             .send_modify(|applied| *applied = seen.max(*applied));

@@ -2,6 +2,7 @@
 
 use super::Refused;
 use super::facts::Facts;
+use super::request_id;
 use crate::fault::Fault;
 use crate::json::{Body, Refusal, field::Ttl};
 use crate::operation::{Operation, Verb};
@@ -10,7 +11,6 @@ use crate::request::{Arrival, Caller, Query};
 use crate::vault::Services;
 use cofferdam_secret::Secret;
 use std::time::Duration;
-use uuid::Uuid;
 
 /// How much of a path that is not canonical an audit record keeps.
 const SHOWN: usize = 256;
@@ -30,7 +30,7 @@ pub(super) fn admit(services: &Services, arrival: Arrival) -> Result<Admitted, R
         .namespace
         .filter(|name| !matches!(name.trim_matches('/'), "" | "root"));
     let mut facts = Box::new(Facts {
-        id: Uuid::new_v4().to_string(),
+        id: request_id::next(),
         now,
         verb: arrival.verb,
         operation: nearest(arrival.verb),

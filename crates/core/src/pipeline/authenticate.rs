@@ -119,7 +119,7 @@ async fn identify(
             _ => Err(Fault::denied().noting("no token")),
         };
     };
-    let entry = match services.tokens.lookup(facts.now, token).await? {
+    let entry = match services.tokens.lookup_cached(facts.now, token).await? {
         Some(entry) => entry,
         // The handler says, in words of its own, that the wrapping token is not valid any more.
         None if access == Access::Wrapping => return Ok((Caller::Anonymous, false)),
@@ -134,8 +134,8 @@ async fn identify(
     }
     if entry.purpose == Purpose::Wrapping {
         // Not counted here: the transaction that takes the reply out ends the token.
-        return Ok((Caller::Token(Arc::new(entry)), false));
+        return Ok((Caller::Token(entry), false));
     }
     let (entry, spent) = services.tokens.spend(facts.now, entry).await?;
-    Ok((Caller::Token(Arc::new(entry)), spent == Spent::Last))
+    Ok((Caller::Token(entry), spent == Spent::Last))
 }

@@ -19,6 +19,7 @@ pub(crate) mod exempt;
 mod facts;
 mod lease;
 mod render;
+mod request_id;
 
 pub(crate) use lease::limits;
 

@@ -1,13 +1,16 @@
 //! Service tokens: made, looked up, renewed, counted and revoked with their children.
 //!
-//! [`Entry`] is what is stored of a token (never the token), [`Store`] where it lives, [`lifetime`]
+//! [`Entry`] is what is stored of a token (never the token), [`Store`] where it lives, [`Cache`] what
+//! is kept of it in memory, [`lifetime`]
 //! the rules of TTLs, [`Tokens`] the `auth/token` mount.
 
+mod cache;
 mod entry;
 pub mod lifetime;
 mod mount;
 mod store;
 
+pub(crate) use cache::Cache;
 pub use entry::{Entry, Issued, Purpose};
 pub use mount::Tokens;
 pub use store::{NewToken, SERVICE_PREFIX, Spent, Store};

@@ -5,6 +5,7 @@
 //! `parent/PARENT/CHILD` and `expiry/TIME/HASH` indexes, `revoking/HASH` revocations begun,
 //! `wrapped/HASH` the reply a wrapping token holds.
 
+use super::cache::Cache;
 use super::entry::{Entry, Issued, Purpose};
 use crate::clock::Time;
 use crate::fault::Fault;
@@ -70,22 +71,28 @@ struct ByAccessor {
 /// The token store.
 pub struct Store {
     view: View,
+    cache: Arc<Cache>,
     cubbyhole: View,
     key: Hmac<Sha256>,
 }
 
 impl Store {
     /// Opens the store below `view`, making its hash key on first use. What tokens keep in
-    /// `cubbyhole` is removed with them.
+    /// `cubbyhole` is removed with them. Somebody follows the store and tells `cache`.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn open(view: View, cubbyhole: View) -> Result<Self, Fault> {
+    pub(crate) async fn open(
+        view: View,
+        cubbyhole: View,
+        cache: Arc<Cache>,
+    ) -> Result<Self, Fault> {
         loop {
             if let Some(stored) = view.get("key").await? {
                 let key = Hmac::new_from_slice(stored.value.expose()).map_err(Fault::internal)?;
                 return Ok(Self {
                     view,
+                    cache,
                     cubbyhole,
                     key,
                 });
@@ -197,6 +204,33 @@ impl Store {
         self.by_hash(now, &self.hash("id:", token.expose())).await
     }
 
+    /// As [`Self::lookup`], for a request that has passed the read barrier: as it was there, or later.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn lookup_cached(
+        &self,
+        now: Time,
+        token: &Secret<String>,
+    ) -> Result<Option<Arc<Entry>>, Fault> {
+        if token.is_empty() || token.len() > LONGEST {
+            return Ok(None);
+        }
+        let hash = self.hash("id:", token.expose());
+        let entry = match self.cache.get(&hash) {
+            Ok(known) => known,
+            Err(mark) => {
+                let Some((entry, _)) = self.stored(&hash).await? else {
+                    return Ok(None);
+                };
+                let entry = Arc::new(entry);
+                self.cache.keep(&entry, mark);
+                entry
+            }
+        };
+        Ok(Some(entry).filter(|entry| alive(entry, now)))
+    }
+
     /// The live token with this hash.
     ///
     /// # Errors
@@ -272,7 +306,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Kind::Denied`] when no use is left.
-    pub async fn spend(&self, now: Time, entry: Entry) -> Result<(Entry, Spent), Fault> {
+    pub async fn spend(&self, now: Time, entry: Arc<Entry>) -> Result<(Arc<Entry>, Spent), Fault> {
         if entry.uses_left.is_none() || entry.purpose == Purpose::Wrapping {
             return Ok((entry, Spent::Uncounted));
         }
@@ -291,7 +325,7 @@ impl Store {
                 .put(key, encode(&live)?);
             if let Commit::Done(_) = self.view.commit(batch).await? {
                 return Ok((
-                    live,
+                    Arc::new(live),
                     if left == 1 {
                         Spent::Last
                     } else {

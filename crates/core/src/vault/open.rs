@@ -8,7 +8,7 @@ use crate::json::Budget;
 use crate::mount::Class;
 use crate::registry::{Offer, Registry};
 use crate::system::System;
-use crate::token::{Store, Tokens};
+use crate::token::{self, Store, Tokens};
 use cofferdam_barrier::{Barrier, Batch, Unsealed};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,13 +71,14 @@ impl Vault {
             kind: "token",
             engine: tokens.clone(),
         });
-        let registry = Registry::open(barrier.clone(), offers).await?;
+        let cache = Arc::new(token::Cache::default());
+        let registry = Registry::open(barrier.clone(), offers, cache.clone()).await?;
         let mounts = registry.current();
         let cubbyhole = mounts
             .point("cubbyhole")
             .ok_or_else(|| Fault::internal("no cubbyhole mount"))?;
         let services = Arc::new(Services {
-            tokens: Store::open(barrier.view("token/"), cubbyhole.view.clone()).await?,
+            tokens: Store::open(barrier.view("token/"), cubbyhole.view.clone(), cache).await?,
             audit: Devices::open(&barrier).await?,
             registry,
             clock: self.clock.clone(),

@@ -1,5 +1,6 @@
 //! One device, its queue and its thread.
 
+use super::herald::Herald;
 use super::receipt::Entry;
 use super::{Condition, Limits, Status};
 use crate::audit::chain::{ChainKey, Head, Link};
@@ -15,6 +16,7 @@ pub(super) struct Channel {
     kind: &'static str,
     limits: Limits,
     queue: Mutex<Queue>,
+    herald: Herald,
     /// There is something to write, or nothing more will come.
     ready: Condvar,
     /// The thread has ended.
@@ -76,6 +78,7 @@ impl Channel {
             kind: device.kind(),
             limits,
             queue: Mutex::new(queue),
+            herald: Herald::new(),
             ready: Condvar::new(),
             ended: Condvar::new(),
         });
@@ -88,7 +91,21 @@ impl Channel {
         std::thread::Builder::new()
             .name("audit-device".into())
             .spawn(move || worker.run())?;
+        Herald::serve(&channel);
         Ok(channel)
+    }
+
+    pub(super) const fn herald(&self) -> &Herald {
+        &self.herald
+    }
+
+    /// Wakes the device, if it sleeps over records.
+    pub(super) fn wake(&self) {
+        let mut queue = self.lock();
+        if !queue.waiting.is_empty() && std::mem::take(&mut queue.asleep) {
+            drop(queue);
+            self.ready.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -108,10 +125,10 @@ impl Channel {
         }
         queue.bytes += entry.body.len();
         queue.waiting.push(Arc::clone(entry));
-        let wake = std::mem::take(&mut queue.asleep);
+        let asleep = queue.asleep;
         drop(queue);
-        if wake {
-            self.ready.notify_one();
+        if asleep && !self.herald.wakes() {
+            self.wake();
         }
         Handed::Over
     }
@@ -228,11 +245,6 @@ impl Worker {
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        // Whoever woke us has more to say: on a busy core this lets the other requests that are ready
-        // submit first, and one write takes them all instead of a switch of threads for each.
-        drop(queue);
-        std::thread::yield_now();
-        queue = self.channel.lock();
         let mut bytes = 0;
         let fits = queue.waiting.iter().take_while(|entry| {
             bytes += entry.body.len();
@@ -273,13 +285,7 @@ impl Worker {
         }
         let after = queue.condition.clone();
         drop(queue);
-        for entry in &told {
-            if outcome.is_ok() {
-                entry.written()
-            } else {
-                entry.refused()
-            }
-        }
+        self.channel.herald.announce(told, outcome.is_ok());
         self.tell_operator(&before, &after, alarm);
     }
 

@@ -9,6 +9,7 @@
 //!   go on. One that fails is tried again with each batch.
 
 mod channel;
+mod herald;
 mod receipt;
 
 pub use receipt::{Receipt, Refused};
