@@ -7,8 +7,10 @@
 
 mod options;
 
+use crate::audit::TokenFragment;
 use crate::audit::device::{Device, File, Stream};
-use crate::audit::{Broker, ChainKey, Head, Limits, Receipt, Record, Salt, TokenFragment};
+use crate::audit::record::Unrecordable;
+use crate::audit::{Broker, ChainKey, Fragment, Fragments, Head, Limits, Receipt, Record, Salt};
 use crate::fault::Fault;
 use crate::registry::AUDIT;
 use cofferdam_barrier::{Barrier, Batch, Commit, Revision, Unsealed};
@@ -47,6 +49,8 @@ pub(crate) struct Devices {
     required: AtomicBool,
     /// Tokens' parts of records, by the token's hash: what they show of a token never changes.
     fragments: Mutex<HashMap<String, Arc<TokenFragment>>>,
+    /// Answers' parts of records.
+    answers: Fragments,
     /// One change at a time: a device that is being opened for a request must not be opened again
     /// for the table that names it.
     changing: tokio::sync::Mutex<()>,
@@ -67,6 +71,7 @@ impl Devices {
             broker: Broker::new(Limits::default()),
             required: AtomicBool::new(false),
             fragments: Mutex::default(),
+            answers: Fragments::default(),
             changing: tokio::sync::Mutex::default(),
             enabled: Mutex::default(),
         };
@@ -98,6 +103,16 @@ impl Devices {
         let fragment = Arc::new(make());
         known.insert(hash.to_owned(), fragment.clone());
         fragment
+    }
+
+    /// An answer's part of its record; `identity` as of [`crate::Response::identified`].
+    pub(crate) fn fragment(
+        &self,
+        mount: &str,
+        identity: &str,
+        json: &[u8],
+    ) -> Result<Fragment, Unrecordable> {
+        self.answers.of(&self.salt, mount, identity, json)
     }
 
     /// Queues a record.

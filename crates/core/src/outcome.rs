@@ -30,6 +30,8 @@ pub struct Response {
     pub data: Data,
     /// Shown to the caller.
     pub warnings: Vec<String>,
+    /// See [`Response::identified`].
+    pub(crate) identity: Option<String>,
 }
 
 impl Response {
@@ -39,6 +41,25 @@ impl Response {
         Self {
             data,
             warnings: Vec::new(),
+            identity: None,
+        }
+    }
+
+    /// With warnings for the caller.
+    #[must_use]
+    pub fn warning(self, warnings: Vec<String>) -> Self {
+        Self { warnings, ..self }
+    }
+
+    /// Names what the data is made of: under one mount, equal names mean equal bytes, now and for
+    /// ever. The audit room then hashes it once and not for each answer. A path with the store's
+    /// revision of what was read is such a name; one that leaves out anything that can change makes
+    /// the log lie.
+    #[must_use]
+    pub fn identified(self, identity: String) -> Self {
+        Self {
+            identity: Some(identity),
+            ..self
         }
     }
 }

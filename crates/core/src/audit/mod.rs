@@ -12,6 +12,7 @@
 pub mod broker;
 pub mod chain;
 pub mod device;
+mod fragments;
 pub mod record;
 mod redact;
 mod salt;
@@ -19,6 +20,7 @@ pub mod verify;
 
 pub use broker::{Broker, Limits, Receipt, Refused};
 pub use chain::{ChainKey, Head};
+pub(crate) use fragments::Fragments;
 pub use record::{Intent, MountFragment, Payload, Record, TokenFragment};
 pub use redact::Fragment;
 pub use salt::{HashText, Salt};

@@ -268,8 +268,17 @@ fn response(
                 data,
                 auth,
                 warnings,
+                identity,
                 ..
             } = envelope.as_ref();
+            let ready = match (data, identity, &facts.point) {
+                (Some(data), Some(identity), Some(point)) if plain.is_empty() => {
+                    let mount = point.mount.accessor.as_str();
+                    let fragment = services.audit.fragment(mount, identity, data.as_bytes());
+                    Some(fragment.map_err(Fault::internal)?)
+                }
+                _ => None,
+            };
             let issued = auth.as_ref().map(|issued| {
                 (
                     issued,
@@ -277,9 +286,12 @@ fn response(
                 )
             });
             let token = issued.map(|(issued, token)| token_facts(&issued.entry, token, ""));
-            let data = data.as_ref().map(|data| Payload::Json {
-                json: data.as_bytes(),
-                plain,
+            let data = data.as_ref().map(|data| match &ready {
+                Some(fragment) => Payload::Ready(fragment),
+                None => Payload::Json {
+                    json: data.as_bytes(),
+                    plain,
+                },
             });
             write(&Response {
                 auth: token.as_ref(),

@@ -37,6 +37,8 @@ pub(super) struct Envelope {
     pub(super) data: Option<Data>,
     pub(super) auth: Option<token::Issued>,
     pub(super) warnings: Vec<String>,
+    /// Names the data, where the engine does.
+    pub(super) identity: Option<String>,
     /// The data stands at the top level too.
     pub(super) lifted: bool,
 }
@@ -84,6 +86,7 @@ async fn settle(
             Envelope {
                 data: Some(response.data),
                 warnings: response.warnings,
+                identity: response.identity,
                 lifted,
                 ..Envelope::default()
             },

@@ -125,7 +125,8 @@ impl<D: Door> Shared<D> {
 
     /// A read ends with its client or with its time.
     async fn look<H>(&self, arrival: Arrival, _held: H) -> Result<Answered, Refusal> {
-        let work = AssertUnwindSafe(self.door.handle(arrival)).catch_unwind();
+        // Boxed once: unboxed it is copied into each of the futures around it.
+        let work = AssertUnwindSafe(Box::pin(self.door.handle(arrival))).catch_unwind();
         match tokio::time::timeout(self.limits.request_time, work).await {
             Ok(Ok(answered)) => Ok(answered),
             Ok(Err(_panic)) => Err(BROKEN),

@@ -86,10 +86,8 @@ impl<F: Field> Table<F> {
 fn read<'a, F: Field>(_: &'a AppRole, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let stored = roles::called(&call).await?.ok_or_else(Fault::missing)?;
-        Ok(Outcome::Data(Response {
-            data: F::show(&stored.role)?,
-            warnings: F::warnings(),
-        }))
+        let shown = Response::of(F::show(&stored.role)?);
+        Ok(Outcome::Data(shown.warning(F::warnings())))
     })
 }
 

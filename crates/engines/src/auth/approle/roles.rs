@@ -119,7 +119,7 @@ pub(super) fn finished(warnings: Vec<String>) -> Outcome {
         return Outcome::Done;
     }
     let data = Data::from_raw(Secret::new(b"null".to_vec()));
-    Outcome::Data(Response { data, warnings })
+    Outcome::Data(Response::of(data).warning(warnings))
 }
 
 #[derive(Serialize)]

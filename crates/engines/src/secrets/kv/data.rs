@@ -5,7 +5,7 @@ use super::record::{Metadata, Version, deletion};
 use super::storage::{self, Stored};
 use super::{Kv, elsewhere, merge};
 use cofferdam_core::clock::Time;
-use cofferdam_core::engine::{Pending, Route};
+use cofferdam_core::engine::{Pending, Revision, Route};
 use cofferdam_core::json::Data;
 use cofferdam_core::json::{FieldError, Problem, Raw};
 use cofferdam_core::{Call, Fault, Outcome, Query, Response, Verb};
@@ -57,7 +57,7 @@ pub(super) fn shown_custom(meta: &Metadata) -> Option<&BTreeMap<String, String>>
 /// What a read found.
 pub(super) enum Found {
     /// Data that can be read.
-    Alive(Metadata, u64, Secret<Vec<u8>>),
+    Alive(Metadata, u64, Secret<Vec<u8>>, Revision),
     /// A deleted or destroyed version.
     Dead(Metadata, u64),
 }
@@ -69,7 +69,7 @@ pub(super) enum Found {
 pub(super) async fn find(call: &Call<'_>, wanted: Option<u64>) -> Result<Found, Fault> {
     for _ in 0..LOOKS {
         let stored = storage::load(call.view, call.capture("path")).await?;
-        let meta = stored.ok_or_else(Fault::missing)?.meta;
+        let Stored { meta, revision } = stored.ok_or_else(Fault::missing)?;
         let number = wanted.unwrap_or(meta.current);
         let version = meta.version(number).ok_or_else(Fault::missing)?;
         if !version.alive(call.now) {
@@ -77,7 +77,7 @@ pub(super) async fn find(call: &Call<'_>, wanted: Option<u64>) -> Result<Found, 
         }
         // None: it was dropped or destroyed after the record was read.
         if let Some(value) = storage::value(call.view, &meta, number).await? {
-            return Ok(Found::Alive(meta, number, value));
+            return Ok(Found::Alive(meta, number, value, revision));
         }
     }
     Err(Fault::internal(
@@ -115,12 +115,12 @@ fn read<'a>(_: &'a Kv, call: Call<'a>) -> Pending<'a> {
             return elsewhere::root();
         }
         match find(&call, wanted(call.query)?).await? {
-            Found::Alive(meta, number, value) => Ok(Outcome::Data(Response::of(answer(
-                "data",
-                value.expose(),
-                &meta,
-                number,
-            )?))),
+            Found::Alive(meta, number, value, revision) => {
+                let data = answer("data", value.expose(), &meta, number)?;
+                // A version's data never changes, and the rest is in the record of this revision.
+                let identity = format!("{}@{}#{number}", call.capture("path"), revision.0);
+                Ok(Outcome::Data(Response::of(data).identified(identity)))
+            }
             Found::Dead(meta, number) => Ok(Outcome::Gone(Response::of(answer(
                 "data", b"null", &meta, number,
             )?))),

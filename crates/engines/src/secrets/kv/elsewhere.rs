@@ -58,8 +58,5 @@ pub(super) fn root() -> Result<Outcome, Fault> {
 
 fn nothing(why: String) -> Outcome {
     let data = Data::from_raw(Secret::new(b"null".to_vec()));
-    Outcome::Gone(Response {
-        data,
-        warnings: vec![why],
-    })
+    Outcome::Gone(Response::of(data).warning(vec![why]))
 }

@@ -304,7 +304,7 @@ fn finished(warnings: Vec<String>) -> Outcome {
         return Outcome::Done;
     }
     let data = Data::from_raw(Secret::new(b"null".to_vec()));
-    Outcome::Data(Response { data, warnings })
+    Outcome::Data(Response::of(data).warning(warnings))
 }
 
 fn delete<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {

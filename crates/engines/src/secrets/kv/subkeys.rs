@@ -20,7 +20,7 @@ fn read<'a>(_: &'a Kv, call: Call<'a>) -> Pending<'a> {
             Found::Dead(meta, number) => Ok(Outcome::Gone(Response::of(data::answer(
                 "subkeys", b"null", &meta, number,
             )?))),
-            Found::Alive(meta, number, value) => {
+            Found::Alive(meta, number, value, _) => {
                 let stored =
                     Body::checked(value, &super::merge::STORED).map_err(Fault::internal)?;
                 let mut out = Buffer::with_capacity(256);
