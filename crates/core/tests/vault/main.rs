@@ -13,6 +13,7 @@
 mod audit;
 mod coverage;
 mod harness;
+mod replicas;
 mod seal;
 mod sys;
 mod tokens;

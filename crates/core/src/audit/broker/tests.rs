@@ -117,6 +117,40 @@ async fn accepted_records_are_in_the_file_in_order_and_only_its_owner_may_read_i
     ));
 }
 
+/// Counts its writes and keeps nothing.
+struct Counter(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+impl Device for Counter {
+    fn kind(&self) -> &'static str {
+        "counter"
+    }
+
+    fn append(&mut self, _: &[u8]) -> Result<(), Failed> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// Sixteen connections are sixteen requests in one write, not sixteen switches of threads.
+#[tokio::test]
+async fn requests_that_are_ready_together_share_one_write() {
+    let writes = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+    let broker = std::sync::Arc::new(patient());
+    let device = Box::new(Counter(std::sync::Arc::clone(&writes)));
+    broker.enable("counter", device, key(), None).unwrap();
+    let requests: Vec<_> = (0..64)
+        .map(|n| {
+            let broker = std::sync::Arc::clone(&broker);
+            tokio::spawn(async move { broker.submit(record(n)).accepted().await })
+        })
+        .collect();
+    for request in requests {
+        request.await.unwrap().unwrap();
+    }
+    // One more where the device's thread was not yet waiting when the first record came.
+    assert!(writes.load(std::sync::atomic::Ordering::SeqCst) <= 2);
+}
+
 fn full_pipe() -> (std::io::PipeReader, Box<dyn Device>) {
     let (reader, writer) = std::io::pipe().unwrap();
     (
