@@ -4,6 +4,10 @@
 //! owner, write, set the mode, rename. Nobody but root can open it before the rename, and an open
 //! descriptor keeps the old content. [`Directory::replace`] changes several files in one step with
 //! the layout Kubernetes uses for its volumes: `NAME -> ..data/NAME`, `..data -> GENERATION`.
+//!
+//! A reader who has followed `..data` and not yet opened the file walks in the old generation. So
+//! that one stays until its [`Superseded`] is discarded, which the caller does some seconds later:
+//! removed at once, it would turn such a reader's open into "no such file".
 
 use super::{Access, Error, memory};
 use crate::FileName;
@@ -17,7 +21,7 @@ use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
@@ -33,6 +37,22 @@ pub struct Directory {
     fd: OwnedFd,
     path: PathBuf,
 }
+
+/// One file of a generation.
+#[derive(Clone, Copy)]
+pub struct Content<'a> {
+    /// Its name.
+    pub name: &'a FileName,
+    /// Its bytes.
+    pub value: &'a Secret<Vec<u8>>,
+    /// Who may read it.
+    pub access: Access,
+}
+
+/// A generation that is no longer current. Readers may still be on their way into it.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "its values stay in memory until it is discarded"]
+pub struct Superseded(String);
 
 impl Directory {
     /// Opens `path` (absolute, without `..`), refusing symbolic links anywhere on the way and any
@@ -97,44 +117,102 @@ impl Directory {
         temporary.rename_to(name.as_str())
     }
 
-    /// Makes the directory hold exactly `files`, all of them changing in one step.
+    /// Makes the directory hold exactly `files`, all of them changing in one step; gives the
+    /// generation that was current before.
     ///
-    /// Readers that open `DIRECTORY/..data` once and read from there see one generation.
+    /// Whoever has seen one new file sees only new files from then on; readers that open
+    /// `DIRECTORY/..data` once and read from there see one generation.
     ///
     /// # Errors
     /// As [`Directory::put`]; until the step the old generation stays complete.
-    pub fn replace(
-        &self,
-        files: &[(FileName, Secret<Vec<u8>>)],
-        access: Access,
-    ) -> Result<(), Error> {
-        for (name, _) in files {
-            self.require_ours(name)?;
+    pub fn replace(&self, files: &[Content<'_>]) -> Result<Option<Superseded>, Error> {
+        for file in files {
+            self.require_ours(file.name)?;
         }
-        let old = self.link_target(CURRENT);
+        let old = self.current();
         let generation = Temporary::new(self, GENERATION)?;
         let fd = self.make_generation(&generation.name)?;
-        for (name, value) in files {
-            self.write(&fd, name.as_str(), value, access)?;
+        for file in files {
+            self.write(&fd, file.name.as_str(), file.value, file.access)?;
         }
-        self.link(&generation.name, CURRENT)?;
-        let generation = generation.keep();
-        for (name, _) in files {
+        // Before the step, where they lead nowhere: a new name comes with the others, not later.
+        for file in files {
+            let name = file.name;
             if self.link_target(name.as_str()).is_none() {
                 self.link(&format!("{CURRENT}/{name}"), name.as_str())?;
             }
         }
-        let wanted: BTreeSet<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        self.link(&generation.name, CURRENT)?;
+        let _ = generation.keep();
+        let wanted: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
         for name in self.names()? {
             let stale_link = self.is_our_link(&name) && !wanted.contains(name.as_str());
             if stale_link {
                 self.unlink(&name, AtFlags::empty())?;
             }
         }
-        match old {
-            Some(old) if old != generation && old.starts_with(GENERATION) => self.remove_tree(&old),
+        Ok(old.map(Superseded))
+    }
+
+    /// Removes a generation that no reader can be on the way into any more.
+    ///
+    /// # Errors
+    /// [`Error::System`]; that it is gone is none.
+    pub fn discard(&self, old: &Superseded) -> Result<(), Error> {
+        match self.standing(&old.0)? {
+            Some(FileType::Directory) => self.remove_tree(&old.0),
             _ => Ok(()),
         }
+    }
+
+    /// What a writer that was killed left: generations that are not current, and files it had not
+    /// finished.
+    ///
+    /// # Errors
+    /// [`Error::System`].
+    pub fn sweep(&self) -> Result<(), Error> {
+        let current = self.current();
+        for name in self.names()? {
+            if name.starts_with(GENERATION) && Some(&name) != current.as_ref() {
+                self.discard(&Superseded(name))?;
+            } else if name.starts_with(TEMPORARY) {
+                self.unlink(&name, AtFlags::empty())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the current generation holds exactly these names and bytes.
+    ///
+    /// # Errors
+    /// [`Error::System`].
+    pub fn holds(&self, files: &[Content<'_>]) -> Result<bool, Error> {
+        let Some(current) = self.current() else {
+            return Ok(false);
+        };
+        let fd = self.open_generation(&current)?;
+        let names = names_in(&fd).map_err(|e| Error::system("list", &self.path, e))?;
+        let there: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let wanted: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        if there != wanted {
+            return Ok(false);
+        }
+        for file in files {
+            let path = self.path_of(file.name);
+            let open = openat2(
+                &fd,
+                file.name.as_str(),
+                OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            )
+            .map_err(|e| Error::system("open", &path, e))?;
+            let same = same_bytes(File::from(open), file.value.expose());
+            if !same.map_err(|e| Error::system("read", &path, e))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Removes one file; that it is not there is no error.
@@ -195,13 +273,23 @@ impl Directory {
         let path = self.path.join(name);
         let mode = Mode::from_raw_mode(0o755);
         mkdirat(&self.fd, name, mode).map_err(|e| Error::system("create", &path, e))?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-        let fd = openat2(&self.fd, name, flags, Mode::empty(), resolve)
-            .map_err(|e| Error::system("open", &path, e))?;
+        let fd = self.open_generation(name)?;
         // mkdir obeys the umask; readers of another uid must be able to walk in.
         fchmod(&fd, mode).map_err(|e| Error::system("set the mode of", &path, e))?;
         Ok(fd)
+    }
+
+    fn open_generation(&self, name: &str) -> Result<OwnedFd, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        openat2(&self.fd, name, flags, Mode::empty(), resolve)
+            .map_err(|e| Error::system("open", &self.path.join(name), e))
+    }
+
+    /// The generation that readers are led to.
+    fn current(&self) -> Option<String> {
+        self.link_target(CURRENT)
+            .filter(|name| name.starts_with(GENERATION))
     }
 
     /// Points the link `name` at `target`, in one step.
@@ -240,10 +328,7 @@ impl Directory {
 
     fn remove_tree(&self, name: &str) -> Result<(), Error> {
         let path = self.path.join(name);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-        let fd = openat2(&self.fd, name, flags, Mode::empty(), resolve)
-            .map_err(|e| Error::system("open", &path, e))?;
+        let fd = self.open_generation(name)?;
         for inner in names_in(&fd).map_err(|e| Error::system("list", &path, e))? {
             unlinkat(&fd, &*inner, AtFlags::empty())
                 .map_err(|e| Error::system("remove", &path.join(&inner), e))?;
@@ -279,6 +364,25 @@ fn give(fd: &OwnedFd, path: &Path, access: Access) -> Result<(), Error> {
         },
         error => Error::system("give away", path, error),
     })
+}
+
+/// Compares piece by piece, so that no whole copy of the value is made.
+fn same_bytes(mut file: File, wanted: &[u8]) -> std::io::Result<bool> {
+    if file.metadata()?.len() != wanted.len() as u64 {
+        return Ok(false);
+    }
+    let mut piece = Secret::new(vec![0_u8; 4096]);
+    let mut rest = wanted;
+    loop {
+        let count = file.read(piece.expose_mut())?;
+        let Some(read) = piece.expose().get(..count).filter(|read| !read.is_empty()) else {
+            return Ok(rest.is_empty());
+        };
+        match rest.split_at_checked(count) {
+            Some((head, tail)) if head == read => rest = tail,
+            _ => return Ok(false),
+        }
+    }
 }
 
 fn names_in(fd: &OwnedFd) -> Result<Vec<String>, Errno> {

@@ -1,11 +1,11 @@
 //! A tmpfs of our own: mount, freeze, unmount.
 
-use super::Error;
+use super::{Error, place};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 use std::ffi::CString;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A tmpfs takes what is in it, this only stops a runaway: values of the largest size that any
 /// reader takes (500 KiB) fit a hundred times.
@@ -42,6 +42,44 @@ pub fn set_read_only(path: &Path, read_only: bool) -> Result<(), Error> {
     mount_remount(path, all, c"").map_err(|e| Error::system("change the mount", path, e))
 }
 
+/// A second, writable mount of a tmpfs that is mounted read-only where others see it; gone on drop.
+///
+/// The read-only mount is not made writable meanwhile: whoever mounts from it at that moment, as a
+/// container that is just starting, would get a writable one and keep it.
+#[derive(Debug)]
+pub struct Writable(PathBuf);
+
+impl Writable {
+    /// Mounts what is at `mounted` at `at` as well, a path that is for us alone.
+    ///
+    /// # Errors
+    /// [`Error::System`]; nothing is left behind.
+    pub fn open(mounted: &Path, at: &Path) -> Result<Self, Error> {
+        place::make_own(at, 0o700)?;
+        mount_bind(mounted, at).map_err(|e| Error::system("mount", at, e))?;
+        let writable = Self(at.to_owned());
+        set_read_only(at, false)?;
+        Ok(writable)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Writable {
+    fn drop(&mut self) {
+        let gone = unmount_tmpfs(&self.0).and_then(|()| {
+            std::fs::remove_dir(&self.0).map_err(|e| Error::system("remove", &self.0, e))
+        });
+        if let Err(error) = gone {
+            tracing::warn!(%error, "a mount for writing stays");
+        }
+    }
+}
+
 /// Unmounts what is at `path`. A reader with an open file does not prevent it and keeps that file.
 ///
 /// # Errors
@@ -61,4 +99,36 @@ pub fn is_mount_point(path: &Path) -> bool {
     };
     let (inner, outer) = (device(path), path.parent().and_then(device));
     inner.is_some() && inner != outer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::{Access, Directory};
+    use cofferdam_secret::Secret;
+
+    #[test]
+    fn the_mount_that_others_see_stays_read_only_while_we_write() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("needs root");
+            return;
+        }
+        let base = tempfile::tempdir().unwrap();
+        let (seen, ours) = (base.path().join("seen"), base.path().join("ours"));
+        std::fs::create_dir(&seen).unwrap();
+        mount_tmpfs(&seen, 0o755).unwrap();
+        set_read_only(&seen, true).unwrap();
+        let name = "k".parse().unwrap();
+        let value = Secret::new(b"v".to_vec());
+        {
+            let writable = Writable::open(&seen, &ours).unwrap();
+            let directory = Directory::open(writable.path()).unwrap();
+            directory.put(&name, &value, Access::default()).unwrap();
+            assert!(std::fs::write(seen.join("x"), "x").is_err());
+        }
+        let read = std::fs::read(seen.join("k"));
+        unmount_tmpfs(&seen).unwrap();
+        assert_eq!(read.unwrap(), b"v");
+        assert!(!ours.exists());
+    }
 }

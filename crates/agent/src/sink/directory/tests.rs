@@ -16,6 +16,22 @@ fn secret(bytes: &[u8]) -> Secret<Vec<u8>> {
     Secret::new(bytes.to_vec())
 }
 
+fn replace(
+    directory: &Directory,
+    files: &[(FileName, Secret<Vec<u8>>)],
+) -> Result<Option<Superseded>, Error> {
+    directory.replace(&contents(files))
+}
+
+fn contents(files: &[(FileName, Secret<Vec<u8>>)]) -> Vec<Content<'_>> {
+    let content = |(name, value)| Content {
+        name,
+        value,
+        access: Access::default(),
+    };
+    files.iter().map(|(name, value)| content((name, value))).collect()
+}
+
 /// DELIV-1: what a value may look like.
 fn awkward_values() -> Vec<Vec<u8>> {
     let mut values: Vec<Vec<u8>> = [
@@ -110,30 +126,33 @@ fn several_files_change_in_one_step() {
     let place = shared_memory();
     let directory = Directory::open(place.path()).unwrap();
     let pair = |letter: u8| ["user", "password"].map(|file| (name(file), secret(&[letter; 4_000])));
-    directory.replace(&pair(b'0'), Access::default()).unwrap();
+    replace(&directory, &pair(b'0')).unwrap();
     let current = place.path().join(CURRENT);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
+            let mut superseded = Vec::new();
             for round in 0..100_u8 {
-                directory
-                    .replace(&pair(b'0' + round % 10), Access::default())
-                    .unwrap();
+                let old = replace(&directory, &pair(b'0' + round % 10)).unwrap();
+                superseded.extend(old);
             }
+            superseded
         });
         while !writer.is_finished() {
-            // Between reading the link and opening what it names, that may be replaced and gone.
-            let Ok(generation) = fs::File::open(&current) else {
-                continue;
-            };
+            // Nothing is ever missing: what is replaced stays until it is discarded.
+            let generation = fs::File::open(&current).unwrap();
             let base = format!(
                 "/proc/self/fd/{}",
                 std::os::fd::AsRawFd::as_raw_fd(&generation)
             );
-            let read = |file: &str| fs::read(format!("{base}/{file}"));
-            // A generation that was replaced while we looked may be gone, never mixed.
-            if let (Ok(user), Ok(password)) = (read("user"), read("password")) {
-                assert_eq!(user, password);
-            }
+            let read = |file: &str| fs::read(format!("{base}/{file}")).unwrap();
+            assert_eq!(read("user"), read("password"));
+            // By name: whoever has seen a new file sees no older one after it.
+            let read = |file: &str| fs::read(place.path().join(file)).unwrap();
+            let (user, password) = (read("user"), read("password"));
+            assert_eq!((user.len(), password.len()), (4_000, 4_000));
+        }
+        for old in writer.join().unwrap() {
+            directory.discard(&old).unwrap();
         }
     });
     assert_eq!(
@@ -155,12 +174,9 @@ fn replace_removes_what_is_no_longer_wanted() {
     let place = shared_memory();
     let directory = Directory::open(place.path()).unwrap();
     let one = |file: &str| (name(file), secret(file.as_bytes()));
-    directory
-        .replace(&[one("a"), one("b")], Access::default())
-        .unwrap();
-    directory
-        .replace(&[one("b"), one("c")], Access::default())
-        .unwrap();
+    assert_eq!(replace(&directory, &[one("a"), one("b")]).unwrap(), None);
+    let old = replace(&directory, &[one("b"), one("c")]).unwrap();
+    assert!(old.is_some());
     let mut names: Vec<_> = directory.names().unwrap();
     names.retain(|name| !name.starts_with('.'));
     names.sort();
@@ -181,7 +197,7 @@ fn planted_links_and_directories_are_refused_and_nothing_is_written_elsewhere() 
     for occupied in ["link", "dir"] {
         let put = directory.put(&name(occupied), &secret(b"s"), Access::default());
         assert!(matches!(put, Err(Error::Occupied { .. })), "{occupied}");
-        let replaced = directory.replace(&[(name(occupied), secret(b"s"))], Access::default());
+        let replaced = replace(&directory, &[(name(occupied), secret(b"s"))]);
         assert!(
             matches!(replaced, Err(Error::Occupied { .. })),
             "{occupied}"
@@ -259,4 +275,66 @@ fn root_gives_files_away_and_others_are_told_that_they_may_not() {
         assert!(matches!(put, Err(Error::Ownership { .. })));
         assert!(directory.names().unwrap().is_empty());
     }
+}
+
+#[test]
+fn names_seen_in_order_never_go_back_a_generation() {
+    let place = shared_memory();
+    let directory = Directory::open(place.path()).unwrap();
+    let files = ["a", "b", "c"];
+    let round = |number: u32| files.map(|file| (name(file), secret(&number.to_be_bytes())));
+    replace(&directory, &round(0)).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for number in 1..300 {
+                let _ = replace(&directory, &round(number)).unwrap();
+            }
+        });
+        let read = |file: &str| {
+            let bytes = fs::read(place.path().join(file)).unwrap();
+            u32::from_be_bytes(bytes.try_into().unwrap())
+        };
+        while !writer.is_finished() {
+            let seen = files.map(read);
+            assert!(seen.is_sorted(), "{seen:?}");
+        }
+    });
+    directory.sweep().unwrap();
+    let left = directory.names().unwrap();
+    let generations = left.iter().filter(|name| name.starts_with(GENERATION));
+    assert_eq!(generations.count(), 1, "{left:?}");
+}
+
+#[test]
+fn what_a_directory_holds_is_compared_byte_for_byte() {
+    let place = shared_memory();
+    let directory = Directory::open(place.path()).unwrap();
+    let pair = |one: &[u8], two: &[u8]| [(name("one"), secret(one)), (name("two"), secret(two))];
+    let long = vec![7_u8; 10_000];
+    assert!(!directory.holds(&contents(&pair(b"1", &long))).unwrap());
+    replace(&directory, &pair(b"1", &long)).unwrap();
+    assert!(directory.holds(&contents(&pair(b"1", &long))).unwrap());
+    let mut last = long.clone();
+    last[9_999] = 8;
+    for other in [pair(b"2", &long), pair(b"1", &last), pair(b"11", &long)] {
+        assert!(!directory.holds(&contents(&other)).unwrap());
+    }
+    let [one, two] = pair(b"1", &long);
+    assert!(!directory.holds(&contents(&[one])).unwrap(), "one less");
+    let more = [two, (name("one"), secret(b"1")), (name("three"), secret(b"3"))];
+    assert!(!directory.holds(&contents(&more)).unwrap(), "one more");
+}
+
+#[test]
+fn a_killed_writer_leaves_nothing_that_a_sweep_does_not_find() {
+    let place = shared_memory();
+    let directory = Directory::open(place.path()).unwrap();
+    replace(&directory, &[(name("k"), secret(b"v"))]).unwrap();
+    let half = place.path().join(format!("{GENERATION}half"));
+    fs::create_dir(&half).unwrap();
+    fs::write(half.join("k"), "half").unwrap();
+    symlink("x", place.path().join(format!("{TEMPORARY}link"))).unwrap();
+    directory.sweep().unwrap();
+    assert_eq!(directory.names().unwrap().len(), 3);
+    assert_eq!(fs::read(place.path().join("k")).unwrap(), b"v");
 }
