@@ -133,6 +133,34 @@ pub async fn below(client: &Client, prefix: &Prefix) -> Result<Vec<Loan>, Error>
     Ok(loans)
 }
 
+/// Everything that can be read directly below a prefix; each value must have 1 to `limit` bytes.
+///
+/// A secret whose newest version is deleted is left out: KV goes on listing its name.
+///
+/// # Errors
+/// As [`fetch`] and [`below`].
+pub async fn fetch_below(
+    client: &Client,
+    prefix: &Prefix,
+    limit: usize,
+) -> Result<Vec<Lent>, Error> {
+    let (mut lent, mut refused) = (Vec::new(), Vec::new());
+    for loan in below(client, prefix).await? {
+        match fetch_one(client, &loan, limit).await? {
+            Ok(value) => lent.push(value),
+            Err(Reason::Missing) => {}
+            Err(reason) => refused.push(Refused { loan, reason }),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(Error::Refused(refused));
+    }
+    if lent.is_empty() {
+        return Err(Error::Nothing(prefix.path().to_owned()));
+    }
+    Ok(lent)
+}
+
 async fn fetch_one(
     client: &Client,
     loan: &Loan,

@@ -2,7 +2,7 @@
 
 use crate::error::Refusal;
 use crate::request::TokenChoice;
-use crate::transport::{Transport, wiping};
+use crate::transport::{Body, Transport, wiping};
 use crate::{Endpoint, Error, Method, Request, Response, Tree, Trust};
 use bytes::Bytes;
 use cofferdam_secret::Secret;
@@ -102,14 +102,22 @@ impl Client {
         if response.is_success() {
             return Ok(response);
         }
-        Err(Error::refused(Refusal {
-            method,
-            path,
-            status: response.status,
-            errors: response.errors.clone(),
-            warnings: response.warnings.clone(),
-            response: Box::new(response),
-        }))
+        Err(refused(method, path, response))
+    }
+
+    /// Sends a request whose answer goes on: the client's limit on time is for its beginning. An
+    /// answer that is no success is read whole and is an error.
+    pub(crate) async fn open(&self, request: Request) -> Result<Body, Error> {
+        let (method, path) = (request.method, request.path.clone());
+        let (status, body) = self.transport.open(self.http(request)?).await?;
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        let response = Response::parse(status, body.whole().await?).map_err(|reason| {
+            self.transport
+                .protocol(&format!("status {status}, but {reason}"))
+        })?;
+        Err(refused(method, path, response))
     }
 
     /// Sends a request and takes any status for an answer (`sys/health` speaks in statuses).
@@ -210,6 +218,17 @@ impl fmt::Debug for Client {
             .field("endpoint", &self.transport.endpoint)
             .finish_non_exhaustive()
     }
+}
+
+fn refused(method: Method, path: String, response: Response) -> Error {
+    Error::refused(Refusal {
+        method,
+        path,
+        status: response.status,
+        errors: response.errors.clone(),
+        warnings: response.warnings.clone(),
+        response: Box::new(response),
+    })
 }
 
 fn token_header(token: &Secret<String>) -> Result<HeaderValue, Error> {

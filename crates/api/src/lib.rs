@@ -14,6 +14,7 @@
 mod client;
 mod endpoint;
 mod error;
+pub mod events;
 mod kv;
 pub mod places;
 mod reference;
@@ -26,6 +27,7 @@ mod trust;
 pub use client::Client;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Error, Refusal};
+pub use events::{Event, Events};
 pub use kv::{Fetched, KvMount, KvVersion};
 pub use reference::{Reference, ReferenceError};
 pub use request::{Method, Request};

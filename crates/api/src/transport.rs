@@ -4,6 +4,7 @@ use crate::{Endpoint, Error, Trust, places};
 use bytes::Bytes;
 use cofferdam_secret::{Buffer, Secret};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -66,20 +67,49 @@ impl Transport {
     ) -> Result<(u16, Secret<Vec<u8>>), Error> {
         tokio::time::timeout(self.timeout, self.exchange_untimed(request))
             .await
-            .map_err(|_| Error::Timeout {
-                address: self.endpoint.to_string(),
-                seconds: self.timeout.as_secs(),
-            })?
+            .map_err(|_| self.late(self.timeout))?
+    }
+
+    /// Sends one request and reads the beginning of the answer, which goes on; its connection is
+    /// used for nothing else.
+    pub(crate) async fn open(
+        self: &Arc<Self>,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<(u16, Body), Error> {
+        let begun = tokio::time::timeout(self.timeout, self.begin(request)).await;
+        let (answer, sender) = begun.map_err(|_| self.late(self.timeout))??;
+        let status = answer.status().as_u16();
+        let body = Body {
+            transport: Arc::clone(self),
+            incoming: answer.into_body(),
+            _sender: sender,
+        };
+        Ok((status, body))
     }
 
     async fn exchange_untimed(
         &self,
         request: http::Request<Full<Bytes>>,
     ) -> Result<(u16, Secret<Vec<u8>>), Error> {
+        let (answer, sender) = self.begin(request).await?;
+        let status = answer.status().as_u16();
+        let body = self.collect(answer.into_body()).await?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(sender);
+        }
+        Ok((status, body))
+    }
+
+    /// Sends a request, on an idle connection if there is one.
+    async fn begin(
+        &self,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<(http::Response<Incoming>, Sender), Error> {
         let (mut sender, mut request) = (self.sender().await?, request);
-        let answer = loop {
+        loop {
             match sender.try_send_request(request).await {
-                Ok(answer) => break answer,
+                Ok(answer) => return Ok((answer, sender)),
                 // A kept connection that the server closed just now: hyper hands the request
                 // back, so not a byte of it was sent and nothing can happen twice.
                 Err(mut error) => match error.take_message() {
@@ -90,17 +120,10 @@ impl Transport {
                     None => return Err(self.broken(error.error())),
                 },
             }
-        };
-        let status = answer.status().as_u16();
-        let body = self.collect(answer.into_body()).await?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE {
-            idle.push(sender);
         }
-        Ok((status, body))
     }
 
-    async fn collect(&self, mut body: hyper::body::Incoming) -> Result<Secret<Vec<u8>>, Error> {
+    async fn collect(&self, mut body: Incoming) -> Result<Secret<Vec<u8>>, Error> {
         let mut collected = Buffer::with_capacity(4096);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| self.broken(&error))?;
@@ -185,6 +208,13 @@ impl Transport {
         Ok(sender)
     }
 
+    fn late(&self, after: Duration) -> Error {
+        Error::Timeout {
+            address: self.endpoint.to_string(),
+            seconds: after.as_secs(),
+        }
+    }
+
     pub(crate) fn protocol(&self, reason: &str) -> Error {
         Error::Protocol {
             address: self.endpoint.to_string(),
@@ -218,6 +248,43 @@ impl Transport {
             address: self.endpoint.to_string(),
             reason,
         }
+    }
+}
+
+/// An answer that goes on. Its connection ends with it.
+pub(crate) struct Body {
+    transport: Arc<Transport>,
+    incoming: Incoming,
+    _sender: Sender,
+}
+
+impl Body {
+    /// The next piece; `None` at the end.
+    pub(crate) async fn piece(&mut self, silence: Duration) -> Result<Option<Bytes>, Error> {
+        loop {
+            let frame = tokio::time::timeout(silence, self.incoming.frame()).await;
+            match frame.map_err(|_| self.transport.late(silence))? {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(self.transport.broken(&error)),
+                Some(Ok(frame)) => {
+                    if let Ok(piece) = frame.into_data() {
+                        return Ok(Some(piece));
+                    }
+                }
+            }
+        }
+    }
+
+    /// All of it.
+    pub(crate) async fn whole(self) -> Result<Secret<Vec<u8>>, Error> {
+        let whole = self.transport.collect(self.incoming);
+        let limit = self.transport.timeout;
+        let whole = tokio::time::timeout(limit, whole).await;
+        whole.map_err(|_| self.transport.late(limit))?
+    }
+
+    pub(crate) fn protocol(&self, reason: &str) -> Error {
+        self.transport.protocol(reason)
     }
 }
 

@@ -420,7 +420,7 @@ impl Barrier<Unsealed> {
         stored.ok_or(Error::NotInitialized)
     }
 
-    async fn decrypt(&self, entry: Entry) -> Result<Opened, Error> {
+    pub(crate) async fn decrypt(&self, entry: Entry) -> Result<Opened, Error> {
         let damaged = |_| Error::Damaged(format!("{:?}", entry.key));
         let full = std::str::from_utf8(entry.key.as_bytes()).map_err(damaged)?;
         let value = match self.ring()?.decrypt(full, &entry.value) {

@@ -2,9 +2,10 @@
 
 use crate::barrier::{DATA, Unsealed};
 use crate::{Barrier, Error, Revision};
-use cofferdam_store::Watch;
+use cofferdam_secret::Secret;
+use cofferdam_store::{Entry, Watch};
 
-/// One transaction, by the keys it touched. Values are read through the barrier.
+/// One transaction, by the keys it touched. What it put there stays sealed until somebody asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyEvent {
     /// Its revision.
@@ -12,6 +13,31 @@ pub struct KeyEvent {
     /// Keys under the watched prefix, relative to it. Empty for a transaction elsewhere, so that a
     /// follower still learns how far it has come.
     pub keys: Vec<String>,
+    /// For each of `keys`: what it put there; `None` where it removed it.
+    sealed: Vec<Option<Entry>>,
+}
+
+impl KeyEvent {
+    /// Whether the transaction removed the key with this number.
+    #[must_use]
+    pub fn removed(&self, number: usize) -> bool {
+        self.sealed.get(number).is_some_and(Option::is_none)
+    }
+
+    /// What the transaction put at the key with this number: exactly that, whatever is there now.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and those of decryption.
+    pub async fn open(
+        &self,
+        barrier: &Barrier<Unsealed>,
+        number: usize,
+    ) -> Result<Option<Secret<Vec<u8>>>, Error> {
+        match self.sealed.get(number).cloned().flatten() {
+            Some(entry) => Ok(Some(barrier.decrypt(entry).await?.value)),
+            None => Ok(None),
+        }
+    }
 }
 
 /// A running watch of keys.
@@ -37,8 +63,8 @@ impl KeyWatch {
     /// `Store(Compacted)` when events were lost and all must be read again; [`Error::Sealed`].
     pub async fn next(&mut self) -> Result<KeyEvent, Error> {
         let event = self.inner.next().await?;
-        let mut keys = Vec::new();
-        for change in &event.changes {
+        let (mut keys, mut sealed) = (Vec::new(), Vec::new());
+        for change in event.changes {
             let Ok(key) = std::str::from_utf8(change.key.as_bytes()) else {
                 continue;
             };
@@ -46,11 +72,18 @@ impl KeyWatch {
                 self.barrier.refresh().await?;
             } else if let Some(key) = key.strip_prefix(&self.prefix) {
                 keys.push(key.to_owned());
+                let revision = event.revision;
+                sealed.push(change.value.map(|value| Entry {
+                    key: change.key.clone(),
+                    value,
+                    revision,
+                }));
             }
         }
         Ok(KeyEvent {
             revision: event.revision,
             keys,
+            sealed,
         })
     }
 }

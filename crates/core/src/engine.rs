@@ -4,6 +4,7 @@
 //! come without a token, what needs `sudo`, which operations there are. The pipeline reads the
 //! table; it never tests path text.
 
+pub use crate::events::{Happened, Touched};
 use crate::fault::Fault;
 use crate::mount::MountConfig;
 use crate::operation::{Operation, Verb};
@@ -153,6 +154,13 @@ pub trait Routed: Send + Sync + Sized + 'static {
         Box::pin(async { Ok(()) })
     }
 
+    /// What a committed transaction means to those who subscribe to events, by the keys of this
+    /// mount that it touched. Called on every replica, and only while somebody listens.
+    fn events<'a>(&'a self, touched: &'a [Touched<'a>]) -> Pending<'a, Vec<Happened>> {
+        let _ = touched;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// Re-checks the binding of a token this method issued, before it is renewed.
     fn renew<'a>(
         &'a self,
@@ -186,6 +194,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// See [`Routed::mount`].
     async fn mount(&self, view: &View, config: &MountConfig) -> Result<(), Fault>;
+
+    /// See [`Routed::events`].
+    async fn events(&self, touched: &[Touched<'_>]) -> Result<Vec<Happened>, Fault>;
 
     /// See [`Routed::renew`].
     async fn renew(
@@ -270,6 +281,10 @@ impl<E: Routed> Engine for E {
 
     async fn mount(&self, view: &View, config: &MountConfig) -> Result<(), Fault> {
         Routed::mount(self, view, config).await
+    }
+
+    async fn events(&self, touched: &[Touched<'_>]) -> Result<Vec<Happened>, Fault> {
+        Routed::events(self, touched).await
     }
 
     async fn renew(

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod clock;
 mod devices;
 pub mod engine;
+pub mod events;
 mod fault;
 pub mod json;
 pub mod mount;

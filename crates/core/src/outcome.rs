@@ -22,6 +22,8 @@ pub enum Outcome {
     Rewrapped(Box<crate::token::Issued>),
     /// The stored reply of a wrapping token, answered as it stands.
     Unwrapped(Data),
+    /// Events from now on, until one side ends it.
+    Stream(Box<crate::events::Subscription>),
 }
 
 /// Data and what to warn of.

@@ -25,6 +25,9 @@ pub enum Answer {
     Gone(Secret<Vec<u8>>),
     /// The health answer: status by standing.
     Health(Standing, Secret<Vec<u8>>),
+    /// Events from now on. Opening it was audited like any request; each event passes the caller's
+    /// policies on its own.
+    Stream(Box<crate::events::Subscription>),
     /// Refused or failed.
     Fault(Fault),
 }

@@ -80,6 +80,7 @@ impl Bound {
                 Arc::clone(door),
                 gate.limits().clone(),
                 Arc::clone(&changes),
+                stopping.clone(),
             );
             let (open, closed) = (gate.open(), stopping.clone());
             let task = tokio::spawn(listen::serve(gate, Arc::new(shared), closed));

@@ -3,6 +3,7 @@
 use super::{Context, Exit, Failure, Runtime, Verb};
 use clap::Args;
 use cofferdam_api::places;
+use cofferdam_platform::docker::engine::Engine;
 use cofferdam_platform::docker::plugin::{Config, serve};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -64,6 +65,10 @@ impl Verb for Plugin {
                 .runtime
                 .unwrap_or_else(|| places::runtime_dir(&places::environment)),
             client: context.client()?,
+            engine: Engine::local().map_err(|error| {
+                Failure::local(error.to_string())
+                    .hint("the plugin serves the engine of this machine: unset DOCKER_HOST, or set it to unix:///run/docker.sock")
+            })?,
         };
         let listen = |kind| {
             signal(kind)

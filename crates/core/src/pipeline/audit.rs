@@ -255,7 +255,8 @@ fn response(
             error: Some(public(fault)),
             ..Response::default()
         }),
-        Ok(Settlement::Empty) => write(&Response::default()),
+        // What a stream tells later are names, each held to the policies of its own.
+        Ok(Settlement::Empty | Settlement::Stream(_)) => write(&Response::default()),
         Ok(Settlement::Bare(data)) => write(&Response {
             data: Some(Payload::Json {
                 json: data.as_bytes(),
@@ -322,6 +323,7 @@ fn response(
 fn answer(facts: &Facts, settlement: Settlement) -> Result<Answer, Fault> {
     Ok(match settlement {
         Settlement::Empty => Answer::Empty,
+        Settlement::Stream(subscription) => Answer::Stream(subscription),
         Settlement::Bare(data) => Answer::Body(data.into_bytes()),
         Settlement::Wrapped(info) => Answer::Body(render::wrapped(&facts.id, &info)?),
         Settlement::Envelope {

@@ -6,6 +6,7 @@ use super::dispatch::Performed;
 use super::facts::Facts;
 use super::render;
 use crate::clock::Time;
+use crate::events::Subscription;
 use crate::fault::Fault;
 use crate::json::Data;
 use crate::mount::Mount;
@@ -29,6 +30,7 @@ pub(super) enum Settlement {
     Envelope { envelope: Box<Envelope>, gone: bool },
     Bare(Data),
     Wrapped(WrapInfo),
+    Stream(Box<Subscription>),
 }
 
 /// The parts of Vault's response envelope that we fill.
@@ -81,6 +83,10 @@ async fn settle(
     let (envelope, gone) = match outcome {
         Outcome::Done => return Ok(Settlement::Empty),
         Outcome::Bare(data) | Outcome::Unwrapped(data) => return Ok(Settlement::Bare(data)),
+        Outcome::Stream(_) if facts.wrap_ttl.is_some() => {
+            return Err(Fault::invalid("a stream of events cannot be wrapped"));
+        }
+        Outcome::Stream(subscription) => return Ok(Settlement::Stream(subscription)),
         Outcome::Rewrapped(issued) => return rewrapped(*issued).map(Settlement::Wrapped),
         Outcome::Data(response) => (
             Envelope {

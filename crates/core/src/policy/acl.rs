@@ -127,6 +127,26 @@ impl Acl {
         rule.map_or(CapabilitySet::NONE, |rule| rule.permission.capabilities)
     }
 
+    /// May the holder be told that something of this type happened to `path`?
+    pub fn hears(&self, path: &Path, event_type: &str) -> bool {
+        self.root
+            || self
+                .most_specific(path.as_str())
+                .is_some_and(|rule| rule.permission.hears(event_type))
+    }
+
+    /// Is the path denied, for names under it or for itself?
+    pub fn denies(&self, path: &Path) -> bool {
+        !self.root
+            && [
+                self.deciding_for_names(path.as_str()),
+                self.most_specific(path.as_str()),
+            ]
+            .into_iter()
+            .flatten()
+            .any(|rule| rule.permission.capabilities.is_deny())
+    }
+
     /// Is anything granted on a mount or below it? Decides whether a token is shown that mount.
     pub fn reaches(&self, mount: &Path) -> bool {
         let start = format!("{}/", mount.as_str());

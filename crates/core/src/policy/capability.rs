@@ -21,13 +21,15 @@ pub enum Capability {
     Scan,
     /// Use of paths that want more than a policy that allows them.
     Sudo,
+    /// Being told of changes.
+    Subscribe,
     /// Nothing, whatever else is granted.
     Deny,
 }
 
 impl Capability {
     /// All of them, in the order in which Vault prints their names.
-    pub const ALL: [Capability; 9] = [
+    pub const ALL: [Capability; 10] = [
         Capability::Create,
         Capability::Delete,
         Capability::Deny,
@@ -35,6 +37,7 @@ impl Capability {
         Capability::Patch,
         Capability::Read,
         Capability::Scan,
+        Capability::Subscribe,
         Capability::Sudo,
         Capability::Update,
     ];
@@ -50,6 +53,7 @@ impl Capability {
             Capability::List => "list",
             Capability::Scan => "scan",
             Capability::Sudo => "sudo",
+            Capability::Subscribe => "subscribe",
             Capability::Deny => "deny",
         }
     }

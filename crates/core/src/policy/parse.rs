@@ -134,6 +134,7 @@ fn permission(body: &Body, warnings: &mut Vec<String>) -> Result<Permission, Err
             "min_wrapping_ttl",
             "policy",
             "required_parameters",
+            "subscribe_event_types",
         ],
     )?;
     refuse_blocks(body)?;
@@ -160,6 +161,10 @@ fn permission(body: &Body, warnings: &mut Vec<String>) -> Result<Permission, Err
         constraints,
         min_wrapping_ttl,
         max_wrapping_ttl,
+        event_types: strings(body, "subscribe_event_types")?
+            .iter()
+            .map(|(pattern, _)| (*pattern).to_owned())
+            .collect(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What one rule grants and under which conditions, and how rules for the same path are merged.
 
-use super::capability::CapabilitySet;
-use super::parameters::{Constraints, ParameterFacts};
+use super::capability::{Capability, CapabilitySet};
+use super::parameters::{Constraints, ParameterFacts, Parameters};
 use crate::operation::Operation;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ pub(super) struct Permission {
     pub(super) constraints: Constraints,
     pub(super) min_wrapping_ttl: Option<Duration>,
     pub(super) max_wrapping_ttl: Option<Duration>,
+    /// Event types that `subscribe` is about; none without any, as in Vault.
+    pub(super) event_types: Vec<String>,
 }
 
 /// Why a rule that matches does not allow a request. For our log only.
@@ -49,6 +51,7 @@ impl Permission {
             return;
         }
         self.constraints.merge(&other.constraints);
+        self.event_types.extend_from_slice(&other.event_types);
         self.min_wrapping_ttl = smaller(self.min_wrapping_ttl, other.min_wrapping_ttl);
         self.max_wrapping_ttl = smaller(self.max_wrapping_ttl, other.max_wrapping_ttl);
     }
@@ -75,6 +78,22 @@ impl Permission {
             return Some(Objection::Parameters);
         }
         None
+    }
+
+    /// May the holder be told of an event of this type? Whoever may read what changed may know that
+    /// it did: reading again and again would tell as much.
+    pub(super) fn hears(&self, event_type: &str) -> bool {
+        let subscribes = self.capabilities.contains(Capability::Subscribe)
+            && self
+                .event_types
+                .iter()
+                .any(|pattern| crate::events::matches(pattern, event_type));
+        let nothing = ParameterFacts {
+            parameters: Parameters::None,
+            wrap_ttl: None,
+        };
+        !self.capabilities.is_deny()
+            && (subscribes || self.objection(Operation::Read, &nothing).is_none())
     }
 
     /// With a bound, the answer must be wrapped, and within it.

@@ -4,6 +4,7 @@
 
 mod audit;
 mod capabilities;
+mod events;
 mod internal;
 mod mounts;
 mod policies;
@@ -184,6 +185,10 @@ impl Routed for System {
         )
         .with_slash()
         .access(Access::Known),
+        Route::new(
+            "events/subscribe/*type",
+            &[(Read, |e, c| Box::pin(events::subscribe(e, c)))],
+        ),
         Route::new("seal", &[(Write, |e, c| Box::pin(seal::seal(e, c)))]).access(Access::Sudo),
         Route::new(
             "key-status",

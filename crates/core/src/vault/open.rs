@@ -3,6 +3,7 @@
 use super::Vault;
 use crate::clock::Clock;
 use crate::devices::Devices;
+use crate::events::Hub;
 use crate::fault::Fault;
 use crate::json::Budget;
 use crate::mount::Class;
@@ -29,6 +30,7 @@ pub(crate) struct Services {
     pub(crate) audit: Devices,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Budget,
+    pub(crate) events: Arc<Hub>,
     seal_requested: AtomicBool,
     stop: watch::Sender<bool>,
 }
@@ -47,6 +49,11 @@ impl Services {
 
     pub(super) fn seal_requested(&self) -> bool {
         self.seal_requested.load(Ordering::SeqCst)
+    }
+
+    /// Becomes true when the vault is sealed.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
     pub(super) async fn stop(&self) {
@@ -83,6 +90,7 @@ impl Vault {
             registry,
             clock: self.clock.clone(),
             budget: self.budget,
+            events: Arc::default(),
             seal_requested: AtomicBool::new(false),
             stop: watch::Sender::new(false),
         });

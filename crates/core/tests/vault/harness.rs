@@ -185,7 +185,7 @@ impl Harness {
                 text: String::new(),
                 body: serde_json::from_slice(bytes.expose()).unwrap(),
             },
-            Answer::Empty => Answered {
+            Answer::Empty | Answer::Stream(_) => Answered {
                 fault: None,
                 text: String::new(),
                 body: Value::Null,

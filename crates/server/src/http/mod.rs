@@ -1,7 +1,8 @@
 //! One request: head → body → the vault → response.
 //!
 //! The path: [`head::read`] judges the head, [`body::collect`] takes the body under its budgets, the
-//! [`Door`] does the work, [`respond::respond`] maps the answer. What is refused on the way is a
+//! [`Door`] does the work, [`respond::respond`] maps the answer; an answer that goes on is served by
+//! [`stream`], or [`websocket`] where the client asked for that. What is refused on the way is a
 //! [`refusal::Refusal`] with a fixed text.
 
 pub mod body;
@@ -11,11 +12,13 @@ pub mod payload;
 pub mod query;
 pub mod refusal;
 pub mod respond;
+pub mod stream;
+pub mod websocket;
 
 use crate::door::{Answered, Door};
 use crate::limits::Limits;
 use crate::listen::Watch;
-use cofferdam_core::{Arrival, Peer, Verb};
+use cofferdam_core::{Answer, Arrival, Peer, Verb};
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -24,7 +27,7 @@ use refusal::Refusal;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 const SLOW: Refusal = Refusal::new(
     StatusCode::GATEWAY_TIMEOUT,
@@ -47,6 +50,8 @@ pub(crate) struct Shared<D> {
     bodies: body::Pool,
     requests: Arc<Semaphore>,
     changes: Arc<crate::lifecycle::Changes>,
+    /// Becomes true at shutdown: answers that go on end then.
+    stop: watch::Receiver<bool>,
 }
 
 impl<D: Door> Shared<D> {
@@ -54,6 +59,7 @@ impl<D: Door> Shared<D> {
         door: Arc<D>,
         limits: Limits,
         changes: Arc<crate::lifecycle::Changes>,
+        stop: watch::Receiver<bool>,
     ) -> Self {
         let bodies = body::Pool::new(limits.body_pool);
         let requests = Arc::new(Semaphore::new(limits.requests));
@@ -63,6 +69,7 @@ impl<D: Door> Shared<D> {
             bodies,
             requests,
             changes,
+            stop,
         }
     }
 
@@ -78,8 +85,19 @@ impl<D: Door> Shared<D> {
         request: Request<Incoming>,
     ) -> Result<Response<Payload>, Infallible> {
         let working = watch.begin();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let socket = websocket::asked(&mut parts);
         let response = match self.answer(&parts, peer, body).await {
+            Ok(Answered {
+                answer: Answer::Stream(events),
+                ..
+            }) => match socket {
+                Some(Ok(handshake)) => {
+                    handshake.accept(events, self.stop.clone(), self.limits.write_time)
+                }
+                Some(Err(refusal)) => refusal.response(),
+                None => stream::respond(events, self.stop.clone()),
+            },
             Ok(answered) => respond::respond(answered, parts.uri.query()),
             Err(refusal) => refusal.response(),
         };

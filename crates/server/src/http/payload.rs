@@ -1,4 +1,5 @@
-//! The body of an answer: one piece, wiped once the transport has let go of it.
+//! The body of an answer: one piece, wiped once the transport has let go of it; or pieces that come
+//! as something happens.
 
 use crate::listen::Working;
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tokio::sync::mpsc;
 
 /// Owns the bytes while the transport reads them.
 struct Owned(Secret<Vec<u8>>);
@@ -17,12 +19,14 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
-/// A body of at most one piece.
+/// A body: one piece at most, then what a stream has.
 ///
-/// The piece is wiped on drop. Copies that TLS and the kernel make of it are not.
+/// The one piece is wiped on drop. Copies that TLS and the kernel make of it are not.
 #[derive(Default)]
 pub struct Payload {
     piece: Option<Bytes>,
+    /// Names of what happened, no values.
+    stream: Option<mpsc::Receiver<Bytes>>,
     /// The connection counts as busy until the transport has taken the body.
     working: Option<Working>,
 }
@@ -34,6 +38,7 @@ impl Payload {
         let piece = (!content.is_empty()).then(|| Bytes::from_owner(Owned(content)));
         Self {
             piece,
+            stream: None,
             working: None,
         }
     }
@@ -43,7 +48,17 @@ impl Payload {
     pub fn public(content: impl Into<Bytes>) -> Self {
         Self {
             piece: Some(content.into()).filter(|piece| !piece.is_empty()),
+            stream: None,
             working: None,
+        }
+    }
+
+    /// What a stream sends, until its sender is dropped.
+    #[must_use]
+    pub fn stream(pieces: mpsc::Receiver<Bytes>) -> Self {
+        Self {
+            stream: Some(pieces),
+            ..Self::default()
         }
     }
 
@@ -59,16 +74,27 @@ impl Body for Payload {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.piece.take().map(|piece| Ok(Frame::data(piece))))
+        if let Some(piece) = self.piece.take() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        match &mut self.stream {
+            Some(pieces) => pieces
+                .poll_recv(context)
+                .map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
+            None => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.piece.is_none()
+        self.piece.is_none() && self.stream.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.stream.is_some() {
+            return SizeHint::default();
+        }
         SizeHint::with_exact(self.piece.as_ref().map_or(0, |piece| piece.len() as u64))
     }
 }

@@ -26,6 +26,11 @@ pub fn respond(answered: Answered, query: Option<&str>) -> Response<Payload> {
             Err(refusal) => refusal.response(),
         },
         Answer::Fault(fault) => refuse(&request_id, &fault),
+        // Served before it comes here, where the connection is known.
+        Answer::Stream(_) => refuse(
+            &request_id,
+            &Fault::internal("a stream without a connection"),
+        ),
     }
 }
 

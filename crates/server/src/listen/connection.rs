@@ -45,7 +45,9 @@ pub(super) async fn drive<D, I>(
     // How a connection ends is its peer's business: an error here is a peer that broke a rule or left.
     match protocol {
         Protocol::Http1 => {
-            let mut connection = pin!(http1(shared.limits()).serve_connection(io, service));
+            // Upgrades: a subscriber to events may speak WebSocket.
+            let connection = http1(shared.limits()).serve_connection(io, service);
+            let mut connection = pin!(connection.with_upgrades());
             tokio::select! {
                 _ = connection.as_mut() => return,
                 () = stopped(stop) => connection.as_mut().graceful_shutdown(),

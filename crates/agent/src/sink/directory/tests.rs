@@ -1,6 +1,5 @@
 use super::*;
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use tempfile::TempDir;
 
@@ -29,7 +28,10 @@ fn contents(files: &[(FileName, Secret<Vec<u8>>)]) -> Vec<Content<'_>> {
         value,
         access: Access::default(),
     };
-    files.iter().map(|(name, value)| content((name, value))).collect()
+    files
+        .iter()
+        .map(|(name, value)| content((name, value)))
+        .collect()
 }
 
 /// DELIV-1: what a value may look like.
@@ -321,7 +323,11 @@ fn what_a_directory_holds_is_compared_byte_for_byte() {
     }
     let [one, two] = pair(b"1", &long);
     assert!(!directory.holds(&contents(&[one])).unwrap(), "one less");
-    let more = [two, (name("one"), secret(b"1")), (name("three"), secret(b"3"))];
+    let more = [
+        two,
+        (name("one"), secret(b"1")),
+        (name("three"), secret(b"3")),
+    ];
     assert!(!directory.holds(&contents(&more)).unwrap(), "one more");
 }
 

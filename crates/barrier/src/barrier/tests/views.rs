@@ -88,6 +88,12 @@ async fn watch_tells_keys_of_the_view_and_every_revision() {
     let event = watch.next().await.unwrap();
     assert_eq!(event.revision.0, begin.0 + 2);
     assert_eq!(event.keys, ["a", "b"]);
+    assert_eq!((event.removed(0), event.removed(1)), (false, true));
+    // What this transaction put there, whatever came after it.
+    put(&vault.barrier, "mine/a", "2").await;
+    let opened = event.open(&vault.barrier, 0).await.unwrap().unwrap();
+    assert_eq!(opened.expose(), b"1");
+    assert!(event.open(&vault.barrier, 1).await.unwrap().is_none());
 }
 
 #[tokio::test]

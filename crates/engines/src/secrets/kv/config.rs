@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) const ROUTE: Route<Kv> =
     Route::new("config", &[(Verb::Read, read), (Verb::Write, write)]);
 
-const KEY: &str = "config";
+pub(super) const KEY: &str = "config";
 
 /// Settings that hold for every secret of a mount.
 #[derive(Default, Serialize, Deserialize)]

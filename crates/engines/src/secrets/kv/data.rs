@@ -1,7 +1,7 @@
 //! `data/PATH`: reading, writing, patching and soft deletion of the newest version.
 
 use super::config::Config;
-use super::record::{Metadata, Version, deletion};
+use super::record::{Last, Metadata, Version, deletion};
 use super::storage::{self, Stored};
 use super::{Kv, elsewhere, merge};
 use cofferdam_core::clock::Time;
@@ -220,8 +220,8 @@ fn write<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
                 .as_ref()
                 .is_some_and(|stored| stored.meta.cas_required);
             cas.check(current, required || config.cas_required)?;
-            if let Some(done) = append(&call, stored, &config, data.to_owned().into_bytes()).await?
-            {
+            let value = data.to_owned().into_bytes();
+            if let Some(done) = append(&call, stored, &config, value, Last::DataWrite).await? {
                 return Ok(done);
             }
             contest.lost().await?;
@@ -253,7 +253,8 @@ fn patch<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
             // None: somebody else changed the secret since; the compare below could not hold either.
             if let Some(before) = storage::value(call.view, &stored.meta, current).await? {
                 let after = merge::patched(before, change)?;
-                if let Some(done) = append(&call, Some(stored), &config, after).await? {
+                let appended = append(&call, Some(stored), &config, after, Last::DataPatch);
+                if let Some(done) = appended.await? {
                     return Ok(done);
                 }
             }
@@ -268,6 +269,7 @@ async fn append(
     stored: Option<Stored>,
     config: &Config,
     value: Secret<Vec<u8>>,
+    last: Last,
 ) -> Result<Option<Outcome>, Fault> {
     let path = call.capture("path");
     let revision = stored.as_ref().map(|stored| stored.revision);
@@ -285,6 +287,7 @@ async fn append(
         destroyed: false,
     };
     let dropped = meta.append(version, config.max_versions);
+    meta.last = last;
     let batch = storage::compare(call.view, path, revision);
     let batch = storage::put_value(
         storage::put_record(batch, path, &meta)?,
@@ -307,7 +310,7 @@ async fn append(
 
 fn delete<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
-        super::versions::change(kv, &call, &mut |meta, _, now| {
+        super::versions::change(kv, &call, Last::DataDelete, &mut |meta, _, now| {
             let newest = meta.current;
             super::versions::mark_deleted(meta, newest, now);
         })

@@ -3,7 +3,7 @@
 use super::config::{self, Config};
 use super::custom;
 use super::data::{number, shown_custom};
-use super::record::{Metadata, Version};
+use super::record::{Last, Metadata, Version};
 use super::storage::{self, Stored};
 use super::{Kv, elsewhere};
 use cofferdam_core::clock::Time;
@@ -232,7 +232,7 @@ fn write<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
             if let Some(custom) = &custom {
                 meta.custom = custom.replacing();
             }
-            if save(&call, meta, revision).await? {
+            if save(&call, meta, revision, Last::MetadataWrite).await? {
                 return Ok(finished(change.warnings(&config)));
             }
             contest.lost().await?;
@@ -268,7 +268,7 @@ fn patch<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
             if let Some(custom) = &custom {
                 meta.custom = custom.merged(meta.custom)?;
             }
-            if save(&call, meta, Some(revision)).await? {
+            if save(&call, meta, Some(revision), Last::MetadataPatch).await? {
                 return Ok(finished(change.warnings(&config)));
             }
             contest.lost().await?;
@@ -291,7 +291,9 @@ async fn save(
     call: &Call<'_>,
     mut meta: Metadata,
     revision: Option<cofferdam_core::engine::Revision>,
+    last: Last,
 ) -> Result<bool, Fault> {
+    meta.last = last;
     meta.revision += 1;
     meta.updated = call.now;
     let path = call.capture("path");

@@ -22,6 +22,7 @@ mod config;
 mod custom;
 mod data;
 mod elsewhere;
+mod events;
 mod merge;
 mod metadata;
 mod record;
@@ -37,7 +38,7 @@ mod tests;
 use crate::contest::Contests;
 use cofferdam_core::Fault;
 use cofferdam_core::engine::View;
-use cofferdam_core::engine::{Pending, Route, Routed};
+use cofferdam_core::engine::{Happened, Pending, Route, Routed, Touched};
 use cofferdam_core::mount::MountConfig;
 
 /// The engine's name in mount tables. `kv-v2` means this one with the option `version` = `2`.
@@ -61,6 +62,10 @@ impl Routed for Kv {
         // Last: explains every other path.
         elsewhere::ROUTE,
     ];
+
+    fn events<'a>(&'a self, touched: &'a [Touched<'a>]) -> Pending<'a, Vec<Happened>> {
+        Box::pin(events::of(touched))
+    }
 
     fn mount<'a>(&'a self, _: &'a View, config: &'a MountConfig) -> Pending<'a, ()> {
         Box::pin(async move {

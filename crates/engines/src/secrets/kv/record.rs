@@ -12,7 +12,9 @@ use std::time::Duration;
 const DEFAULT_MAX_VERSIONS: u64 = 10;
 
 /// The first byte of a stored record: its form.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
+/// The form before: the same without [`Metadata::last`].
+const FORM_WITHOUT_LAST: u8 = 1;
 
 /// One secret: settings, and its versions.
 #[derive(Clone, Serialize, Deserialize)]
@@ -36,6 +38,25 @@ pub(super) struct Metadata {
     pub(super) custom: BTreeMap<String, String>,
     /// Those kept, without gaps, the last one being `current`.
     versions: Vec<Version>,
+    /// What the transaction that put this record did, for events: what a replica sees of another's
+    /// transaction is the record alone.
+    pub(super) last: Last,
+}
+
+/// What was done to a secret, by the names of Vault's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Last {
+    /// Put there by a program that did not say.
+    #[default]
+    Unknown,
+    DataWrite,
+    DataPatch,
+    DataDelete,
+    Delete,
+    Undelete,
+    Destroy,
+    MetadataWrite,
+    MetadataPatch,
 }
 
 /// One version.
@@ -74,6 +95,7 @@ impl Metadata {
             delete_version_after: 0,
             custom: BTreeMap::new(),
             versions: Vec::new(),
+            last: Last::Unknown,
         })
     }
 
@@ -145,10 +167,14 @@ impl Metadata {
     /// # Errors
     /// When it is not one: the store was changed under us, or by a newer program.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        let body = bytes
-            .strip_prefix(&[FORM])
-            .ok_or_else(|| unreadable("form"))?;
-        let found: Self = postcard::from_bytes(body).map_err(unreadable)?;
+        let found: Self = match bytes.split_first() {
+            Some((&FORM, body)) => postcard::from_bytes(body).map_err(unreadable)?,
+            // The field is the last one, and the first of its values is written as a zero.
+            Some((&FORM_WITHOUT_LAST, body)) => {
+                postcard::from_bytes(&[body, &[0]].concat()).map_err(unreadable)?
+            }
+            _ => return Err(unreadable("form")),
+        };
         // `first` counts back from `current`.
         if found.versions.len() as u64 > found.current {
             return Err(unreadable("more versions than were ever made"));

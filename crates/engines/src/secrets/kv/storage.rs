@@ -17,6 +17,11 @@ pub(super) struct Stored {
     pub(super) revision: Revision,
 }
 
+/// The path whose metadata record lies at this key, if one does.
+pub(super) fn record_path(key: &str) -> Option<&str> {
+    key.strip_prefix("m/")
+}
+
 pub(super) fn record_key(path: &str) -> String {
     format!("m/{path}")
 }

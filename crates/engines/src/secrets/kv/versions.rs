@@ -1,7 +1,7 @@
 //! `delete/`, `undelete/`, `destroy/`: what happens to versions by number.
 
 use super::config::Config;
-use super::record::{Metadata, deletion};
+use super::record::{Last, Metadata, deletion};
 use super::{Kv, elsewhere, storage};
 use cofferdam_core::clock::Time;
 use cofferdam_core::engine::{Pending, Route};
@@ -65,6 +65,7 @@ pub(super) fn mark_deleted(meta: &mut Metadata, number: u64, now: Time) {
 pub(super) async fn change(
     kv: &Kv,
     call: &Call<'_>,
+    last: Last,
     edit: &mut (dyn FnMut(&mut Metadata, &Config, Time) + Send),
 ) -> Result<Outcome, Fault> {
     let path = call.capture("path");
@@ -78,6 +79,7 @@ pub(super) async fn change(
         };
         let config = Config::load(call.view).await?;
         edit(&mut stored.meta, &config, call.now);
+        stored.meta.last = last;
         let batch = storage::compare(call.view, path, Some(stored.revision));
         let batch = storage::put_record(batch, path, &stored.meta)?;
         if storage::won(call.view.commit(batch).await?) {
@@ -90,7 +92,7 @@ pub(super) async fn change(
 fn delete<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let numbers = numbers(&call, "No version number provided")?;
-        change(kv, &call, &mut |meta, _, now| {
+        change(kv, &call, Last::Delete, &mut |meta, _, now| {
             for number in &numbers {
                 mark_deleted(meta, *number, now);
             }
@@ -102,7 +104,7 @@ fn delete<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
 fn undelete<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let numbers = numbers(&call, "No version number provided")?;
-        change(kv, &call, &mut |meta, config, now| {
+        change(kv, &call, Last::Undelete, &mut |meta, config, now| {
             // Its time runs anew, or it would be gone again at once.
             let end = deletion(
                 now,
@@ -141,6 +143,7 @@ fn destroy<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
                     batch = storage::delete_value(batch, &stored.meta, *number);
                 }
             }
+            stored.meta.last = Last::Destroy;
             let batch = storage::put_record(batch, path, &stored.meta)?;
             if storage::won(call.view.commit(batch).await?) {
                 return Ok(Outcome::Done);

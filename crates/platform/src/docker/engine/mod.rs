@@ -168,6 +168,18 @@ impl Engine {
         self.send(Method::GET, target, Bytes::new()).await
     }
 
+    /// The answer to a `POST` with a JSON body as a stream: what a command prints.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a status other than 2xx is one.
+    pub async fn post_stream(
+        &self,
+        target: &str,
+        body: &impl Serialize,
+    ) -> Result<Incoming, EngineError> {
+        self.send(Method::POST, target, json(target, body)?).await
+    }
+
     /// Sends one request; the body of a success, or the refusal read.
     async fn send(
         &self,

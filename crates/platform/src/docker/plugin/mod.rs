@@ -4,17 +4,21 @@
 //! (`facts/docker.md` sections 1, 2 and 5). Start reading at [`serve`]; `wire` is the transport,
 //! `secret` and `volume` are the two drivers. The value comes from the server over the client of
 //! the configuration, each time it is asked for: nothing is cached, so a server that is down means
-//! an error and never an old value.
+//! an error and never an old value. What is mounted is renewed when the server says that it has
+//! changed: [`follow`], and [`tell`] for those who want to know.
 //!
 //! What goes wrong is told to dockerd in one line, which names references and never a value, and
 //! logged with the service, task and secret it was for, because dockerd itself logs such a line
 //! only in debug mode.
 
+mod follow;
 mod secret;
 mod socket;
+mod tell;
 mod volume;
 mod wire;
 
+use crate::docker::engine::Engine;
 use cofferdam_agent::fetch::{self, Lent};
 use cofferdam_agent::plan::{Loan, PlanError};
 use cofferdam_api::Client;
@@ -35,6 +39,8 @@ pub struct Config {
     pub runtime: PathBuf,
     /// The server, with the right to read.
     pub client: Client,
+    /// The engine whose containers use the volumes.
+    pub engine: Engine,
 }
 
 /// Why the daemon could not start or go on.
@@ -98,7 +104,9 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     // Bound last: whoever can connect is served.
     let socket = socket::Socket::bind(&config.socket).await?;
     tracing::info!(socket = %config.socket.display(), "the Docker plugin listens");
+    let follower = tokio::spawn(follow::follow(Arc::clone(&plugin), config.engine));
     wire::serve(&socket, plugin, shutdown).await;
+    follower.abort();
     tracing::info!("the Docker plugin stops");
     Ok(())
 }

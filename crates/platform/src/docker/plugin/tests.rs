@@ -74,6 +74,7 @@ fn config(base: &Path) -> Config {
         data: base.join("data"),
         runtime: base.join("runtime"),
         client: Client::new(server, Trust::default(), None).unwrap(),
+        engine: Engine::at(&base.join("docker.sock")),
     }
 }
 

@@ -1,5 +1,5 @@
 //! The volume driver (`docker.volumedriver/1.0`): a tmpfs per volume, filled when it is first
-//! mounted, read-only from then on, gone with its last user.
+//! mounted, read-only for everybody but us, renewed in place ([`renew`]), gone with its last user.
 //!
 //! * Values are fetched before anything is mounted, so with the server down a container does not
 //!   start. A restarted container gets fresh values: Docker unmounts and mounts again.
@@ -8,21 +8,25 @@
 //! * The directory above the mounts is for root alone; the files in them for whom the options say.
 
 mod holders;
+pub(super) mod on_change;
 mod options;
 mod record;
+mod renew;
 
 use super::{Error, Fault, borrow};
 use cofferdam_agent::FileName;
 use cofferdam_agent::fetch::{self, Lent};
+use cofferdam_agent::sink::directory::{Content as File, Superseded};
 use cofferdam_agent::sink::{Access, Directory, mount, place};
 use cofferdam_api::Client;
 use options::{Content, Options, Raw};
 use record::{Record, Records};
+pub(super) use renew::{GRACE, Renewed};
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// Docker waits two minutes for a mount; a user in front of `docker run` does not.
@@ -38,6 +42,8 @@ pub(super) struct Volumes {
     table: Mutex<BTreeMap<String, Arc<Volume>>>,
     records: Records,
     mounts: PathBuf,
+    /// Where a volume is mounted a second time while its files are renewed.
+    writing: PathBuf,
     client: Client,
     /// Held, not used: a second daemon would take our mounts for left over ones.
     _lock: OwnedFd,
@@ -45,8 +51,23 @@ pub(super) struct Volumes {
 
 struct Volume {
     path: PathBuf,
+    /// `None` for options that an older program took and we do not: they fail where they are needed.
+    options: Option<Options>,
     /// Held during a whole call, so that calls for one volume come one after the other.
     record: Mutex<Record>,
+    /// Generations of files that readers may still be on their way into, oldest first.
+    superseded: Mutex<Vec<(Instant, Superseded)>>,
+}
+
+impl Volume {
+    fn new(name: &str, mounts: &Path, record: Record) -> Arc<Self> {
+        Arc::new(Self {
+            path: mounts.join(name),
+            options: Options::parse(name, &record.options).ok(),
+            record: Mutex::new(record),
+            superseded: Mutex::default(),
+        })
+    }
 }
 
 impl Volumes {
@@ -57,19 +78,27 @@ impl Volumes {
         let mounts = runtime.join("volumes");
         place::make_own(&mounts, 0o700)?;
         let lock = place::lock(&mounts).ok_or_else(|| Error::Shared(mounts.clone()))?;
+        let writing = runtime.join("writing");
+        place::make_own(&writing, 0o700)?;
+        // First: a mount that a killed daemon left there would look like a user of its volume.
+        renew::remove_left_over(&writing)?;
         let mut table = BTreeMap::new();
         for (name, mut record) in records.load()? {
             let path = mounts.join(&name);
             if adopt(&name, &path, &mut record)? {
                 records.save(&name, &record)?;
             }
-            let record = Mutex::new(record);
-            table.insert(name, Arc::new(Volume { path, record }));
+            if record.is_used() {
+                renew::sweep(&path, &writing.join(&name))?;
+            }
+            let volume = Volume::new(&name, &mounts, record);
+            table.insert(name, volume);
         }
         let all = Self {
             table: Mutex::new(BTreeMap::new()),
             records,
             mounts,
+            writing,
             client,
             _lock: lock,
         };
@@ -98,11 +127,7 @@ impl Volumes {
             ..Record::default()
         };
         self.records.save(name, &record)?;
-        let volume = Volume {
-            path: self.mounts.join(name),
-            record: Mutex::new(record),
-        };
-        table.insert(name.to_owned(), Arc::new(volume));
+        table.insert(name.to_owned(), Volume::new(name, &self.mounts, record));
         Ok(())
     }
 
@@ -140,6 +165,8 @@ impl Volumes {
         if !(mounted && record.is_used() && holders::has_holder(&volume.path)) {
             // Nobody has it: whatever is counted or mounted is left over.
             changed.uses.clear();
+            changed.telling = false;
+            volume.superseded.lock().await.clear();
             let options = Options::parse(name, &record.options)?;
             let lent = self.borrow(&options.content).await?;
             fill(&volume.path, &lent, options.access)?;
@@ -178,10 +205,9 @@ impl Volumes {
         match content {
             Content::Named(loans) => borrow(&self.client, loans, MAX_SIZE, DEADLINE).await,
             Content::Below(prefix) => {
-                let listed = fetch::below(&self.client, prefix);
-                let loans = tokio::time::timeout(DEADLINE, listed).await;
-                let loans = loans.map_err(|_| Fault::Late(DEADLINE.as_millis()))??;
-                borrow(&self.client, &loans, MAX_SIZE, DEADLINE).await
+                let lent = fetch::fetch_below(&self.client, prefix, MAX_SIZE);
+                let lent = tokio::time::timeout(DEADLINE, lent).await;
+                Ok(lent.map_err(|_| Fault::Late(DEADLINE.as_millis()))??)
             }
         }
     }
@@ -217,10 +243,7 @@ fn fill(path: &Path, lent: &[Lent], access: Access) -> Result<(), Fault> {
     drop_mount(path)?;
     place::make_own(path, 0o700)?;
     let filled = mount::mount_tmpfs(path, DIRECTORY_MODE).and_then(|()| {
-        let directory = Directory::open(path)?;
-        for secret in lent {
-            directory.put(&secret.name, &secret.value, access)?;
-        }
+        let _ = Directory::open(path)?.replace(&files(lent, access))?;
         mount::set_read_only(path, true)
     });
     if let Err(error) = filled {
@@ -228,6 +251,17 @@ fn fill(path: &Path, lent: &[Lent], access: Access) -> Result<(), Fault> {
         return Err(error.into());
     }
     Ok(())
+}
+
+/// The files of what was lent.
+fn files(lent: &[Lent], access: Access) -> Vec<File<'_>> {
+    lent.iter()
+        .map(|lent| File {
+            name: &lent.name,
+            value: &lent.value,
+            access,
+        })
+        .collect()
 }
 
 /// Removes mount and mount point; that they are not there is no error.

@@ -58,9 +58,7 @@ impl OnChange {
 }
 
 fn refused() -> Fault {
-    Fault::Request(
-        "option on_change is none, signal:HUP, exec:COMMAND or restart".to_owned(),
-    )
+    Fault::Request("option on_change is none, signal:HUP, exec:COMMAND or restart".to_owned())
 }
 
 fn signal(name: &str) -> Result<OnChange, Fault> {
@@ -87,9 +85,7 @@ fn exec(command: &str) -> Result<OnChange, Fault> {
     let command = command.trim();
     let words: Vec<String> = if command.starts_with('[') {
         serde_json::from_str(command).map_err(|_| {
-            Fault::Request(
-                "option on_change: exec:[…] is a JSON list of strings".to_owned(),
-            )
+            Fault::Request("option on_change: exec:[…] is a JSON list of strings".to_owned())
         })?
     } else {
         command.split_whitespace().map(str::to_owned).collect()
@@ -136,10 +132,27 @@ mod tests {
     #[test]
     fn what_docker_would_refuse_later_is_refused_now_and_not_repeated() {
         for text in [
-            "", "None", "signal", "signal:", "signal:hup", "signal:NOPE", "signal:0",
-            "signal:65", "signal:007", "signal:-1", "exec", "exec:", "exec:  ", "exec:[]",
-            "exec:[1]", "exec:[\"\"]", "exec:[\"a\\u0000\"]", "exec:[\"a\"", "restart:now",
-            "hunter2", "exec:[hunter2",
+            "",
+            "None",
+            "signal",
+            "signal:",
+            "signal:hup",
+            "signal:NOPE",
+            "signal:0",
+            "signal:65",
+            "signal:007",
+            "signal:-1",
+            "exec",
+            "exec:",
+            "exec:  ",
+            "exec:[]",
+            "exec:[1]",
+            "exec:[\"\"]",
+            "exec:[\"a\\u0000\"]",
+            "exec:[\"a\"",
+            "restart:now",
+            "hunter2",
+            "exec:[hunter2",
         ] {
             let error = OnChange::parse(text).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{text}: {error}");

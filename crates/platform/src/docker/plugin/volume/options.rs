@@ -2,6 +2,7 @@
 //!
 //! `docker volume inspect` shows options to everybody, so they are references and never values.
 
+use super::on_change::OnChange;
 use crate::docker::plugin::Fault;
 use cofferdam_agent::plan::{Loan, Prefix, require_distinct};
 use cofferdam_agent::sink::Access;
@@ -17,6 +18,8 @@ pub(super) struct Options {
     pub(super) content: Content,
     /// For whom.
     pub(super) access: Access,
+    /// What its users are told when it has changed.
+    pub(super) on_change: OnChange,
 }
 
 /// Which secrets a volume holds.
@@ -24,8 +27,20 @@ pub(super) struct Options {
 pub(super) enum Content {
     /// These.
     Named(Vec<Loan>),
-    /// All directly below a path, as they are when the volume is first mounted.
+    /// All directly below a path, whatever there is at the time.
     Below(Prefix),
+}
+
+impl Content {
+    /// Whether the secret of this name is in it, or would be.
+    pub(super) fn concerns(&self, secret: &str) -> bool {
+        match self {
+            Self::Named(loans) => loans.iter().any(|loan| loan.reference.path() == secret),
+            Self::Below(prefix) => {
+                secret.rsplit_once('/').map(|(above, _)| above) == Some(prefix.path())
+            }
+        }
+    }
 }
 
 impl Options {
@@ -35,7 +50,8 @@ impl Options {
     ///   `--mount volume-opt=` is CSV itself, so there it is `;`;
     /// * `from=secret/app`: where bare names are looked up. Without `secrets`, everything there;
     ///   without both, everything below `secret/VOLUME`;
-    /// * `uid`, `gid`, `mode`: of the files; root, root and 0400 by default.
+    /// * `uid`, `gid`, `mode`: of the files; root, root and 0400 by default;
+    /// * `on_change`: see [`OnChange`].
     pub(super) fn parse(volume: &str, raw: &Raw) -> Result<Self, Fault> {
         let mut access = Access {
             uid: Some(0),
@@ -43,6 +59,7 @@ impl Options {
             ..Access::default()
         };
         let (mut secrets, mut from) = (None, None);
+        let mut on_change = OnChange::default();
         for (key, value) in raw {
             match key.as_str() {
                 "secrets" => secrets = Some(value.as_str()),
@@ -50,6 +67,7 @@ impl Options {
                 "uid" => access.uid = Some(identity("uid", value)?),
                 "gid" => access.gid = Some(identity("gid", value)?),
                 "mode" => access.mode = mode(value)?,
+                "on_change" => on_change = OnChange::parse(value)?,
                 _ => return Err(Fault::Request(unknown())),
             }
         }
@@ -58,12 +76,16 @@ impl Options {
             (None, Some(from)) => Content::Below(from),
             (None, None) => Content::Below(Prefix::parse(&format!("secret/{volume}"))?),
         };
-        Ok(Self { content, access })
+        Ok(Self {
+            content,
+            access,
+            on_change,
+        })
     }
 }
 
 fn unknown() -> String {
-    "unknown volume option: the options are secrets, from, uid, gid and mode".to_owned()
+    "unknown volume option: the options are secrets, from, uid, gid, mode and on_change".to_owned()
 }
 
 fn named(list: &str, from: &Prefix) -> Result<Vec<Loan>, Fault> {
@@ -152,6 +174,24 @@ mod tests {
     }
 
     #[test]
+    fn a_change_concerns_those_who_hold_the_secret() {
+        let named = parse(&[("secrets", "x:cd://kv/p#f;y")]).unwrap().content;
+        let below = parse(&[("from", "secret/web")]).unwrap().content;
+        for (secret, by_name, by_place) in [
+            ("kv/p", true, false),
+            ("secret/y", true, false),
+            ("kv/p/q", false, false),
+            ("secret/web/new", false, true),
+            ("secret/web/deep/er", false, false),
+            ("secret/web", false, false),
+            ("secret/webx/a", false, false),
+        ] {
+            assert_eq!(named.concerns(secret), by_name, "{secret}");
+            assert_eq!(below.concerns(secret), by_place, "{secret}");
+        }
+    }
+
+    #[test]
     fn bad_options_are_refused_without_repeating_them() {
         for (key, value) in [
             ("uid", "hunter2"),
@@ -170,6 +210,7 @@ mod tests {
             ("secrets", "cd://secret/x"),
             ("from", "a//b"),
             ("password", "hunter2"),
+            ("on_change", "hunter2"),
         ] {
             let error = parse(&[(key, value)]).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{key}: {error}");

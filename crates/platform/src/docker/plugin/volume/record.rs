@@ -18,6 +18,10 @@ pub(super) struct Record {
     /// How often each of Docker's mount IDs has it. `docker cp` mounts again with the ID of the
     /// running container, so one ID counts for more than one.
     pub(super) uses: BTreeMap<String, u32>,
+    /// The files have changed and its users are yet to be told. Noted before the files change, so
+    /// that a daemon that is killed in between tells them when it is back.
+    #[serde(default)]
+    pub(super) telling: bool,
 }
 
 impl Record {
