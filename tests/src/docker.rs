@@ -277,6 +277,11 @@ impl Plugin {
         &self.name
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.join("plugin.log")).unwrap()

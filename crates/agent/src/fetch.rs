@@ -5,8 +5,9 @@
 
 use crate::plan::{Loan, PlanError, Prefix};
 use crate::{FileName, NameError};
-use cofferdam_api::{Client, Error as ApiError, Reference, ReferenceError};
+use cofferdam_api::{Client, Error as ApiError, Fetched, Reference, ReferenceError};
 use cofferdam_secret::Secret;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A value on loan.
@@ -80,15 +81,15 @@ pub enum Reason {
     },
 }
 
-/// Fetches every loan; each value must have 1 to `limit` bytes.
+/// Fetches every loan; each value must have 1 to `limit` bytes. Loans of one secret are read in one
+/// go: fields that were written together are lent together.
 ///
 /// # Errors
 /// [`Error`]; values that were read are wiped.
 pub async fn fetch(client: &Client, loans: &[Loan], limit: usize) -> Result<Vec<Lent>, Error> {
-    let mut lent = Vec::with_capacity(loans.len());
-    let mut refused = Vec::new();
-    for loan in loans {
-        match fetch_one(client, loan, limit).await? {
+    let (mut lent, mut refused) = (Vec::with_capacity(loans.len()), Vec::new());
+    for (loan, result) in fetch_each(client, loans, limit).await? {
+        match result {
             Ok(value) => lent.push(value),
             Err(reason) => refused.push(Refused {
                 loan: loan.clone(),
@@ -145,11 +146,15 @@ pub async fn fetch_below(
     limit: usize,
 ) -> Result<Vec<Lent>, Error> {
     let (mut lent, mut refused) = (Vec::new(), Vec::new());
-    for loan in below(client, prefix).await? {
-        match fetch_one(client, &loan, limit).await? {
+    let loans = below(client, prefix).await?;
+    for (loan, result) in fetch_each(client, &loans, limit).await? {
+        match result {
             Ok(value) => lent.push(value),
             Err(Reason::Missing) => {}
-            Err(reason) => refused.push(Refused { loan, reason }),
+            Err(reason) => refused.push(Refused {
+                loan: loan.clone(),
+                reason,
+            }),
         }
     }
     if !refused.is_empty() {
@@ -161,35 +166,74 @@ pub async fn fetch_below(
     Ok(lent)
 }
 
-async fn fetch_one(
+/// What became of each loan, in the order of the loans.
+async fn fetch_each<'a>(
     client: &Client,
-    loan: &Loan,
+    loans: &'a [Loan],
     limit: usize,
-) -> Result<Result<Lent, Reason>, Error> {
-    let fetched = match client.fetch(&loan.reference).await {
+) -> Result<Vec<(&'a Loan, Result<Lent, Reason>)>, Error> {
+    let mut by_secret: BTreeMap<(&str, Option<u64>), Vec<usize>> = BTreeMap::new();
+    for (number, loan) in loans.iter().enumerate() {
+        let secret = (loan.reference.path(), loan.reference.version());
+        by_secret.entry(secret).or_default().push(number);
+    }
+    let mut all = Vec::with_capacity(loans.len());
+    for numbers in by_secret.into_values() {
+        let together = numbers.iter().filter_map(|number| loans.get(*number));
+        let together: Vec<&Loan> = together.collect();
+        let results = fetch_secret(client, &together, limit).await?;
+        all.extend(numbers.into_iter().zip(together.into_iter().zip(results)));
+    }
+    all.sort_by_key(|(number, _)| *number);
+    Ok(all.into_iter().map(|(_, found)| found).collect())
+}
+
+/// What became of each of several loans of one secret.
+async fn fetch_secret(
+    client: &Client,
+    loans: &[&Loan],
+    limit: usize,
+) -> Result<Vec<Result<Lent, Reason>>, Error> {
+    let references: Vec<_> = loans.iter().map(|loan| &loan.reference).collect();
+    let all = |reason: fn() -> Reason| Ok(loans.iter().map(|_| Err(reason())).collect());
+    let fetched = match client.fetch_fields(&references).await {
         Ok(fetched) => fetched,
-        Err(ApiError::NotFound(_)) => return Ok(Err(Reason::Missing)),
-        Err(ApiError::Denied(_)) => return Ok(Err(Reason::Denied)),
-        Err(ApiError::Reference(error)) => return Ok(Err(Reason::Unclear(error))),
+        Err(ApiError::NotFound(_)) => return all(|| Reason::Missing),
+        Err(ApiError::Denied(_)) => return all(|| Reason::Denied),
         Err(ApiError::Api(refusal)) => {
             let status = refusal.status;
-            return Ok(Err(Reason::Server { status }));
+            return Ok(loans
+                .iter()
+                .map(|_| Err(Reason::Server { status }))
+                .collect());
         }
         Err(error) => return Err(Error::Server(error)),
     };
+    let found = loans.iter().zip(fetched);
+    Ok(found
+        .map(|(loan, fetched)| lend(loan, fetched, limit))
+        .collect())
+}
+
+fn lend(
+    loan: &Loan,
+    fetched: Result<Fetched, ReferenceError>,
+    limit: usize,
+) -> Result<Lent, Reason> {
+    let fetched = fetched.map_err(Reason::Unclear)?;
     let size = fetched.value.len();
     if size == 0 {
-        return Ok(Err(Reason::Empty));
+        return Err(Reason::Empty);
     }
     if size > limit {
-        return Ok(Err(Reason::TooLarge { size, limit }));
+        return Err(Reason::TooLarge { size, limit });
     }
-    Ok(Ok(Lent {
+    Ok(Lent {
         name: loan.name.clone(),
         reference: loan.reference.clone(),
         value: fetched.value,
         version: fetched.version,
-    }))
+    })
 }
 
 impl Error {

@@ -92,7 +92,7 @@ impl Client {
         self.fetch_from(&mount, reference).await
     }
 
-    /// As [`Client::fetch`], for several values of a mount that is known already.
+    /// As [`Client::fetch`], for a mount that is known already.
     ///
     /// # Errors
     /// As [`Client::fetch`].
@@ -101,6 +101,38 @@ impl Client {
         mount: &KvMount,
         reference: &Reference,
     ) -> Result<Fetched, Error> {
+        let (data, version) = self.read_secret(mount, reference).await?;
+        Ok(field_of(&data, version, reference)?)
+    }
+
+    /// The values that several references name in one secret, read in one go: fields that are
+    /// written together are read together.
+    ///
+    /// All references name the path and version of the first one.
+    ///
+    /// # Errors
+    /// As [`Client::fetch`]; inside, what is wrong with a single reference.
+    pub async fn fetch_fields(
+        &self,
+        references: &[&Reference],
+    ) -> Result<Vec<Result<Fetched, ReferenceError>>, Error> {
+        let Some(first) = references.first() else {
+            return Ok(Vec::new());
+        };
+        let mount = self.kv_mount(first.path()).await?;
+        let (data, version) = self.read_secret(&mount, first).await?;
+        let fields = references.iter();
+        Ok(fields
+            .map(|reference| field_of(&data, version, reference))
+            .collect())
+    }
+
+    /// The data of a secret, and its version.
+    async fn read_secret(
+        &self,
+        mount: &KvMount,
+        reference: &Reference,
+    ) -> Result<(Tree, Option<u64>), Error> {
         let mut request = Request::get(mount.api_path(reference.path(), "data"));
         if let (KvVersion::V2, Some(version)) = (mount.version, reference.version()) {
             request = request.query("version", version.to_string());
@@ -114,18 +146,26 @@ impl Client {
         if mount.version == KvVersion::V2 {
             data = data.take("data").unwrap_or(Tree::Null);
         }
-        let field = chosen_field(&data, reference)?;
-        let value = data.take(&field).map(Tree::into_value);
-        let value = value.ok_or_else(|| ReferenceError::NoField {
-            path: reference.path().to_owned(),
-            field: field.clone(),
-        })?;
-        Ok(Fetched {
-            value,
-            field,
-            version,
-        })
+        Ok((data, version))
     }
+}
+
+fn field_of(
+    data: &Tree,
+    version: Option<u64>,
+    reference: &Reference,
+) -> Result<Fetched, ReferenceError> {
+    let field = chosen_field(data, reference)?;
+    let value = data.get(&field).map(Tree::value);
+    let value = value.ok_or_else(|| ReferenceError::NoField {
+        path: reference.path().to_owned(),
+        field: field.clone(),
+    })?;
+    Ok(Fetched {
+        value,
+        field,
+        version,
+    })
 }
 
 fn chosen_field(data: &Tree, reference: &Reference) -> Result<String, ReferenceError> {

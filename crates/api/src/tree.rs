@@ -204,6 +204,15 @@ impl Tree {
         }
     }
 
+    /// As [`Tree::into_value`], in a copy.
+    #[must_use]
+    pub fn value(&self) -> Secret<Vec<u8>> {
+        match self {
+            Self::Text(text) => text.duplicate().into_bytes(),
+            other => other.to_json(),
+        }
+    }
+
     /// The value as the content of a file: the text of a string, else its JSON.
     #[must_use]
     pub fn into_value(self) -> Secret<Vec<u8>> {

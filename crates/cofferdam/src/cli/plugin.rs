@@ -44,6 +44,10 @@ impl Verb for Plugin {
     const RUNTIME: Runtime = Runtime::Small;
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let engine = Engine::local().map_err(|error| {
+            Failure::local(error.to_string())
+                .hint("the plugin serves this machine's engine: unset DOCKER_HOST")
+        })?;
         if !rustix::process::geteuid().is_root() {
             return Err(
                 Failure::local("the Docker plugin must run as root: it mounts volumes")
@@ -65,10 +69,7 @@ impl Verb for Plugin {
                 .runtime
                 .unwrap_or_else(|| places::runtime_dir(&places::environment)),
             client: context.client()?,
-            engine: Engine::local().map_err(|error| {
-                Failure::local(error.to_string())
-                    .hint("the plugin serves the engine of this machine: unset DOCKER_HOST, or set it to unix:///run/docker.sock")
-            })?,
+            engine,
         };
         let listen = |kind| {
             signal(kind)

@@ -2,7 +2,7 @@
 
 use cofferdam_barrier::Barrier;
 use cofferdam_core::clock::{Clock, ManualClock, Time};
-use cofferdam_core::engine::{Access, Route, Routed};
+use cofferdam_core::engine::{Access, Happened, Pending, Route, Routed, Touched};
 use cofferdam_core::json::{Budget, Data};
 use cofferdam_core::mount::Class;
 use cofferdam_core::{
@@ -59,6 +59,18 @@ impl Routed for Probe {
             ],
         ),
     ];
+
+    fn events<'a>(&'a self, touched: &'a [Touched<'a>]) -> Pending<'a, Vec<Happened>> {
+        let told = touched.iter().map(|key| Happened {
+            event_type: "probe/write",
+            operation: "write",
+            path: key.key().to_owned(),
+            data_path: key.key().to_owned(),
+            more: Vec::new(),
+        });
+        let told = told.collect();
+        Box::pin(async move { Ok(told) })
+    }
 }
 
 pub struct Answered {

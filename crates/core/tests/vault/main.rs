@@ -12,6 +12,7 @@
 
 mod audit;
 mod coverage;
+mod events;
 mod harness;
 mod replicas;
 mod seal;
