@@ -29,7 +29,17 @@ fn container(docker: &Docker, name: &str, volume: &str, script: &str) -> String 
     let name = docker.name(name);
     let mount = format!("{volume}:/run/secrets");
     let run = [
-        "run", "-d", "--name", &name, "-v", &mount, IMAGE, "sh", "-c", script,
+        "run",
+        "-d",
+        "--stop-timeout=1",
+        "--name",
+        &name,
+        "-v",
+        &mount,
+        IMAGE,
+        "sh",
+        "-c",
+        script,
     ];
     docker.run(&run);
     name

@@ -109,7 +109,7 @@ fn rules() -> impl Strategy<Value = Rules> {
     let deny = prop::bool::weighted(0.2);
     let granted = (
         deny,
-        prop::sample::subsequence(Capability::ALL.to_vec(), 0..9),
+        prop::sample::subsequence(Capability::ALL.to_vec(), 0..10),
     )
         .prop_map(|(deny, mut granted)| {
             granted.retain(|capability| *capability != Capability::Deny);

@@ -72,8 +72,7 @@ fn the_old_words_mean_what_they_meant() {
 
 #[test]
 fn what_cannot_be_read_is_refused_with_its_place_and_without_its_text() {
-    let capabilities =
-        "unknown capability; known are create, delete, deny, list, patch, read, scan, sudo, update";
+    let capabilities = "unknown capability; known are create, delete, deny, list, patch, read, scan, subscribe, sudo, update";
     let cases = [
         (
             "bogus = 1",
@@ -230,4 +229,45 @@ fn a_policy_without_rules_grants_nothing() {
     let verdict = acl.allows(&path("a"), Operation::Read, &ParameterFacts::default());
     assert_eq!(verdict, Verdict::Denied { nearest: None });
     assert_eq!(acl.rules().count(), 0);
+}
+
+#[test]
+fn who_may_be_told_is_read_from_the_rule_of_the_path() {
+    let acl = |text: &str| Acl::new([&Policy::parse("p", text).unwrap()]);
+    let path = crate::path::Path::parse("a/b").unwrap();
+    let hears = |text: &str| acl(text).hears(&path, "kv-v2/data-write");
+    for (rule, told) in [
+        (r#"capabilities = ["read"]"#, true),
+        (r#"capabilities = ["list"]"#, false),
+        (r#"capabilities = ["subscribe"]"#, false),
+        (
+            r#"capabilities = ["subscribe"] subscribe_event_types = ["kv*"]"#,
+            true,
+        ),
+        (
+            r#"capabilities = ["subscribe"] subscribe_event_types = ["database/*"]"#,
+            false,
+        ),
+        (
+            r#"capabilities = ["subscribe", "deny"] subscribe_event_types = ["*"]"#,
+            false,
+        ),
+        (r#"subscribe_event_types = ["*"]"#, false),
+        (r#"capabilities = ["read"] min_wrapping_ttl = "1m""#, false),
+        (
+            r#"capabilities = ["read"] required_parameters = ["x"]"#,
+            false,
+        ),
+    ] {
+        assert_eq!(hears(&format!("path \"a/*\" {{ {rule} }}")), told, "{rule}");
+        // A more specific rule decides alone, and a deny of another policy wins.
+        let narrower =
+            format!("path \"a/*\" {{ {rule} }}\npath \"a/b\" {{ capabilities = [\"list\"] }}");
+        assert!(!hears(&narrower), "{rule}");
+    }
+    assert!(Acl::root().hears(&path, "kv-v2/data-write"));
+    assert!(!Acl::new([]).hears(&path, "kv-v2/data-write"));
+    let denied = acl(r#"path "a/b/*" { capabilities = ["deny"] }"#);
+    let below = crate::path::Path::parse("a/b/c").unwrap();
+    assert!(denied.denies(&below) && !denied.denies(&path));
 }

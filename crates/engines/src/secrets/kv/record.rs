@@ -195,3 +195,31 @@ pub(super) fn deletion(now: Time, mount: Option<u64>, secret: u64) -> Option<Tim
     let shortest = spans.into_iter().filter(|seconds| *seconds > 0).min()?;
     Some(now.after(Duration::from_secs(shortest)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_the_form_before_is_read() {
+        let mut meta = Metadata::new(Time::from_nanos(1)).unwrap();
+        let version = Version {
+            created: Time::from_nanos(2),
+            deleted: None,
+            destroyed: false,
+        };
+        meta.append(version, 0);
+        meta.last = Last::Destroy;
+        let now = meta.encode().unwrap();
+        let found = Metadata::decode(now.expose()).unwrap();
+        assert_eq!((found.current, found.last), (1, Last::Destroy));
+        let mut before = now.expose().clone();
+        before[0] = FORM_WITHOUT_LAST;
+        before.pop();
+        let found = Metadata::decode(&before).unwrap();
+        assert_eq!((found.current, found.last), (1, Last::Unknown));
+        for broken in [&[][..], &[9, 9], &before[..before.len() - 1], &[FORM]] {
+            assert!(Metadata::decode(broken).is_err());
+        }
+    }
+}
