@@ -8,6 +8,7 @@
     reason = "a harness fails by panicking: that is how tests fail"
 )]
 
+pub mod build;
 pub mod canary;
 pub mod docker;
 pub mod peers;

@@ -114,6 +114,32 @@ fn a_secret_that_cannot_be_had_stops_the_build_before_it_begins() {
 }
 
 #[test]
+fn a_secret_that_is_denied_stops_the_build_before_it_begins() {
+    let server = Server::up();
+    let _docker = Docker::start("denied");
+    server.run(&["kv", "put", "secret/DENIED", "value=not-for-this-builder"]);
+    let token = server.run(&["token", "create", "-policy=default", "-field=token"]);
+    let project = flows::build::Project::new(
+        &server,
+        &format!("FROM {IMAGE}\nRUN --mount=type=secret,id=DENIED touch /x\n"),
+    );
+    let refused = server
+        .command(&["build", "--", client(), "build", "."])
+        .env("COFFERDAM_TOKEN", token.trim())
+        .current_dir(project.path())
+        .output()
+        .unwrap();
+    let words = shown(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{words}");
+    assert!(words.contains("DENIED: permission denied"), "{words}");
+    assert!(
+        words.contains("hint: cofferdam token capabilities"),
+        "{words}"
+    );
+    assert!(!words.contains("load build definition"), "the build began");
+}
+
+#[test]
 fn a_value_that_docker_would_refuse_is_refused_first() {
     let server = Server::up();
     let _docker = Docker::start("large");

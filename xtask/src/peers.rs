@@ -15,6 +15,11 @@ const DEBIAN: &[(&str, &str)] = &[
     ("iptables", "iptables"),
     ("curl", "curl"),
     ("git", "git"),
+    ("docker-registry", "docker-registry"),
+    ("docker-compose", "docker-compose"),
+    ("podman", "podman"),
+    ("buildah", "buildah"),
+    ("ssh-add", "openssh-client"),
 ];
 
 /// Where the counterparts are.

@@ -385,13 +385,16 @@ async fn noted_head(barrier: &Barrier<Unsealed>, uuid: &str) -> Result<Option<He
 }
 
 /// A 32-byte key at this place, made on first use.
-async fn key(barrier: &Barrier<Unsealed>, place: &str) -> Result<Secret<[u8; 32]>, Fault> {
+pub(crate) async fn key(
+    barrier: &Barrier<Unsealed>,
+    place: &str,
+) -> Result<Secret<[u8; 32]>, Fault> {
     loop {
         if let Some(stored) = barrier.get(place).await? {
             let bytes = stored.value.expose().as_slice().try_into();
             return bytes
                 .map(Secret::new)
-                .map_err(|_| Fault::internal("a stored audit key has the wrong length"));
+                .map_err(|_| Fault::internal("a stored key has the wrong length"));
         }
         let fresh = cofferdam_secret::random::<32>().map_err(Fault::internal)?;
         barrier

@@ -54,6 +54,12 @@ impl SealedFile {
         fcntl_setfd(&self.fd, FdFlags::empty())
             .map_err(|e| Error::system("share", &self.inherited_path(), e))
     }
+
+    /// Ends what [`Self::share_with_children`] began: children that start from now on get nothing.
+    pub fn keep_from_children(&self) {
+        // Fails only for a descriptor that is none.
+        let _ = fcntl_setfd(&self.fd, FdFlags::CLOEXEC);
+    }
 }
 
 impl AsFd for SealedFile {

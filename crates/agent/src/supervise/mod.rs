@@ -13,6 +13,7 @@ mod signals;
 pub mod stage;
 
 pub use program::{ProgramError, resolve};
+pub use signals::end_by_signals;
 pub use stage::Stage;
 
 use crate::sink::SealedFile;
@@ -119,7 +120,11 @@ impl Supervisor {
         for file in &job.inherit {
             file.share_with_children()?;
         }
-        let child = command.spawn().map_err(failed("start the command"))?;
+        let child = command.spawn();
+        for file in &job.inherit {
+            file.keep_from_children();
+        }
+        let child = child.map_err(failed("start the command"))?;
         let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let child = child.ok_or_else(|| failed("start the command")(io::Error::other("no pid")))?;
         let terminal = has_job_control();

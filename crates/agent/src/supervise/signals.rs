@@ -6,6 +6,8 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Everything a user may send except what cannot be caught (`KILL`, `STOP`), what a fault of our
 /// own raises (`SEGV`, `BUS`, `ILL`, `FPE`, `ABRT`, `TRAP`, `SYS`), `PIPE`, and the terminal's
@@ -30,6 +32,19 @@ const FORWARDED: [i32; 17] = [
     // What init systems send when the power fails.
     rustix::process::Signal::POWER.as_raw(),
 ];
+
+/// Lets the usual signals end this process again. A [`super::Supervisor`] leaves them ignored; who
+/// has more to do after its child calls this.
+///
+/// # Errors
+/// When the system refuses.
+pub fn end_by_signals() -> io::Result<()> {
+    let always = Arc::new(AtomicBool::new(true));
+    for signal in [known::SIGHUP, known::SIGINT, known::SIGTERM] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&always))?;
+    }
+    Ok(())
+}
 
 /// The queue of signals.
 pub(super) struct Incoming {

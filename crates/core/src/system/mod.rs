@@ -8,9 +8,11 @@ mod events;
 mod internal;
 mod mounts;
 mod policies;
+mod records;
 mod seal;
 mod tools;
 mod tune;
+mod version_ids;
 mod wrapping;
 
 use crate::engine::{Access, Route, Routed};
@@ -174,6 +176,30 @@ impl Routed for System {
             "tools/random/:source/:bytes",
             &[(Write, |e, c| Box::pin(tools::random(e, c)))],
         ),
+        Route::new(
+            "tools/version-ids",
+            &[(Write, |e, c| Box::pin(version_ids::make(e, c)))],
+        ),
+        // Before the kinds: the first row that matches serves.
+        Route::new(
+            "records/by-secret/*path",
+            &[
+                (Read, |e, c| Box::pin(records::by_secret(e, c))),
+                (List, |e, c| Box::pin(records::by_secret(e, c))),
+            ],
+        ),
+        Route::new(
+            "records/:kind",
+            &[(List, |e, c| Box::pin(records::list(e, c)))],
+        ),
+        Route::new(
+            "records/:kind/:id",
+            &[
+                (Read, |e, c| Box::pin(records::read(e, c))),
+                (Write, |e, c| Box::pin(records::create(e, c))),
+            ],
+        )
+        .creating(|e, c| Box::pin(records::exists(e, c))),
         Route::new(
             "internal/ui/mounts",
             &[(Read, |e, c| Box::pin(internal::mounts(e, c)))],

@@ -14,6 +14,7 @@ mod audit;
 mod coverage;
 mod events;
 mod harness;
+mod records;
 mod replicas;
 mod seal;
 mod sys;

@@ -1,10 +1,10 @@
-//! Which build secrets a Dockerfile asks for.
+//! Which build secrets and agents a Dockerfile asks for, and what its cache depends on.
 //!
 //! Only as much of the format is read as that takes: comments, line continuation, the `escape`
-//! directive, heredocs (skipped) and the `--mount` flags of `RUN`, as BuildKit reads them
+//! directive, heredocs (skipped), `FROM`, `ARG` and the `--mount` flags of `RUN`, as BuildKit reads them
 //! (docs.docker.com/reference/dockerfile, `frontend/dockerfile/parser` of moby/buildkit).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A mount that cannot be understood without running the build.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,51 +23,188 @@ pub enum Unclear {
     },
 }
 
-/// The ids of all secret mounts, in byte order.
+/// What a Dockerfile says about secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Every secret mount, in the order of the file.
+    pub secrets: Vec<SecretMount>,
+    /// The ids of all agents.
+    pub ssh: BTreeSet<String>,
+    /// Every name that some `ARG` of a stage declares.
+    pub arguments: BTreeSet<String>,
+}
+
+/// One `RUN --mount=type=secret`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretMount {
+    /// Its id.
+    pub id: String,
+    /// Where its instruction begins, from 1.
+    pub line: usize,
+    /// Whether a build without it is to fail.
+    pub required: bool,
+    /// Whether an argument that changes with the secret's version stands before it in its stage:
+    /// without one a new version does not rerun the step.
+    pub tied: bool,
+}
+
+/// The argument that changes with any secret of the build.
+pub const ALL_VERSIONS: &str = "COFFERDAM_SECRETS_ID";
+
+/// The argument that changes with one secret. What no argument's name can hold becomes `_`.
+#[must_use]
+pub fn version_argument(id: &str) -> String {
+    let fits = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    format!(
+        "COFFERDAM_SECRET_ID_{}",
+        id.chars().map(fits).collect::<String>()
+    )
+}
+
+/// Reads a Dockerfile.
 ///
 /// # Errors
 /// [`Unclear`].
-pub fn secret_ids(text: &str) -> Result<BTreeSet<String>, Unclear> {
-    let mut ids = BTreeSet::new();
+pub fn read(text: &str) -> Result<Asks, Unclear> {
+    let mut asks = Asks::default();
+    let mut stages = Stages::default();
     for instruction in Instructions::new(text) {
         let (word, rest) = split_word(&instruction.text);
-        if !word.eq_ignore_ascii_case("run") {
-            continue;
-        }
-        for flag in flags(rest) {
-            let Some(mount) = flag.strip_prefix("--mount=") else {
-                continue;
-            };
-            ids.extend(secret_id(mount, instruction.line)?);
-        }
-    }
-    Ok(ids)
-}
-
-/// The id of one `--mount`, if it is a secret's (BuildKit `dispatchSecret`).
-fn secret_id(mount: &str, line: usize) -> Result<Option<String>, Unclear> {
-    let (mut secret, mut id, mut source, mut target) = (false, None, None, None);
-    for field in csv_fields(mount) {
-        let (key, value) = field.split_once('=').unwrap_or((&field, ""));
-        match key.to_ascii_lowercase().as_str() {
-            "type" => secret = value.eq_ignore_ascii_case("secret"),
-            "id" => id = Some(value.to_owned()),
-            "source" | "src" => source = Some(value.to_owned()),
-            "target" | "dst" | "destination" => target = Some(value.to_owned()),
-            "env" if target.is_none() => target = Some(value.to_owned()),
+        match word.to_ascii_lowercase().as_str() {
+            "from" => stages.begin(rest),
+            "arg" if stages.begun => {
+                let names = words(rest).into_iter();
+                let names = names.map(|word| word.split('=').next().unwrap_or_default().to_owned());
+                for name in names {
+                    stages.current.insert(name.clone());
+                    asks.arguments.insert(name);
+                }
+            }
+            "run" => {
+                for flag in flags(rest) {
+                    if let Some(mount) = flag.strip_prefix("--mount=") {
+                        asks.mount(mount, instruction.line, &stages.current)?;
+                    }
+                }
+            }
             _ => {}
         }
     }
-    if !secret {
-        return Ok(None);
+    Ok(asks)
+}
+
+impl Asks {
+    /// The ids of all secrets, in byte order.
+    #[must_use]
+    pub fn ids(&self) -> BTreeSet<String> {
+        self.secrets.iter().map(|mount| mount.id.clone()).collect()
     }
-    let named = source.or(id).filter(|name| !name.is_empty());
-    let last = |path: String| path.rsplit('/').next().map(str::to_owned);
-    let name = named.or_else(|| target.and_then(last));
-    match name.filter(|name| !name.is_empty()) {
-        None => Err(Unclear::Nameless { line }),
-        Some(name) if name.contains('$') => Err(Unclear::Variable { line }),
-        name => Ok(name),
+
+    /// Adds what another file of the same build says.
+    pub fn absorb(&mut self, other: Self) {
+        self.secrets.extend(other.secrets);
+        self.ssh.extend(other.ssh);
+        self.arguments.extend(other.arguments);
+    }
+
+    fn mount(
+        &mut self,
+        mount: &str,
+        line: usize,
+        arguments: &BTreeSet<String>,
+    ) -> Result<(), Unclear> {
+        let mount = Mount::parse(mount);
+        match mount.kind.as_str() {
+            "secret" => {
+                let id = mount.secret_id(line)?;
+                self.secrets.push(SecretMount {
+                    tied: arguments.contains(ALL_VERSIONS)
+                        || arguments.contains(&version_argument(&id)),
+                    required: mount.required,
+                    line,
+                    id,
+                });
+            }
+            "ssh" => {
+                let id = mount.id.filter(|id| !id.is_empty());
+                self.ssh.insert(id.unwrap_or_else(|| "default".to_owned()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Which arguments are in scope: those of the stage, and of the stage it builds on.
+#[derive(Default)]
+struct Stages {
+    begun: bool,
+    current: BTreeSet<String>,
+    name: Option<String>,
+    ended: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Stages {
+    fn begin(&mut self, rest: &str) {
+        let ended = std::mem::take(&mut self.current);
+        if let Some(name) = self.name.take() {
+            self.ended.insert(name, ended);
+        }
+        self.begun = true;
+        let mut words = words(rest)
+            .into_iter()
+            .filter(|word| !word.starts_with("--"));
+        let base = words.next().unwrap_or_default().to_ascii_lowercase();
+        self.current = self.ended.get(&base).cloned().unwrap_or_default();
+        let is_as = words
+            .next()
+            .is_some_and(|word| word.eq_ignore_ascii_case("as"));
+        self.name = words
+            .next()
+            .filter(|_| is_as)
+            .map(|name| name.to_ascii_lowercase());
+    }
+}
+
+/// The fields of one `--mount` (BuildKit `frontend/dockerfile/instructions/commands_runmount.go`).
+#[derive(Default)]
+struct Mount {
+    kind: String,
+    id: Option<String>,
+    source: Option<String>,
+    target: Option<String>,
+    required: bool,
+}
+
+impl Mount {
+    fn parse(text: &str) -> Self {
+        let mut mount = Self::default();
+        for field in csv_fields(text) {
+            let (key, value) = field.split_once('=').unwrap_or((&field, ""));
+            match key.to_ascii_lowercase().as_str() {
+                "type" => mount.kind = value.to_ascii_lowercase(),
+                "id" => mount.id = Some(value.to_owned()),
+                "source" | "src" => mount.source = Some(value.to_owned()),
+                "target" | "dst" | "destination" => mount.target = Some(value.to_owned()),
+                "env" if mount.target.is_none() => mount.target = Some(value.to_owned()),
+                // Alone it means yes.
+                "required" => mount.required = matches!(value, "" | "true" | "1" | "t" | "T"),
+                _ => {}
+            }
+        }
+        mount
+    }
+
+    fn secret_id(&self, line: usize) -> Result<String, Unclear> {
+        let named = self.source.as_ref().or(self.id.as_ref());
+        let named = named.filter(|name| !name.is_empty()).cloned();
+        let last = |path: &String| path.rsplit('/').next().map(str::to_owned);
+        let name = named.or_else(|| self.target.as_ref().and_then(last));
+        match name.filter(|name| !name.is_empty()) {
+            None => Err(Unclear::Nameless { line }),
+            Some(name) if name.contains('$') => Err(Unclear::Variable { line }),
+            Some(name) => Ok(name),
+        }
     }
 }
 
@@ -227,7 +364,7 @@ mod tests {
     use super::*;
 
     fn ids(text: &str) -> Vec<String> {
-        secret_ids(text).unwrap().into_iter().collect()
+        read(text).unwrap().ids().into_iter().collect()
     }
 
     #[test]
@@ -278,17 +415,49 @@ mod tests {
     }
 
     #[test]
+    fn required_agents_and_arguments_are_read() {
+        let text = "ARG COFFERDAM_SECRETS_ID\nFROM x AS one\n\
+                    RUN --mount=type=secret,id=a,required --mount=type=ssh true\n\
+                    ARG COFFERDAM_SECRET_ID_a=x OTHER\n\
+                    RUN --mount=type=secret,id=a,required=true true\n\
+                    RUN --mount=type=secret,id=b,required=false true\n\
+                    FROM One\nRUN --mount=type=secret,id=a --mount=type=ssh,id=k true\n\
+                    FROM x\nRUN --mount=type=secret,id=a true\n\
+                    ARG COFFERDAM_SECRETS_ID\nRUN --mount=type=secret,id=a-1 true\n";
+        let asks = read(text).unwrap();
+        let seen: Vec<_> = asks
+            .secrets
+            .iter()
+            .map(|mount| (mount.line, mount.id.as_str(), mount.required, mount.tied))
+            .collect();
+        let expected = [
+            // What stands before the first FROM is no argument of a stage.
+            (3, "a", true, false),
+            (5, "a", true, true),
+            (6, "b", false, false),
+            // A stage that builds on another has its arguments.
+            (8, "a", false, true),
+            (10, "a", false, false),
+            (12, "a-1", false, true),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!(asks.ssh.into_iter().collect::<Vec<_>>(), ["default", "k"]);
+        assert_eq!(version_argument("a-1"), "COFFERDAM_SECRET_ID_a_1");
+        assert!(asks.arguments.contains("OTHER"));
+    }
+
+    #[test]
     fn what_only_the_build_knows_is_named_by_line() {
-        let variable = secret_ids("FROM x\nARG N\nRUN --mount=type=secret,id=$N x\n");
+        let variable = read("FROM x\nARG N\nRUN --mount=type=secret,id=$N x\n");
         assert_eq!(variable, Err(Unclear::Variable { line: 3 }));
-        let nameless = secret_ids("FROM x\n\nRUN --mount=type=secret x\n");
+        let nameless = read("FROM x\n\nRUN --mount=type=secret x\n");
         assert_eq!(nameless, Err(Unclear::Nameless { line: 3 }));
     }
 
     proptest::proptest! {
         #[test]
         fn no_text_is_too_strange(text in "(?s).{0,400}") {
-            let _ = secret_ids(&text);
+            let _ = read(&text);
         }
     }
 }
