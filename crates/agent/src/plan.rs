@@ -56,7 +56,8 @@ impl Prefix {
     /// [`PlanError::Prefix`].
     pub fn parse(text: &str) -> Result<Self, PlanError> {
         let reference = Reference::from_str(text).map_err(PlanError::Prefix)?;
-        if reference.field().is_some() || reference.version().is_some() {
+        let is_more = reference.field().is_some() || reference.version().is_some();
+        if is_more || reference.engine_id().is_some() {
             return Err(PlanError::Prefix(ReferenceError::Form));
         }
         Ok(Self(reference.path().to_owned()))
@@ -140,6 +141,7 @@ mod tests {
             assert!(!error.to_string().contains("hunter"), "{error}");
         }
         assert!(Prefix::parse("secret/app#field").is_err());
+        assert!(Prefix::parse("se://app").is_err());
         let twice = ["A=x/y", "A=x/z"].map(|t| Loan::parse(t, '=', &Prefix::default()).unwrap());
         assert!(matches!(require_distinct(&twice), Err(PlanError::Twice(_))));
     }

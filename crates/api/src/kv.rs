@@ -1,6 +1,6 @@
 //! Secrets of the KV engine by the name that people use, without `data/` in the middle.
 
-use crate::{Client, Error, Reference, ReferenceError, Request, Tree};
+use crate::{Client, Error, Reference, ReferenceError, Request, Tree, places, secrets_engine};
 use cofferdam_secret::Secret;
 
 /// Which of the two KV engines is behind a mount.
@@ -83,11 +83,21 @@ impl Client {
 
     /// The value that a reference names.
     ///
-    /// Without a field it is `value`, else the only field.
+    /// Without a field it is `value`, else the only field. What was named as `se://ID` comes from
+    /// the host's secrets engine, where one runs; what that does not have is not looked for here.
     ///
     /// # Errors
     /// Any [`Error`]; a deleted or destroyed version is [`Error::NotFound`].
     pub async fn fetch(&self, reference: &Reference) -> Result<Fetched, Error> {
+        if let Some(id) = reference.engine_id() {
+            let engines = secrets_engine::addresses(&places::environment);
+            if let Some(fetched) = secrets_engine::fetch(id, &engines).await? {
+                return Ok(fetched);
+            }
+            if id.contains('*') {
+                return Err(ReferenceError::Pattern(id.to_owned()).into());
+            }
+        }
         let mount = self.kv_mount(reference.path()).await?;
         self.fetch_from(&mount, reference).await
     }

@@ -20,6 +20,7 @@ pub mod places;
 mod reference;
 mod request;
 mod response;
+mod secrets_engine;
 mod transport;
 mod tree;
 mod trust;

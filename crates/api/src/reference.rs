@@ -1,5 +1,6 @@
-//! How one value is named: `cd://MOUNT/PATH#field@version`.
+//! How one value is named: `cd://MOUNT/PATH#field@version`, or `se://ID` as Docker names it.
 
+use crate::secrets_engine;
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,11 +11,16 @@ const MAX_LENGTH: usize = 4096;
 ///
 /// Text form: `cd://secret/app/DB_PASSWORD#value@3`; the scheme, `#field` and `@version` are
 /// optional. The path is mount and name joined; only the server knows where one ends.
+///
+/// `se://ID` is Docker's form: the host's secrets engine is asked where there is one, else it is
+/// `secret/se/ID` in our own store. With `*` in it (a pattern) only an engine can answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {
     path: String,
     field: Option<String>,
     version: Option<u64>,
+    /// Named as `se://`.
+    engine: bool,
 }
 
 /// A reference that names nothing. The text itself is not repeated: somebody may have pasted a
@@ -33,6 +39,12 @@ pub enum ReferenceError {
     /// Version 0 or one that does not fit.
     #[error("a reference's version is a number from 1 up")]
     Version,
+    /// `se://` with something that is no id.
+    #[error("not a reference of the form se://ID")]
+    Engine,
+    /// A pattern, and nobody to ask.
+    #[error("se://{0}: only Docker's secrets engine knows patterns, and none runs here")]
+    Pattern(String),
     /// The secret has several fields (or none) and the reference does not choose.
     #[error("{path} has {count} fields and none is called \"value\": name one as {path}#FIELD")]
     Ambiguous {
@@ -61,6 +73,7 @@ impl Reference {
             path: checked_path(path)?,
             field: None,
             version: None,
+            engine: false,
         })
     }
 
@@ -75,6 +88,13 @@ impl Reference {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The id that Docker's secrets engine is asked for, where it was named as `se://`.
+    #[must_use]
+    pub fn engine_id(&self) -> Option<&str> {
+        let id = self.path.strip_prefix(secrets_engine::PLACE)?;
+        self.engine.then(|| id.trim_start_matches('/'))
     }
 
     /// The last part of the path: what a file or variable is called by default.
@@ -96,6 +116,20 @@ impl Reference {
     }
 }
 
+impl Reference {
+    fn of_engine(id: &str) -> Result<Self, ReferenceError> {
+        if !secrets_engine::is_pattern(id) {
+            return Err(ReferenceError::Engine);
+        }
+        Ok(Self {
+            path: format!("{}/{id}", secrets_engine::PLACE),
+            field: None,
+            version: None,
+            engine: true,
+        })
+    }
+}
+
 impl FromStr for Reference {
     type Err = ReferenceError;
 
@@ -106,6 +140,7 @@ impl FromStr for Reference {
         }
         let text = match text.split_once("://") {
             Some(("cd", rest)) => rest,
+            Some(("se", id)) => return Self::of_engine(id),
             Some(_) => return Err(ReferenceError::Form),
             None => text,
         };
@@ -128,12 +163,16 @@ impl FromStr for Reference {
             path: checked_path(path)?,
             field,
             version,
+            engine: false,
         })
     }
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(id) = self.engine_id() {
+            return write!(out, "se://{id}");
+        }
         write!(out, "cd://{}", self.path)?;
         if let Some(field) = &self.field {
             write!(out, "#{field}")?;
@@ -183,6 +222,29 @@ mod tests {
     }
 
     #[test]
+    fn dockers_form_is_an_id_and_a_place_in_our_store() {
+        let reference: Reference = "se://app/db".parse().unwrap();
+        assert_eq!(reference.engine_id(), Some("app/db"));
+        assert_eq!(reference.path(), "secret/se/app/db");
+        assert_eq!(reference.name(), "db");
+        assert_eq!(reference.to_string(), "se://app/db");
+        assert_eq!(
+            "secret/se/app".parse::<Reference>().unwrap().engine_id(),
+            None
+        );
+        for bad in [
+            "se://",
+            "se:///a",
+            "se://a b",
+            "se://a#f",
+            "se://a/../b",
+            "se://x*",
+        ] {
+            assert!(bad.parse::<Reference>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn what_is_no_reference_is_refused_without_being_repeated() {
         for text in [
             "",
@@ -209,7 +271,7 @@ mod tests {
             version in proptest::option::of(1_u64..),
         ) {
             prop_assume!(path.split('/').all(|part| part != "." && part != ".."));
-            let reference = Reference { path, field, version };
+            let reference = Reference { path, field, version, engine: false };
             prop_assert_eq!(reference.to_string().parse::<Reference>().unwrap(), reference);
         }
     }
