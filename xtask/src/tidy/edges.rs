@@ -9,6 +9,8 @@ use serde::Deserialize;
 const EDGES: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("hcl", &[]),
+    // R: for other people's programs, so it may depend on nothing.
+    ("file-env", &[]),
     ("store", &[]),
     ("barrier", &["secret", "store"]),
     ("core", &["barrier", "hcl", "secret"]),
