@@ -78,3 +78,8 @@ pub(super) fn supervise_failure(error: supervise::Error) -> Failure {
         error @ supervise::Error::System { .. } => Failure::local(error.to_string()),
     }
 }
+
+/// In single quotes for a shell.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\"'\"'"))
+}

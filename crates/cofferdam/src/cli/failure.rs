@@ -71,6 +71,11 @@ impl Failure {
         self
     }
 
+    /// What happened, in one line, for those who read it elsewhere than on stderr.
+    pub(crate) fn sentence(&self) -> String {
+        clean(&self.what).replace('\n', " ")
+    }
+
     /// Prints it and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         if !self.quiet {

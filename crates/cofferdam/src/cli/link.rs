@@ -1,5 +1,6 @@
 //! The server as a verb sees it: requests go out, or are printed for `-output-curl-string`.
 
+use super::delivery::quoted;
 use super::{Context, Failure};
 use cofferdam_api::{Client, Endpoint, Error, KvMount, Method, Request, Response};
 
@@ -136,9 +137,4 @@ impl Link<'_> {
         });
         format!("{}\n", words.join(" "))
     }
-}
-
-/// In single quotes for a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\"'\"'"))
 }

@@ -13,7 +13,9 @@ mod failure;
 mod input;
 mod link;
 mod mounts;
+mod names;
 mod output;
+mod shelf;
 mod terminal;
 mod usage;
 mod verb;
@@ -23,6 +25,8 @@ mod audit;
 mod auth;
 mod build;
 mod delete;
+mod docker_credential;
+mod docker_plugin;
 mod down;
 mod import;
 mod kv;
@@ -30,13 +34,16 @@ mod list;
 mod login;
 mod operator;
 mod plugin;
+mod podman_secret;
 mod policy;
 mod print;
 mod read;
 mod report;
 mod run;
+mod secret;
 mod secrets;
 mod server;
+mod shim;
 mod status;
 mod token;
 mod unwrap;
@@ -58,11 +65,13 @@ const VERBS: &[Entry] = &[
     Entry::of::<down::Down>(),
     Entry::of::<run::Run>(),
     Entry::of::<build::Build>(),
+    Entry::of::<shim::Shim>(),
     Entry::of::<server::Server>(),
     Entry::of::<status::Status>(),
     Entry::of::<login::Login>(),
     Entry::of::<import::Import>(),
     Entry::of::<kv::Kv>(),
+    Entry::of::<secret::SecretVerb>(),
     Entry::of::<read::Read>(),
     Entry::of::<write::Write>(),
     Entry::of::<list::List>(),
@@ -77,6 +86,9 @@ const VERBS: &[Entry] = &[
     Entry::of::<print::Print>(),
     Entry::of::<report::Report>(),
     Entry::of::<plugin::Plugin>(),
+    Entry::of::<docker_plugin::DockerPlugin>(),
+    Entry::of::<docker_credential::DockerCredential>(),
+    Entry::of::<podman_secret::PodmanSecret>(),
     Entry::of::<version::Version>(),
 ];
 
@@ -90,6 +102,10 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn dispatch(arguments: Vec<std::ffi::OsString>) -> Result<Exit, Failure> {
+    let arguments = match names::interpret(arguments)? {
+        Ok(arguments) => arguments,
+        Err(exit) => return Ok(exit),
+    };
     let mut command = usage::command(VERBS);
     let arguments = arguments::normalise(&command, arguments);
     let matches = match command.try_get_matches_from_mut(arguments) {

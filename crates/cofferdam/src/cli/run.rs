@@ -141,7 +141,10 @@ impl Run {
         let prefix = prefix(self.from.as_deref(), self.app.as_deref())?;
         let base = prefix.clone().unwrap_or_default();
         let mut files = loans(&self.secrets, &base)?;
-        let variables = loans(&self.variables, &base)?;
+        let mut variables = loans(&self.variables, &base)?;
+        if !self.pristine {
+            variables.extend(pointers(std::env::vars_os(), &variables)?);
+        }
         let client = context.client()?;
         if files.is_empty() && variables.is_empty() {
             files = everything(&client, prefix.as_ref()).await?;
@@ -218,6 +221,27 @@ impl Delivery {
             (name.file_variable(), path.into_os_string())
         })
     }
+}
+
+/// Variables of our own environment whose value is exactly `se://ID`, as Docker's tools take them:
+/// the command gets the value that they point at. A name that a flag gave is the flag's.
+fn pointers(
+    environment: impl Iterator<Item = (OsString, OsString)>,
+    named: &[Loan],
+) -> Result<Vec<Loan>, Failure> {
+    let mut found = Vec::new();
+    for (name, value) in environment {
+        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+            continue;
+        };
+        let is_named = || named.iter().any(|loan| loan.name.as_str() == name);
+        if !value.starts_with("se://") || is_named() {
+            continue;
+        }
+        let loan = Loan::parse(&format!("{name}={value}"), '=', &Prefix::default());
+        found.push(loan.map_err(|error| plan_failure(&error))?);
+    }
+    Ok(found)
 }
 
 async fn everything(

@@ -52,6 +52,16 @@ impl Context {
         Ok(Exit::Success)
     }
 
+    /// Prints a document that has no table: YAML where that is asked for, else JSON.
+    pub(crate) fn print_json_or_yaml(&self, document: &Tree) -> Result<Exit, Failure> {
+        let text = match self.format() {
+            Format::Yaml => yaml::document(document),
+            Format::Table | Format::Json => json::pretty(document, true),
+        };
+        self.out(text.expose())?;
+        Ok(Exit::Success)
+    }
+
     /// Prints a table. On a terminal, values keep no escapes that it would obey.
     pub(crate) fn print_table(&self, table: &Secret<String>) -> Result<(), Failure> {
         if terminal::stdout_is_terminal() {
