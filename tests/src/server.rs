@@ -54,6 +54,54 @@ pub fn binary() -> &'static Path {
     })
 }
 
+/// The program under test as it is shipped: linked statically, to be mounted into foreign images.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn portable() -> &'static Path {
+    static PORTABLE: OnceLock<PathBuf> = OnceLock::new();
+    PORTABLE.get_or_init(|| {
+        let binary = binary();
+        if is_static(binary) {
+            return binary.to_owned();
+        }
+        let profile = binary.parent().expect("a profile's directory");
+        let name = profile.file_name().expect("a profile").to_string_lossy();
+        let profile_name = if name == "debug" { "dev" } else { &*name };
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        // Only the last step differs: the standard library's own links are chosen when it is linked.
+        let built = Command::new(cargo)
+            .args([
+                "rustc",
+                "--quiet",
+                "--package",
+                "cofferdam",
+                "--bin",
+                "cofferdam",
+            ])
+            .args(["--profile", profile_name, "--target-dir"])
+            .arg(profile.parent().expect("a target directory"))
+            .args(["--", "-C", "target-feature=+crt-static"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "cofferdam does not build statically"
+        );
+        // The next ordinary build takes the other's place.
+        let kept = profile.join("cofferdam-static");
+        std::fs::copy(binary, &kept).expect("room for a copy");
+        kept
+    })
+}
+
+/// Whether a program names no loader; its name is near the beginning of the file.
+fn is_static(program: &Path) -> bool {
+    let bytes = std::fs::read(program).expect("the program is there");
+    let head = bytes.get(..4096).unwrap_or(&bytes);
+    memchr::memmem::find(head, b"/ld-linux").is_none()
+}
+
 /// What a process said so far.
 #[derive(Clone, Default)]
 struct Words(Arc<(Mutex<String>, Condvar)>);

@@ -11,7 +11,7 @@ mod plain;
 mod right;
 mod wrong;
 
-use crate::sh;
+use crate::{dist, sh};
 use anyhow::{Context as _, Result, bail};
 use engine::Engine;
 use own::Own;
@@ -26,21 +26,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         [word] if word == "--no-docker" => true,
         _ => bail!("usage: cargo xtask demo [--no-docker]"),
     };
-    sh::run(sh::command(
-        "cargo",
-        ["build", "--profile", "fast", "-p", "cofferdam"],
-    ))?;
+    let binary = dist::build("fast")?;
     let directory = staged()?;
     let engine = if without {
         None
     } else {
         engine::find_or_install(&directory)?
     };
-    let own = Own::up(
-        &sh::target().join("fast/cofferdam"),
-        &directory,
-        engine.is_some(),
-    )?;
+    let own = Own::up(&binary, &directory, engine.is_some())?;
     step("importing examples/shop/.env");
     own.show(&[
         "import",

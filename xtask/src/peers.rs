@@ -20,6 +20,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("podman", "podman"),
     ("buildah", "buildah"),
     ("ssh-add", "openssh-client"),
+    ("dash", "dash"),
 ];
 
 /// Where the counterparts are.

@@ -1,6 +1,6 @@
 //! What CI checks, in the order in which it fails fastest.
 
-use crate::{peers, sh, tidy};
+use crate::{dist, peers, sh, tidy};
 use anyhow::{Result, bail};
 
 /// How often the store is killed in the middle of writes.
@@ -43,13 +43,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     } else {
         sh::say("cargo-deny is not installed: advisories and duplicates are not looked at");
     }
-    sh::run(sh::command(
-        "cargo",
-        ["build", "--profile", "fast", "-p", "cofferdam"],
-    ))?;
+    // The linkage that is shipped: what is mounted into foreign images must not need their libraries.
+    let binary = dist::build("fast")?;
     let mut tests = sh::command("cargo", ["test", "--workspace", "--all-features"]);
     tests
-        .env("COFFERDAM_BIN", sh::target().join("fast/cofferdam"))
+        .env("COFFERDAM_BIN", binary)
         .env("COFFERDAM_BAO", peers.bao())
         .env("COFFERDAM_PYTHON", peers.python())
         .env("COFFERDAM_CRASHES", CRASHES);
