@@ -85,9 +85,8 @@ fn docker_has_a_command_of_our_name() {
     // Docker's own flags stand before our name, and the engine they choose is the one we ask.
     let socket = ["-H", "unix:///nowhere.sock"];
     let lost = run(&[&socket[..], &["cofferdam", "report", "leaks"]].concat());
-    assert_eq!(lost.status.code(), Some(2), "{}", shown(&lost));
     assert!(
-        String::from_utf8_lossy(&lost.stderr).contains("/nowhere.sock"),
+        text(&lost).contains("/nowhere.sock does not exist"),
         "{}",
         shown(&lost)
     );

@@ -229,7 +229,7 @@ impl Plan {
             path: directory.display().to_string(),
             reason,
         };
-        let failed = |error: io::Error| wrong(format!("cannot list: {}", error.kind()));
+        let failed = |error: io::Error| wrong(format!("cannot list ({})", value::reason(&error)));
         let mut files = BTreeMap::new();
         for entry in std::fs::read_dir(directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;

@@ -92,7 +92,7 @@ fn strip_newline(content: &mut Vec<u8>) -> bool {
 }
 
 /// The system's reason without "(os error 2)".
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let plain = text.split(" (os error").next().unwrap_or(&text);
     plain.to_lowercase()

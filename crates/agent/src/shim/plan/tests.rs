@@ -226,7 +226,7 @@ fn the_files_of_a_directory_become_variables_of_their_names() {
     assert!(
         make(&[], &options)
             .unwrap_err()
-            .starts_with("cannot list: ")
+            .starts_with("cannot list (no such file or directory): ")
     );
 }
 

@@ -204,8 +204,8 @@ fn failure(error: &ShimError) -> Failure {
                 failure.hint(format!("let the program read the file: -pass {variable}"))
             }
         },
-        ShimError::Both { second, .. } => {
-            failure.hint(format!("leave out one of them: {second} or the other"))
+        ShimError::Both { first, second } => {
+            failure.hint(format!("leave out one of {first} and {second}"))
         }
         ShimError::NoFile(_) => failure.hint("leave out the flag, or set the variable to a path"),
         ShimError::Name(_) => failure.hint("give the file a name of letters, digits and \"_\""),
