@@ -262,6 +262,19 @@ fn podman_keeps_references_and_values_in_the_store() {
         );
     }
     assert_eq!(text(&ours(&["podman-secret", "list"], "")), "");
+    // A container gets the value of its own start.
+    text(&podman(
+        &format!("{} db -", create.trim_end()),
+        "cd://secret/shop#password",
+    ));
+    let image = "tar -C $(dirname $(command -v busybox)) -c busybox | podman import - bb";
+    text(&podman(image, ""));
+    let run = "podman --runtime runc run --rm --network none --ulimit nofile=512:512 \
+               --ulimit nproc=512:512 --user 1000 --secret db,uid=1000,mode=0400 \
+               bb /busybox cat /run/secrets/db";
+    assert_eq!(text(&podman(run, "")), value);
+    server.run(&["kv", "put", "secret/shop", "password=the next one"]);
+    assert_eq!(text(&podman(run, "")), "the next one");
 }
 
 /// Docker's secrets engine, with one secret.
@@ -338,6 +351,37 @@ fn dockers_references_come_from_its_engine_or_from_our_store() {
     let missing = run("se://other");
     assert_eq!(missing.status.code(), Some(2), "{}", shown(&missing));
     assert!(missing.stdout.is_empty());
+    // Anybody may take the name of an abstract socket, and is asked who he is.
+    let name = format!("cofferdam-flow-{}", std::process::id());
+    let script = format!(
+        "import os, socket; os.setgid(65534); os.setuid(65534); s = socket.socket(socket.AF_UNIX); \
+         s.bind('\\0{name}'); s.listen(); print('listens', flush=True); s.accept(); s.accept()"
+    );
+    let mut nobody = Command::new("python3")
+        .args(["-c", &script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 8];
+    nobody
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut said)
+        .unwrap();
+    let mut stranger = server.command(&["run", "--", "true"]);
+    stranger
+        .env("COFFERDAM_SECRETS_ENGINE", format!("@{name}"))
+        .env("A", "se://app/db");
+    let refused = stranger.output().unwrap();
+    nobody.kill().unwrap();
+    nobody.wait().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{}", shown(&refused));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains("another user could have made this socket"),
+        "{said}"
+    );
     // Text that only contains such a reference is text.
     let mut text_only = server.command(&[
         "run",

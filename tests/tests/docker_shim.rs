@@ -242,3 +242,35 @@ fn what_is_no_value_keeps_the_program_from_starting() {
     let run = shim(secrets.path(), &[], &["--rm", IMAGE, "no-such-program"]);
     assert_eq!(run.status.code(), Some(127), "{}", shown(&run));
 }
+
+#[test]
+fn an_image_with_one_program_and_nothing_else_is_enough() {
+    let docker = Docker::start("scratch");
+    let secrets = secrets(&[("pw", b"hunter2")]);
+    let image = docker.name("scratch");
+    let script = format!(
+        "tar -C $(dirname $(command -v busybox)) -c busybox | {} import - {image}",
+        client()
+    );
+    let made = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(made.status.success(), "{}", shown(&made));
+    let run = shim(
+        secrets.path(),
+        &[],
+        &[
+            "--rm",
+            "-e",
+            "A_FILE=/run/secrets/pw",
+            &image,
+            "/busybox",
+            "env",
+        ],
+    );
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(
+        said.lines().any(|line| line == "A=hunter2"),
+        "{}",
+        shown(&run)
+    );
+    assert!(!said.contains("A_FILE"), "{said}");
+}

@@ -248,6 +248,19 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_answer_makes_it_panic_and_none_is_repeated(
+            status in 100_u16..600,
+            body in "[\\[\\]{}:,\"a-z0-9=+]{0,60}|[^a]{0,20}",
+        ) {
+            let wrapped = format!(r#"{{"envelopes":[{{"value":"{body}"}}]}}"#);
+            for body in [&body, &wrapped] {
+                let _ = of(status, body);
+            }
+        }
+    }
+
     #[test]
     fn patterns_are_those_of_the_engine() {
         for good in ["a", "a/b-c_d.e", "*", "a/**", "a/*/b"] {
