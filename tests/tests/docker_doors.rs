@@ -227,6 +227,7 @@ fn podman_keeps_references_and_values_in_the_store() {
     );
     let podman = |words: &str, input: &str| {
         let mut shell = program(&server, "sh");
+        shell.env_remove("DOCKER_CONFIG");
         shell.args([
             "-c",
             &words.replacen("podman", &format!("podman {roots}"), 1),
