@@ -27,6 +27,7 @@ use std::sync::Arc;
 #[must_use]
 pub fn offers() -> Vec<Offer> {
     use auth::approle::{self, AppRole};
+    use auth::docker::{self, Docker};
     use secrets::cubbyhole::{self, Cubbyhole};
     use secrets::kv::{self, Kv};
     vec![
@@ -44,6 +45,11 @@ pub fn offers() -> Vec<Offer> {
             class: Class::Auth,
             kind: approle::KIND,
             engine: Arc::new(AppRole::default()),
+        },
+        Offer {
+            class: Class::Auth,
+            kind: docker::KIND,
+            engine: Arc::new(Docker::default()),
         },
     ]
 }

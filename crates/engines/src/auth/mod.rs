@@ -1,3 +1,7 @@
 //! Auth methods.
 
 pub mod approle;
+mod cidr;
+pub mod docker;
+mod role;
+mod token;

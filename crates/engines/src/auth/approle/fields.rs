@@ -5,7 +5,8 @@
 
 use super::key::Key;
 use super::role::{self, Role, Stored};
-use super::{AppRole, cidr, roles, token};
+use super::{AppRole, roles};
+use crate::auth::{cidr, token};
 use cofferdam_core::engine::{Handler, Pending, Route};
 use cofferdam_core::json::Data;
 use cofferdam_core::json::field::{Count, Flag, Ttl, Words};

@@ -3,10 +3,11 @@
 //! Whether the RoleID is unknown or the SecretID wrong, the answer is the same and the work alike:
 //! for an unknown RoleID a decoy role is read, and a SecretID looked for that it cannot have.
 
+use super::AppRole;
 use super::key::Key;
 use super::role::{self, Role};
 use super::secret::{self, SecretId};
-use super::{AppRole, cidr};
+use crate::auth::cidr;
 use cofferdam_core::engine::View;
 use cofferdam_core::engine::{Access, Pending, Route};
 use cofferdam_core::json::field::Text;

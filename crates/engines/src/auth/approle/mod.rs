@@ -21,7 +21,6 @@
 //! A use of a SecretID is taken off by compare-and-swap before the login is granted.
 
 mod accessors;
-mod cidr;
 mod fields;
 mod key;
 mod login;
@@ -30,7 +29,6 @@ mod roles;
 mod secret;
 mod secret_ids;
 mod tidy;
-mod token;
 
 #[cfg(test)]
 mod tests;

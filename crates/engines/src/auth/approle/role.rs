@@ -1,15 +1,13 @@
 //! A role: its record, where it lies, and the rules every change of it must keep.
 
 use super::key::{DECOY, Key};
-use super::token::Settings;
+pub(super) use crate::auth::role::{encode, name};
+use crate::auth::token::Settings;
 use cofferdam_core::Fault;
 use cofferdam_core::engine::{Commit, Revision, View};
-use cofferdam_secret::{Buffer, Secret};
+use cofferdam_secret::Secret;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-
-/// The longest name: it becomes part of storage keys and token metadata.
-const MAX_NAME: usize = 255;
 
 /// A role as it is stored.
 #[derive(Clone, Serialize, Deserialize)]
@@ -87,30 +85,6 @@ impl Role {
             "at least one constraint should be enabled on the role",
         ))
     }
-}
-
-/// Serializes a record without leaving a copy.
-pub(super) fn encode(record: &impl Serialize) -> Result<Secret<Vec<u8>>, Fault> {
-    let mut out = Buffer::with_capacity(512);
-    serde_json::to_writer(&mut out, record).map_err(Fault::internal)?;
-    Ok(out.finish())
-}
-
-/// The canonical form of a role's name in a path.
-///
-/// # Errors
-/// [`cofferdam_core::Kind::Unsupported`] when it is none: such a path leads nowhere, as in Vault.
-pub(super) fn name(text: &str) -> Result<String, Fault> {
-    let word =
-        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    let bytes = text.as_bytes();
-    let legal = bytes
-        .iter()
-        .all(|byte| word(Some(byte)) || matches!(byte, b'.' | b'-'));
-    if !legal || text.len() > MAX_NAME || !word(bytes.first()) || !word(bytes.last()) {
-        return Err(Fault::unsupported("unsupported path"));
-    }
-    Ok(text.to_ascii_lowercase())
 }
 
 /// What is said of a role that is not there, where Vault says more than "not found".

@@ -2,13 +2,13 @@
 
 use super::key::Key;
 use super::role::{self, Role, Stored};
-use super::{AppRole, cidr, secret, token};
+use super::{AppRole, secret};
+use crate::auth::role::finished;
+use crate::auth::{cidr, token};
 use cofferdam_core::engine::Commit;
 use cofferdam_core::engine::{Pending, Route};
-use cofferdam_core::json::Data;
 use cofferdam_core::json::field::{Count, Flag, Ttl, Words};
-use cofferdam_core::{Call, Fault, Operation, Outcome, Response, Verb};
-use cofferdam_secret::Secret;
+use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -111,15 +111,6 @@ fn write<'a>(method: &'a AppRole, call: Call<'a>) -> Pending<'a> {
             contest.lost().await?;
         }
     })
-}
-
-/// Done, with or without something to say.
-pub(super) fn finished(warnings: Vec<String>) -> Outcome {
-    if warnings.is_empty() {
-        return Outcome::Done;
-    }
-    let data = Data::from_raw(Secret::new(b"null".to_vec()));
-    Outcome::Data(Response::of(data).warning(warnings))
 }
 
 #[derive(Serialize)]

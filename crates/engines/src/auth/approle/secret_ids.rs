@@ -3,7 +3,8 @@
 use super::key::Key;
 use super::role::{self, Stored};
 use super::secret::{self, SecretId};
-use super::{AppRole, cidr, roles, token};
+use super::{AppRole, roles};
+use crate::auth::{cidr, token};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_core::clock::Time;

@@ -1,7 +1,8 @@
 //! `tidy/secret-id`: removes what expired, and what a crash left behind.
 
 use super::key::Key;
-use super::{AppRole, role, roles, secret};
+use super::{AppRole, role, secret};
+use crate::auth::role::finished;
 use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::{Call, Fault, Verb};
 use std::collections::HashSet;
@@ -19,7 +20,7 @@ fn tidy<'a>(_: &'a AppRole, call: Call<'a>) -> Pending<'a> {
             let incarnation = place.trim_end_matches('/');
             removed += tidy_role(&call, &key, incarnation, live.contains(incarnation)).await?;
         }
-        Ok(roles::finished(vec![format!(
+        Ok(finished(vec![format!(
             "Tidy operation finished: {removed} SecretIDs removed."
         )]))
     })

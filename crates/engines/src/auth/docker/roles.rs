@@ -1,0 +1,169 @@
+//! `role`, `role/NAME`: making, changing, showing, listing and removing roles.
+
+use super::Docker;
+use super::role::{self, Bounds, Role, Stored};
+use crate::auth::cidr;
+use crate::auth::role::{finished, name};
+use cofferdam_core::engine::{Commit, Pending, Route};
+use cofferdam_core::json::field::{Pairs, Words};
+use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub(super) const LIST: Route<Docker> = Route::new("role", &[(Verb::List, list)]);
+
+pub(super) const ROUTE: Route<Docker> = Route::new(
+    "role/~name",
+    &[
+        (Verb::Read, read),
+        (Verb::Write, write),
+        (Verb::Delete, delete),
+    ],
+)
+.creating(exists);
+
+/// The role of the called path, if there is one.
+async fn called(call: &Call<'_>) -> Result<Option<Stored>, Fault> {
+    role::load(call.view, &name(call.capture("name"))?).await
+}
+
+fn exists<'a>(_: &'a Docker, call: &'a Call<'a>) -> Pending<'a, bool> {
+    Box::pin(async move { Ok(called(call).await?.is_some()) })
+}
+
+#[derive(Deserialize)]
+struct Change {
+    bound_image_ids: Option<Words>,
+    bound_image_digests: Option<Words>,
+    bound_labels: Option<Pairs>,
+    bound_compose_projects: Option<Words>,
+    bound_compose_services: Option<Words>,
+    bound_swarm_services: Option<Words>,
+    bound_hosts: Option<Words>,
+}
+
+impl Change {
+    fn apply(&self, bounds: &mut Bounds) {
+        let lists = [
+            (&self.bound_image_ids, &mut bounds.image_ids),
+            (&self.bound_image_digests, &mut bounds.image_digests),
+            (&self.bound_compose_projects, &mut bounds.compose_projects),
+            (&self.bound_compose_services, &mut bounds.compose_services),
+            (&self.bound_swarm_services, &mut bounds.swarm_services),
+            (&self.bound_hosts, &mut bounds.hosts),
+        ];
+        for (from, to) in lists {
+            if let Some(Words(words)) = from {
+                to.clone_from(words);
+            }
+        }
+        if let Some(Pairs(labels)) = &self.bound_labels {
+            bounds.labels.clone_from(labels);
+        }
+    }
+}
+
+fn write<'a>(method: &'a Docker, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let name = name(call.capture("name"))?;
+        let change: Change = call.body.parse()?;
+        let mut contest = method.contests.enter(call.view.prefix(), &name);
+        loop {
+            let before = role::load(call.view, &name).await?;
+            // Policy allowed an update only: what was there a moment ago must not be made anew.
+            if before.is_none() && call.operation == Operation::Update {
+                return Err(Fault::unsupported("unsupported path"));
+            }
+            let mut role = match &before {
+                Some(before) => before.role.clone(),
+                None => Role {
+                    name: name.clone(),
+                    ..Role::default()
+                },
+            };
+            change.apply(&mut role.bounds);
+            let warnings = role.token.apply(call.body, call.mount)?;
+            if role::save(call.view, before.as_ref(), &role).await? {
+                return Ok(finished(warnings));
+            }
+            contest.lost().await?;
+        }
+    })
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    bound_compose_projects: &'a [String],
+    bound_compose_services: &'a [String],
+    bound_hosts: &'a [String],
+    bound_image_digests: &'a [String],
+    bound_image_ids: &'a [String],
+    bound_labels: &'a BTreeMap<String, String>,
+    bound_swarm_services: &'a [String],
+    token_bound_cidrs: Vec<String>,
+    token_explicit_max_ttl: u64,
+    token_max_ttl: u64,
+    token_no_default_policy: bool,
+    token_num_uses: u32,
+    token_period: u64,
+    token_policies: &'a [String],
+    token_strictly_bind_ip: bool,
+    token_ttl: u64,
+    token_type: &'static str,
+}
+
+impl<'a> From<&'a Role> for Shown<'a> {
+    fn from(role: &'a Role) -> Self {
+        let (bounds, token) = (&role.bounds, &role.token);
+        Self {
+            bound_compose_projects: &bounds.compose_projects,
+            bound_compose_services: &bounds.compose_services,
+            bound_hosts: &bounds.hosts,
+            bound_image_digests: &bounds.image_digests,
+            bound_image_ids: &bounds.image_ids,
+            bound_labels: &bounds.labels,
+            bound_swarm_services: &bounds.swarm_services,
+            token_bound_cidrs: cidr::shown(&token.bound_cidrs),
+            token_explicit_max_ttl: token.explicit_max_ttl,
+            token_max_ttl: token.max_ttl,
+            token_no_default_policy: token.no_default_policy,
+            token_num_uses: token.num_uses,
+            token_period: token.period,
+            token_policies: &token.policies,
+            token_strictly_bind_ip: token.strictly_bind_ip,
+            token_ttl: token.ttl,
+            token_type: if token.service { "service" } else { "default" },
+        }
+    }
+}
+
+fn read<'a>(_: &'a Docker, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let stored = called(&call).await?.ok_or_else(Fault::missing)?;
+        Outcome::data(&Shown::from(&stored.role))
+    })
+}
+
+fn delete<'a>(method: &'a Docker, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let name = name(call.capture("name"))?;
+        let mut contest = method.contests.enter(call.view.prefix(), &name);
+        while let Some(Stored { revision, .. }) = role::load(call.view, &name).await? {
+            let own = role::key_of(&name);
+            let batch = call
+                .view
+                .batch()
+                .expect_at(own.as_str(), revision)
+                .delete(own);
+            if matches!(call.view.commit(batch).await?, Commit::Done(_)) {
+                break;
+            }
+            contest.lost().await?;
+        }
+        Ok(Outcome::Done)
+    })
+}
+
+fn list<'a>(_: &'a Docker, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move { Outcome::keys(&call.view.list("role/", None, usize::MAX).await?.names) })
+}
