@@ -302,10 +302,26 @@ impl Plugin {
             .count()
     }
 
+    /// The directory that containers mount to ask for themselves.
+    pub fn workload(&self) -> PathBuf {
+        self.directory.join("plugin-run/workload")
+    }
+
     /// Ends it as a power cut would.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Ends it as an administrator would.
+    ///
+    /// # Panics
+    /// When it does not end well.
+    pub fn stop(&mut self) {
+        let id = self.process.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(told.is_ok_and(|status| status.success()));
+        assert!(self.process.wait().unwrap().success());
     }
 
     /// The same one again, after [`Self::kill`].

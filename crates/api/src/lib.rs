@@ -25,7 +25,7 @@ mod transport;
 mod tree;
 mod trust;
 
-pub use client::Client;
+pub use client::{Client, Relayed};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Error, Refusal};
 pub use events::{Event, Events};

@@ -4,3 +4,4 @@ pub mod engine;
 pub mod plugin;
 pub mod run_command;
 pub mod sources;
+pub mod workload;

@@ -2,7 +2,6 @@
 
 use super::Docker;
 use crate::harness::{Answer, Bench, token};
-use cofferdam_core::engine::Engine as _;
 use cofferdam_core::token::Entry;
 use cofferdam_core::{Caller, Login};
 use serde_json::{Value, json};

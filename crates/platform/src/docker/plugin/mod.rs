@@ -71,6 +71,9 @@ pub enum Error {
     /// The delivery directory is not usable.
     #[error(transparent)]
     Sink(#[from] cofferdam_agent::sink::Error),
+    /// The socket for containers cannot be served.
+    #[error(transparent)]
+    Workload(#[from] super::workload::Error),
 }
 
 impl Error {
@@ -97,6 +100,9 @@ impl Error {
 pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     socket::Socket::require_free(&config.socket).await?;
     let volumes = volume::Volumes::open(&config.data, &config.runtime, config.client.clone())?;
+    let place = config.runtime.join("workload");
+    let workload =
+        super::workload::open(&place, config.client.clone(), config.engine.clone()).await?;
     let plugin = Arc::new(Plugin {
         client: config.client,
         volumes,
@@ -107,6 +113,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     let follower = tokio::spawn(follow::follow(Arc::clone(&plugin), config.engine));
     wire::serve(&socket, plugin, shutdown).await;
     follower.abort();
+    workload.close().await;
     tracing::info!("the Docker plugin stops");
     Ok(())
 }

@@ -1,0 +1,165 @@
+//! From a process to the container it is in, with more than one witness.
+//!
+//! 1. The process's control groups name a container. A privileged process can write itself into a
+//!    group of any name, so this alone proves nothing.
+//! 2. The engine knows a running container of that name, and the number of its first process.
+//! 3. That first process is in the same control group, and the caller shares its process, mount and
+//!    user namespace. `docker exec` does; a process that merely joined the group does not.
+//! 4. The process namespace is not ours (`--pid=host`), and the user namespace is (no remapping, no
+//!    namespace of a user's own, no rootless engine).
+//! 5. The caller is still alive, so all that was read by its number was its own.
+
+use super::cgroup::{self, ContainerId};
+use super::container::{Container, Image, Inspected, Mount};
+use super::peer::{Namespaces, Process};
+use super::refused::Refused;
+use crate::docker::engine::{Engine, EngineError, encoded};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the engine may take: a caller waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One run of a container: the same container has another first process after a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Run {
+    pub(super) container: ContainerId,
+    started: String,
+    first: i32,
+}
+
+/// A container that is proven to be at the other end.
+#[derive(Debug)]
+pub(super) struct Attested {
+    pub(super) run: Run,
+    pub(super) container: Container,
+    /// Its first process: the container ends with it.
+    pub(super) first: Process,
+}
+
+/// The container whose name the caller's control groups have.
+pub(super) fn claimed(caller: &Process) -> Result<ContainerId, Refused> {
+    let namespaces = caller.namespaces()?;
+    // In words of its own, because it can be mended: such a process may have no group of Docker's.
+    let id = cgroup::container(&caller.cgroup()?)?;
+    if namespaces.user != Namespaces::own()?.user {
+        return Err(Refused::UserNamespace);
+    }
+    Ok(id)
+}
+
+/// The container that the caller is in; `directory` is where our socket is.
+pub(super) async fn attest(
+    caller: &Process,
+    id: &ContainerId,
+    engine: &Engine,
+    directory: &Path,
+) -> Result<Attested, Refused> {
+    let inspected: Inspected = ask(
+        engine,
+        &format!("/containers/{}/json", encoded(id.as_str())),
+    )
+    .await?;
+    if inspected.id != id.as_str() {
+        return Err(Refused::Unknown);
+    }
+    if !inspected.state.running || inspected.state.pid <= 0 {
+        return Err(Refused::Stopped);
+    }
+    let first = Process::numbered(inspected.state.pid).map_err(|_| Refused::Stopped)?;
+    same_container(caller, &first, id)?;
+    if writable(inspected.mounts.as_deref().unwrap_or_default(), directory) {
+        return Err(Refused::Writable);
+    }
+    let image = format!("/images/{}/json", encoded(&inspected.image));
+    let image: Option<Image> = match ask(engine, &image).await {
+        Ok(image) => Some(image),
+        Err(Refused::Unknown) => None,
+        Err(other) => return Err(other),
+    };
+    let run = Run {
+        container: id.clone(),
+        started: inspected.state.started_at.clone(),
+        first: inspected.state.pid,
+    };
+    let container = Container::of(inspected, image);
+    if !first.is_alive() {
+        return Err(Refused::Stopped);
+    }
+    if !caller.is_alive() {
+        return Err(Refused::Gone);
+    }
+    Ok(Attested {
+        run,
+        container,
+        first,
+    })
+}
+
+/// Whether the caller is where the container's first process is.
+fn same_container(caller: &Process, first: &Process, id: &ContainerId) -> Result<(), Refused> {
+    if cgroup::container(&first.cgroup()?)? != *id {
+        return Err(Refused::Unknown);
+    }
+    let (its, own) = (caller.namespaces()?, Namespaces::own()?);
+    if its.pid == own.pid {
+        return Err(Refused::HostProcesses);
+    }
+    if its != first.namespaces()? {
+        return Err(Refused::Elsewhere);
+    }
+    Ok(())
+}
+
+/// Whether a mount lets the container change the directory of our socket.
+fn writable(mounts: &[Mount], directory: &Path) -> bool {
+    let mut mounts = mounts.iter().filter(|mount| mount.writable);
+    mounts.any(|mount| !mount.source.is_empty() && directory.starts_with(&mount.source))
+}
+
+async fn ask<T: DeserializeOwned>(engine: &Engine, target: &str) -> Result<T, Refused> {
+    match tokio::time::timeout(PATIENCE, engine.get(target)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if error.is_missing() => Err(Refused::Unknown),
+        Ok(Err(error)) => {
+            log(&error);
+            Err(Refused::Engine)
+        }
+        Err(_) => Err(Refused::Engine),
+    }
+}
+
+fn log(error: &EngineError) {
+    tracing::warn!(reason = %error, "cannot ask the Docker engine about a container");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(source: &str, writable: bool) -> Mount {
+        Mount {
+            source: source.to_owned(),
+            writable,
+        }
+    }
+
+    #[test]
+    fn a_container_that_could_replace_the_socket_is_told_from_one_that_could_not() {
+        let ours = Path::new("/run/cofferdam/workload");
+        for (source, bad) in [
+            ("/run/cofferdam/workload", true),
+            ("/run/cofferdam", true),
+            ("/run", true),
+            ("/", true),
+            ("/run/cofferdam/workload-2", false),
+            ("/run/cofferdam/work", false),
+            ("/srv", false),
+            ("", false),
+        ] {
+            assert_eq!(writable(&[mount(source, true)], ours), bad, "{source}");
+            assert!(!writable(&[mount(source, false)], ours), "{source}");
+        }
+    }
+}
