@@ -280,3 +280,33 @@ fn token_header(token: &Secret<String>) -> Result<HeaderValue, Error> {
     value.set_sensitive(true);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On the local socket a request without a token is the admin's.
+    #[tokio::test]
+    async fn a_request_of_somebody_else_is_never_sent_without_a_token() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let own = Some(Secret::new("hvs.ours".to_owned()));
+        let client = Client::new(Endpoint::Socket(path), Trust::default(), own).unwrap();
+        for none in ["", "hvs.\n", "hvs.\u{0}"] {
+            let relayed = Relayed {
+                method: &http::Method::GET,
+                target: "/v1/secret/data/a",
+                token: &Secret::new(none.to_owned()),
+                headers: &[],
+                body: &Secret::new(Vec::new()),
+            };
+            assert!(matches!(
+                client.relay(relayed).await,
+                Err(Error::Request(_))
+            ));
+        }
+        let nobody = tokio::time::timeout(Duration::from_millis(1), listener.accept()).await;
+        assert!(nobody.is_err(), "nothing was sent");
+    }
+}

@@ -13,7 +13,7 @@ use super::cgroup::{self, ContainerId};
 use super::container::{Container, Image, Inspected, Mount};
 use super::peer::{Namespaces, Process};
 use super::refused::Refused;
-use crate::docker::engine::{Engine, EngineError, encoded};
+use crate::docker::engine::{Engine, encoded};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::time::Duration;
@@ -123,15 +123,11 @@ async fn ask<T: DeserializeOwned>(engine: &Engine, target: &str) -> Result<T, Re
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) if error.is_missing() => Err(Refused::Unknown),
         Ok(Err(error)) => {
-            log(&error);
+            tracing::debug!(reason = %error, "cannot ask the Docker engine about a container");
             Err(Refused::Engine)
         }
         Err(_) => Err(Refused::Engine),
     }
-}
-
-fn log(error: &EngineError) {
-    tracing::warn!(reason = %error, "cannot ask the Docker engine about a container");
 }
 
 #[cfg(test)]

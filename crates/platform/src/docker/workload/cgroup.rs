@@ -95,9 +95,9 @@ fn of_path(path: &str) -> Result<Option<&str>, Refused> {
     Ok(found)
 }
 
-/// For the fuzz target: the identifier, if the text names one.
+/// The same without the reason.
 #[must_use]
-pub fn fuzzed(text: &str) -> Option<ContainerId> {
+pub fn container_of(text: &str) -> Option<ContainerId> {
     container(text).ok()
 }
 

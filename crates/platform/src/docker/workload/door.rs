@@ -99,7 +99,8 @@ impl Door {
                 Ok((status, body))
             }
             Err(error) => {
-                tracing::warn!(reason = %error, "cannot pass a container's request on");
+                // Not louder: a container that asks in a loop would fill the log.
+                tracing::debug!(reason = %error, "cannot pass a container's request on");
                 Err(Refused::Silent)
             }
         }

@@ -23,7 +23,7 @@ mod refused;
 mod socket;
 mod tokens;
 
-use super::engine::{Engine, EngineError};
+use super::engine::Engine;
 use bytes::Bytes;
 use cgroup::ContainerId;
 use cofferdam_api::Client;
@@ -72,9 +72,6 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
-    /// Configuration: there is no engine to ask on this machine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
 }
 
 /// A served socket.
@@ -84,12 +81,11 @@ pub struct Workload {
 }
 
 /// Serves the socket in `directory` until [`Workload::close`]; `client` is the server, with the
-/// right to attest.
+/// right to attest, and `engine` the one of this machine.
 ///
 /// # Errors
 /// [`Error`].
-pub async fn open(directory: &Path, client: Client) -> Result<Workload, Error> {
-    let engine = Engine::local()?;
+pub async fn open(directory: &Path, client: Client, engine: Engine) -> Result<Workload, Error> {
     let socket = Socket::bind(directory).await?;
     tracing::info!(socket = %socket.path().display(), "containers may ask for themselves");
     let shared = Arc::new(Shared {
