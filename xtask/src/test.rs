@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .env("COFFERDAM_BIN", binary)
         .env("COFFERDAM_BAO", peers.bao())
         .env("COFFERDAM_PYTHON", peers.python())
+        .env("COFFERDAM_COMPOSE", peers.compose()?)
         .env("COFFERDAM_CRASHES", CRASHES);
     sh::run(tests)
 }

@@ -1,4 +1,5 @@
 //! What carries secrets into containers: Docker plugins and builds.
 
 pub mod build;
+pub mod compose;
 pub mod docker;

@@ -76,6 +76,16 @@ impl Failure {
         clean(&self.what).replace('\n', " ")
     }
 
+    /// All of it on one line, for those who read no terminal.
+    pub(crate) fn words(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!("next: {hint}"));
+        let lines = std::iter::once(&self.what)
+            .chain(&self.details)
+            .chain(&hint);
+        let lines: Vec<_> = lines.map(|line| clean(line)).collect();
+        lines.join("; ")
+    }
+
     /// Prints it and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         if !self.quiet {

@@ -24,6 +24,7 @@ mod verb;
 mod audit;
 mod auth;
 mod build;
+mod compose;
 mod delete;
 mod docker_credential;
 mod docker_plugin;
@@ -66,6 +67,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<run::Run>(),
     Entry::of::<build::Build>(),
     Entry::of::<shim::Shim>(),
+    Entry::of::<compose::Compose>(),
     Entry::of::<server::Server>(),
     Entry::of::<status::Status>(),
     Entry::of::<login::Login>(),

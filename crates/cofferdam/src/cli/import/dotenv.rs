@@ -13,14 +13,14 @@
 use cofferdam_secret::{Buffer, Secret};
 
 /// One variable.
-pub(super) struct Variable {
-    pub(super) name: String,
-    pub(super) value: Secret<String>,
+pub(in crate::cli) struct Variable {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) value: Secret<String>,
 }
 
 /// A line that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(in crate::cli) struct Mistake {
     line: usize,
     kind: Kind,
 }
@@ -46,7 +46,7 @@ impl std::fmt::Display for Mistake {
 }
 
 impl Mistake {
-    pub(super) const fn hint(self) -> &'static str {
+    pub(in crate::cli) const fn hint(self) -> &'static str {
         match self.kind {
             Kind::NoEquals => "a line looks like NAME=value; a comment begins with #",
             Kind::Name => "a name has letters, digits, '_', '.' and '-', and begins with no digit",
@@ -57,7 +57,7 @@ impl Mistake {
 }
 
 /// Reads a whole file.
-pub(super) fn parse(text: &str) -> Result<Vec<Variable>, Mistake> {
+pub(in crate::cli) fn parse(text: &str) -> Result<Vec<Variable>, Mistake> {
     let mut reader = Reader {
         rest: text.strip_prefix('\u{feff}').unwrap_or(text),
         line: 1,

@@ -4,7 +4,7 @@
 //! was changed on the way (a newline at the end) and what looks like a value for tests. A value
 //! that is stored already is not written again, so an import can be repeated.
 
-mod dotenv;
+pub(super) mod dotenv;
 mod suspicion;
 
 use super::link::Link;

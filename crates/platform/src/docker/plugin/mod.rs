@@ -148,6 +148,9 @@ enum Fault {
     /// See there.
     #[error(transparent)]
     Daemon(#[from] Error),
+    /// See there.
+    #[error(transparent)]
+    Engine(#[from] crate::docker::engine::EngineError),
 }
 
 /// dockerd prints errors on one line.

@@ -5,9 +5,12 @@
 //!   start. A restarted container gets fresh values: Docker unmounts and mounts again.
 //! * Uses are counted per volume and mount ID (see [`record::Record`]) and checked against the
 //!   kernel ([`holders`]), so a plugin or a Docker that was killed leaves nothing mounted for good.
-//! * The directory above the mounts is for root alone; the files in them for whom the options say.
+//! * The directory above the mounts is for root alone; the files in them for whom the options say:
+//!   numbers, or a user whom the container's image knows ([`image`], [`accounts`]).
 
+mod accounts;
 mod holders;
+mod image;
 pub(super) mod on_change;
 mod options;
 mod record;
@@ -19,7 +22,9 @@ use cofferdam_agent::fetch::{self, Lent};
 use cofferdam_agent::sink::directory::{Content as File, Superseded};
 use cofferdam_agent::sink::{Access, Directory, mount, place};
 use cofferdam_api::Client;
-use options::{Content, Options, Raw};
+use cofferdam_secret::Secret;
+use image::Images;
+use options::{Content, Ids, Options, Raw};
 use record::{Record, Records};
 pub(super) use renew::{GRACE, Renewed};
 use rustix::fd::OwnedFd;
@@ -45,6 +50,7 @@ pub(super) struct Volumes {
     /// Where a volume is mounted a second time while its files are renewed.
     writing: PathBuf,
     client: Client,
+    images: Images,
     /// Held, not used: a second daemon would take our mounts for left over ones.
     _lock: OwnedFd,
 }
@@ -100,6 +106,7 @@ impl Volumes {
             mounts,
             writing,
             client,
+            images: Images::new(),
             _lock: lock,
         };
         all.remove_unknown(&table)?;
@@ -169,7 +176,9 @@ impl Volumes {
             volume.superseded.lock().await.clear();
             let options = Options::parse(name, &record.options)?;
             let lent = self.borrow(&options.content).await?;
-            fill(&volume.path, &lent, options.access)?;
+            let owner = self.look(name, &options).await?;
+            fill(&volume.path, &lent, &options, owner)?;
+            changed.owner = Some(owner);
             tracing::info!(volume = ?name, secrets = lent.len(), "filled a volume");
         }
         changed.add(id);
@@ -212,6 +221,18 @@ impl Volumes {
         }
     }
 
+    /// Who owns the files, after a look at whether the image minds.
+    async fn look(&self, name: &str, options: &Options) -> Result<Ids, Fault> {
+        let look = async {
+            if let Some(target) = &options.target {
+                self.images.require_nothing_at(name, target).await?;
+            }
+            self.images.owner(name, &options.owner).await
+        };
+        let found = tokio::time::timeout(DEADLINE, look).await;
+        found.map_err(|_| Fault::Request("Docker is too slow to show its image".to_owned()))?
+    }
+
     /// Removes mounts that no record knows: their volume was removed while we were killed.
     fn remove_unknown(&self, known: &BTreeMap<String, Arc<Volume>>) -> Result<(), Error> {
         let failed = |e: std::io::Error| Error::system("list", &self.mounts, e);
@@ -239,11 +260,15 @@ fn adopt(name: &str, path: &Path, record: &mut Record) -> Result<bool, Error> {
 }
 
 /// Mounts and fills the tmpfs, or replaces the content of one that is mounted.
-fn fill(path: &Path, lent: &[Lent], access: Access) -> Result<(), Fault> {
+fn fill(path: &Path, lent: &[Lent], options: &Options, owner: Ids) -> Result<(), Fault> {
     drop_mount(path)?;
     place::make_own(path, 0o700)?;
     let filled = mount::mount_tmpfs(path, DIRECTORY_MODE).and_then(|()| {
-        let _ = Directory::open(path)?.replace(&files(lent, access))?;
+        let directory = Directory::open(path)?;
+        let _ = directory.replace(&files(lent, options, owner))?;
+        for name in &options.mountpoints {
+            directory.put(name, &Secret::new(Vec::new()), Access::default())?;
+        }
         mount::set_read_only(path, true)
     });
     if let Err(error) = filled {
@@ -254,12 +279,12 @@ fn fill(path: &Path, lent: &[Lent], access: Access) -> Result<(), Fault> {
 }
 
 /// The files of what was lent.
-fn files(lent: &[Lent], access: Access) -> Vec<File<'_>> {
+fn files<'l>(lent: &'l [Lent], options: &Options, owner: Ids) -> Vec<File<'l>> {
     lent.iter()
         .map(|lent| File {
             name: &lent.name,
             value: &lent.value,
-            access,
+            access: options.access(&lent.name, owner),
         })
         .collect()
 }

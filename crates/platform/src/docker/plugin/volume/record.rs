@@ -1,6 +1,6 @@
 //! What is remembered of a volume over a restart: its options and who has it mounted. No value.
 
-use super::options::Raw;
+use super::options::{Ids, Raw};
 use crate::docker::plugin::Error;
 use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ pub(super) struct Record {
     /// that a daemon that is killed in between tells them when it is back.
     #[serde(default)]
     pub(super) telling: bool,
+    /// Who owned the files when it was mounted: the image is not asked again while it is.
+    #[serde(default)]
+    pub(super) owner: Option<Ids>,
 }
 
 impl Record {

@@ -8,6 +8,7 @@
 //! 4. The old generation stays for [`GRACE`], for readers on their way into it.
 
 use super::on_change::OnChange;
+use super::options::Owner;
 use super::{Error, Fault, File, Volumes, drop_mount, files};
 use cofferdam_agent::sink::directory::Superseded;
 use cofferdam_agent::sink::{self, Directory, mount};
@@ -58,7 +59,13 @@ impl Volumes {
             return Ok(Renewed::Unused);
         }
         let lent = self.borrow(&options.content).await?;
-        let files = files(&lent, options.access);
+        let owner = match (record.owner, &options.owner) {
+            (Some(owner), _) => owner,
+            // Mounted by a program that did not keep it, and had numbers only.
+            (None, Owner::Ids(owner)) => *owner,
+            (None, _) => return Ok(Renewed::Unused),
+        };
+        let files = files(&lent, options, owner);
         if Directory::open(&volume.path)?.holds(&files)? {
             return Ok(if record.telling {
                 Renewed::Changed(options.on_change.clone())
