@@ -189,8 +189,11 @@ impl Finish<'_> {
                 )));
             }
             Err(Error::NotFound(_)) => {
-                return Err(Failure::server("the server keeps no records of builds")
-                    .hint("keep the statement instead: cofferdam build -record FILE -- …"));
+                let failure = Failure::server("the server keeps no records of builds");
+                return Err(match &self.build.record {
+                    Some(_) => failure,
+                    None => failure.hint("keep the statement: cofferdam build -record FILE -- …"),
+                });
             }
             Err(error) => return Err(error.into()),
         };

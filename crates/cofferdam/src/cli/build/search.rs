@@ -94,8 +94,12 @@ impl Search {
             .map_err(|error| work::not_run(&words, &error))?;
         let mut finder = Finder::new(&self.matcher, Limits::default());
         let mut looked = Looked::default();
+        let mut whole = false;
         if let Some(stream) = &mut child.stdout {
             for image in finder.image(stream).images {
+                // A stream that breaks off has no manifest, or a gap that is in no part of it.
+                whole = !image.id.is_empty();
+                whole &= image.config.gaps.iter().all(|gap| !gap.location.is_empty());
                 looked.absorb(image.config);
                 looked.absorb(image.layers);
             }
@@ -104,7 +108,7 @@ impl Search {
         let status = child
             .wait()
             .map_err(|error| work::not_run(&words, &error))?;
-        if !status.success() || looked.objects == 0 {
+        if !status.success() || !whole {
             return Err(Failure::local(format!(
                 "the image cannot be searched, and gets no name: {} failed",
                 work::shown(&words)
