@@ -12,6 +12,7 @@ pub mod build;
 pub mod canary;
 pub mod compose;
 pub mod docker;
+pub mod engine;
 pub mod peers;
 pub mod server;
 

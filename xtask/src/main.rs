@@ -1,11 +1,13 @@
 //! Chores of the workspace, run as `cargo xtask NAME`.
 //!
 //! `demo` runs the main job on this machine, `test` is what CI runs, `bench` measures beside a real
-//! OpenBao, `tidy` holds the code against its written rules, `dist` builds the static binary.
+//! OpenBao, `tidy` holds the code against its written rules, `dist` builds the static binary and
+//! `image` an image of it.
 
 mod bench;
 mod demo;
 mod dist;
+mod image;
 mod peers;
 mod sh;
 mod test;
@@ -39,6 +41,11 @@ const CHORES: &[Chore] = &[
         tidy::run,
     ),
     ("dist", "the static release binary, and its size", dist::run),
+    (
+        "image",
+        "the image from nothing with that binary; `image TAG PROFILE`",
+        image::run,
+    ),
 ];
 
 fn main() -> ExitCode {

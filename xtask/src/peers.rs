@@ -24,6 +24,8 @@ const DEBIAN: &[(&str, &str)] = &[
     ("buildah", "buildah"),
     ("ssh-add", "openssh-client"),
     ("dash", "dash"),
+    ("systemd-analyze", "systemd"),
+    ("ip", "iproute2"),
 ];
 
 /// Where the counterparts are.

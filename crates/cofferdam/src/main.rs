@@ -4,8 +4,11 @@ mod assemble;
 mod cli;
 mod config;
 mod daemon;
+mod doctor;
 mod files;
+mod install;
 mod serve;
+mod systemd;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -14,6 +14,7 @@ const ROOTS: &[&str] = &[
     "fuzz/",
     ".ci/",
     "corpora/",
+    "packaging/",
 ];
 
 pub(super) fn check() -> Result<Vec<String>> {

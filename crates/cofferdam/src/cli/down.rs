@@ -1,7 +1,7 @@
 //! `cofferdam down`: stops what `cofferdam up` started.
 
 use super::{Context, Exit, Failure, Verb};
-use crate::daemon::process::{Process, listening_on};
+use crate::daemon::process::{Process, is_held_by_systemd, listening_on};
 use crate::daemon::{Home, docker};
 use clap::Args;
 use cofferdam_api::places::environment;
@@ -29,6 +29,10 @@ impl Verb for Down {
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let home = Home::new(None, self.socket, None, None, &environment)?;
+        if is_held_by_systemd(&home.socket) {
+            return Err(Failure::local("the server is a service of systemd")
+                .hint("systemctl stop cofferdam.socket cofferdam.service"));
+        }
         let server = home.server();
         if !self.no_docker
             && let Some(plugin) = listening_on(Path::new(docker::PLUGIN))

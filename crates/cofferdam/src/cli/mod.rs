@@ -28,8 +28,11 @@ mod compose;
 mod delete;
 mod docker_credential;
 mod docker_plugin;
+mod doctor;
 mod down;
+mod guard;
 mod import;
+mod install;
 mod kv;
 mod list;
 mod login;
@@ -47,6 +50,7 @@ mod server;
 mod shim;
 mod status;
 mod token;
+mod uninstall;
 mod unwrap;
 mod up;
 mod version;
@@ -70,6 +74,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<compose::Compose>(),
     Entry::of::<server::Server>(),
     Entry::of::<status::Status>(),
+    Entry::of::<doctor::Doctor>(),
     Entry::of::<login::Login>(),
     Entry::of::<import::Import>(),
     Entry::of::<kv::Kv>(),
@@ -91,6 +96,9 @@ const VERBS: &[Entry] = &[
     Entry::of::<docker_plugin::DockerPlugin>(),
     Entry::of::<docker_credential::DockerCredential>(),
     Entry::of::<podman_secret::PodmanSecret>(),
+    Entry::of::<guard::Guard>(),
+    Entry::of::<install::Install>(),
+    Entry::of::<uninstall::Uninstall>(),
     Entry::of::<version::Version>(),
 ];
 

@@ -1,6 +1,7 @@
 //! `cofferdam plugin`: the daemon that dockerd asks for secrets and volumes. `up` starts it.
 
 use super::{Context, Exit, Failure, Runtime, Verb};
+use crate::systemd::notify;
 use clap::Args;
 use cofferdam_api::places;
 use cofferdam_platform::docker::engine::Engine;
@@ -61,7 +62,7 @@ impl Verb for Plugin {
         start_log(self.log.as_deref())?;
         let _ = cofferdam_secret::harden_process(true);
         let config = Config {
-            socket: self.socket,
+            listen: super::guard::listen(self.socket)?,
             data: self
                 .data
                 .unwrap_or_else(|| places::data_dir(&places::environment).join("docker")),
@@ -83,8 +84,11 @@ impl Verb for Plugin {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                () = notify::keep_alive() => {}
             }
+            notify::stopping();
         };
+        notify::ready("serving Docker's secret and volume drivers");
         let served = serve(config, shutdown).await;
         served.map_err(|error| Failure::local(error.to_string()))?;
         Ok(Exit::Success)
@@ -92,7 +96,7 @@ impl Verb for Plugin {
 }
 
 /// One line an event; `COFFERDAM_LOG` takes the usual filters, info by default.
-fn start_log(path: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn start_log(path: Option<&Path>) -> Result<(), Failure> {
     let filter =
         EnvFilter::try_from_env("COFFERDAM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()

@@ -82,6 +82,14 @@ pub(crate) fn prompt_secret(question: &str) -> Result<Secret<String>, Failure> {
     answer
 }
 
+/// One line from stdin that is no secret: an answer to a question of ours.
+pub(crate) fn read_answer() -> Result<String, Failure> {
+    let answer = read_line();
+    let answer =
+        answer.map_err(|error| Failure::local(format!("cannot read the answer: {error}")))?;
+    Ok(answer.expose().clone())
+}
+
 /// Turns echo off until it is dropped.
 struct NoEcho(termios::Termios);
 

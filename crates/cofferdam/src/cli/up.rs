@@ -64,6 +64,10 @@ impl Verb for Up {
         if self.foreground {
             return self.foreground(&home, context).await;
         }
+        if process::is_held_by_systemd(&home.socket) {
+            return Err(Failure::local("the server is a service of systemd")
+                .hint("systemctl restart cofferdam.service"));
+        }
         let client = home.client()?;
         if let Some(server) = home.server() {
             context.say(&format!(
@@ -129,6 +133,9 @@ impl Up {
         match docker::look() {
             docker::Engine::Absent => {
                 context.say("  docker   no engine answers here; run up again once there is one")
+            }
+            docker::Engine::Service => {
+                context.say("  docker   the plugin is a service of systemd: cofferdam-plugin")
             }
             docker::Engine::NotRoot => {
                 context.say("  docker   not served: only root can register the plugin")

@@ -18,6 +18,8 @@ pub(crate) const PLUGIN: &str = "/run/docker/plugins/cofferdam.sock";
 pub(crate) enum Engine {
     /// It answers, and our plugin runs already.
     Served(process::Process),
+    /// It answers, and our plugin is a service of systemd.
+    Service,
     /// It answers.
     Present,
     /// It may be there, but only root can register a plugin.
@@ -30,6 +32,9 @@ pub(crate) enum Engine {
 pub(crate) fn look() -> Engine {
     if !answers(Path::new(ENGINE)) {
         return Engine::Absent;
+    }
+    if process::is_held_by_systemd(Path::new(PLUGIN)) {
+        return Engine::Service;
     }
     if let Some(process) = process::listening_on(Path::new(PLUGIN)) {
         return Engine::Served(process);

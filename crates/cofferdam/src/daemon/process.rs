@@ -21,15 +21,32 @@ pub(crate) struct Process {
     handle: OwnedFd,
 }
 
-/// Which process listens on a socket; `None` when nobody answers there. Runs inside the runtime.
-pub(crate) fn listening_on(socket: &Path) -> Option<Process> {
+/// Whether the socket is held by the system's first process: systemd listens on it for a service,
+/// and the kernel names systemd as the one behind it.
+pub(crate) fn is_held_by_systemd(socket: &Path) -> bool {
+    peer(socket).is_some_and(is_systemd)
+}
+
+/// In a container the first process may be our own.
+fn is_systemd(id: i32) -> bool {
+    let name = std::fs::read_to_string("/proc/1/comm");
+    id == 1 && name.is_ok_and(|name| matches!(name.trim(), "systemd" | "init"))
+}
+
+fn peer(socket: &Path) -> Option<i32> {
     if !cofferdam_api::places::is_trusted_socket(socket) {
         return None;
     }
     let stream = std::os::unix::net::UnixStream::connect(socket).ok()?;
     stream.set_nonblocking(true).ok()?;
     let stream = UnixStream::from_std(stream).ok()?;
-    let id = stream.peer_cred().ok()?.pid()?;
+    stream.peer_cred().ok()?.pid()
+}
+
+/// Which process listens on a socket; `None` when nobody answers there, or systemd holds it, which
+/// nobody may stop for being behind a socket of ours. Runs inside the runtime.
+pub(crate) fn listening_on(socket: &Path) -> Option<Process> {
+    let id = peer(socket).filter(|id| !is_systemd(*id))?;
     let handle = pidfd_open(Pid::from_raw(id)?, PidfdFlags::empty()).ok()?;
     // The number may have been given away before the handle was there: whoever listens must still
     // be the same one.

@@ -31,14 +31,19 @@ pub(super) fn begin(log: &Log) -> Result<(), Failure> {
         Some(path) => install(log.json, targets, Mutex::new(open(path)?)),
         None => install(log.json, targets, std::io::stderr),
     }
+    quiet_panics();
+    Ok(())
+}
+
+/// A panic is logged by its place: its message may hold what it stumbled over.
+pub(crate) fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()
             .map(|place| format!("{}:{}", place.file(), place.line()))
             .unwrap_or_default();
-        tracing::error!("a defect of the server ended one piece of work: {place}");
+        tracing::error!("a defect of ours ended one piece of work: {place}");
     }));
-    Ok(())
 }
 
 fn install<W>(json: bool, targets: Targets, writer: W)

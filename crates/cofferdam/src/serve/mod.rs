@@ -6,13 +6,15 @@
 //! pid file.
 
 mod certificates;
-mod log;
+pub(crate) mod log;
 mod signals;
 
 use crate::assemble;
 use crate::cli::{Context, Exit, Failure};
 use crate::config::{Listener, Resolved, Security, Storage};
+use crate::systemd::{Inherited, notify};
 use certificates::Certificates;
+use cofferdam_api::places;
 use cofferdam_core::Vault;
 use cofferdam_server::listen::Secured;
 use cofferdam_server::tls::Context as Tls;
@@ -57,9 +59,10 @@ where
         .map_err(|error| Failure::local(format!("cannot listen for signals: {error}")))?;
     let vault = assemble::vault(&resolved).await?;
     let mut certificates = Certificates::new(&authority, &resolved);
-    let bound = bind(listeners(&resolved, &mut certificates)?)
-        .await
-        .map_err(|error| unbound(&error))?;
+    let mut inherited = Inherited::take(&places::environment)?;
+    let listeners = listeners(&resolved, &mut certificates, &mut inherited)?;
+    inherited.finish()?;
+    let bound = bind(listeners).await.map_err(|error| unbound(&error))?;
     let pid_file = resolved
         .pid_file
         .as_deref()
@@ -90,8 +93,13 @@ where
         () = signals.stop() => Err(Failure::local("stopped before it was ready")),
     };
     if outcome.is_ok() {
-        signals.stop().await;
+        notify::ready("serving");
+        tokio::select! {
+            () = signals.stop() => {}
+            () = notify::keep_alive() => {}
+        }
     }
+    notify::stopping();
     renewal.abort();
     tokio::select! {
         drained = running.drain(GRACE) => {
@@ -104,12 +112,47 @@ where
     outcome.map(|()| Exit::Success)
 }
 
-fn listeners(resolved: &Resolved, certificates: &mut Certificates) -> Result<Vec<Listen>, Failure> {
+fn listeners(
+    resolved: &Resolved,
+    certificates: &mut Certificates,
+    inherited: &mut Inherited,
+) -> Result<Vec<Listen>, Failure> {
     resolved
         .listeners
         .iter()
-        .map(|listener| listen(listener, certificates))
+        .map(|listener| Ok(kept(listen(listener, certificates)?, inherited)))
         .collect()
+}
+
+/// The same listener on the socket that systemd holds for it, if it does.
+fn kept(listen: Listen, inherited: &mut Inherited) -> Listen {
+    match listen {
+        Listen::Tcp {
+            address,
+            security,
+            limits,
+        } => match inherited.tcp(address) {
+            Some(listener) => Listen::KeptTcp {
+                listener,
+                security,
+                limits,
+            },
+            None => Listen::Tcp {
+                address,
+                security,
+                limits,
+            },
+        },
+        Listen::Local { local, limits } => match inherited.unix(&local.path) {
+            Some(listener) => Listen::KeptLocal {
+                listener,
+                local,
+                limits,
+            },
+            None => Listen::Local { local, limits },
+        },
+        other => other,
+    }
 }
 
 fn listen(listener: &Listener, certificates: &mut Certificates) -> Result<Listen, Failure> {

@@ -1,7 +1,10 @@
 //! The Docker engine: what it asks us (plugins) and what we ask it.
 
+pub mod daemon;
 pub mod engine;
+pub mod guard;
 pub mod plugin;
 pub mod run_command;
+pub mod socket;
 pub mod sources;
 pub mod workload;

@@ -41,6 +41,24 @@ pub enum Listen {
         /// Budgets.
         limits: Limits,
     },
+    /// TCP on a socket that was bound before us, and outlives us.
+    KeptTcp {
+        /// The socket.
+        listener: std::net::TcpListener,
+        /// TLS, or that there is none.
+        security: Secured,
+        /// Budgets.
+        limits: Limits,
+    },
+    /// A unix socket that was bound before us, and outlives us.
+    KeptLocal {
+        /// The socket.
+        listener: std::os::unix::net::UnixListener,
+        /// Where it is, and who may connect.
+        local: Local,
+        /// Budgets.
+        limits: Limits,
+    },
 }
 
 /// A listener that cannot be bound.
@@ -97,6 +115,22 @@ impl Gate {
             Listen::Local { local, limits } => {
                 (Socket::Local(unix::Listener::bind(local)?), limits)
             }
+            Listen::KeptTcp {
+                listener,
+                security,
+                limits,
+            } => (
+                Socket::Tcp(tcp::Listener::kept(listener, security)?),
+                limits,
+            ),
+            Listen::KeptLocal {
+                listener,
+                local,
+                limits,
+            } => (
+                Socket::Local(unix::Listener::kept(listener, local)?),
+                limits,
+            ),
         };
         let census = Arc::new(Census::new(&limits));
         Ok(Self {

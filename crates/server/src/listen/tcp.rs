@@ -46,6 +46,27 @@ impl Listener {
         })
     }
 
+    /// Takes over a listener that was bound before us.
+    pub(super) fn kept(
+        listener: std::net::TcpListener,
+        security: Secured,
+    ) -> Result<Self, ListenError> {
+        let failed = |source| ListenError::Address {
+            address: "a socket that was bound before".to_owned(),
+            source,
+        };
+        let local = listener.local_addr().map_err(failed)?;
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| TcpListener::from_std(listener))
+            .map_err(failed)?;
+        Ok(Self {
+            listener,
+            local,
+            security,
+        })
+    }
+
     pub(super) fn address(&self) -> String {
         let scheme = if matches!(self.security, Secured::Tls(_)) {
             "https"

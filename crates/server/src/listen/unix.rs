@@ -62,6 +62,8 @@ pub(super) struct Listener {
     listener: UnixListener,
     local: Local,
     inode: Option<Inode>,
+    /// Whether the file is ours to remove.
+    made: bool,
 }
 
 impl Listener {
@@ -80,6 +82,28 @@ impl Listener {
             listener,
             local,
             inode,
+            made: true,
+        })
+    }
+
+    /// Takes over a socket that was bound before us and stays when we end.
+    pub(super) fn kept(
+        listener: std::os::unix::net::UnixListener,
+        local: Local,
+    ) -> Result<Self, ListenError> {
+        let taken = listener
+            .set_nonblocking(true)
+            .and_then(|()| UnixListener::from_std(listener));
+        let listener = taken.map_err(|source| ListenError::Address {
+            address: local.path.display().to_string(),
+            source,
+        })?;
+        let inode = Inode::of(&local.path);
+        Ok(Self {
+            listener,
+            local,
+            inode,
+            made: false,
         })
     }
 
@@ -147,7 +171,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if self.inode.is_some() && self.inode == Inode::of(&self.local.path) {
+        if self.made && self.inode.is_some() && self.inode == Inode::of(&self.local.path) {
             // At the end of the process; a name left behind is replaced at the next start.
             let _ = std::fs::remove_file(&self.local.path);
         }

@@ -13,11 +13,11 @@
 
 mod follow;
 mod secret;
-mod socket;
 mod tell;
 mod volume;
 mod wire;
 
+use super::socket::{self, Listen, Socket};
 use crate::docker::engine::Engine;
 use cofferdam_agent::fetch::{self, Lent};
 use cofferdam_agent::plan::{Loan, PlanError};
@@ -31,8 +31,8 @@ use std::time::Duration;
 /// What the daemon needs to know.
 #[derive(Debug)]
 pub struct Config {
-    /// Where dockerd looks; its file name is the plugin's name.
-    pub socket: PathBuf,
+    /// Where dockerd looks; the file's name is the plugin's name.
+    pub listen: Listen,
     /// Directory for the volumes' options and counts; it holds no value.
     pub data: PathBuf,
     /// Directory below which the volumes are mounted.
@@ -46,15 +46,12 @@ pub struct Config {
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Caller: another process answers on the socket.
-    #[error("another plugin already answers at {}", .0.display())]
-    Taken(PathBuf),
+    /// The socket.
+    #[error(transparent)]
+    Socket(#[from] socket::Error),
     /// Caller: another daemon mounts its volumes there.
     #[error("another plugin already uses {}", .0.display())]
     Shared(PathBuf),
-    /// Caller: something that is no socket has its place.
-    #[error("something that is no socket stands at {}", .0.display())]
-    Occupied(PathBuf),
     /// Us or the disk: a record of a volume cannot be read.
     #[error("not the record of a volume: {}", .0.display())]
     Record(PathBuf),
@@ -98,7 +95,7 @@ impl Error {
 /// # Errors
 /// [`Error`].
 pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    socket::Socket::require_free(&config.socket).await?;
+    Socket::require_free(&config.listen).await?;
     let volumes = volume::Volumes::open(&config.data, &config.runtime, config.client.clone())?;
     let place = config.runtime.join("workload");
     let workload =
@@ -108,8 +105,9 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
         volumes,
     });
     // Bound last: whoever can connect is served.
-    let socket = socket::Socket::bind(&config.socket).await?;
-    tracing::info!(socket = %config.socket.display(), "the Docker plugin listens");
+    let place = config.listen.to_string();
+    let socket = Socket::open(config.listen).await?;
+    tracing::info!(socket = %place, "the Docker plugin listens");
     let follower = tokio::spawn(follow::follow(Arc::clone(&plugin), config.engine));
     wire::serve(&socket, plugin, shutdown).await;
     follower.abort();

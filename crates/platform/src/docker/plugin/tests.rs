@@ -26,7 +26,7 @@ impl Daemon {
     async fn start_in(directory: TempDir) -> Self {
         let (stop, stopped) = oneshot::channel();
         let config = config(directory.path());
-        let socket = config.socket.clone();
+        let socket = place(directory.path());
         let running = tokio::spawn(serve(config, async {
             let _ = stopped.await;
         }));
@@ -44,7 +44,7 @@ impl Daemon {
     }
 
     fn socket(&self) -> PathBuf {
-        config(self.directory.path()).socket
+        place(self.directory.path())
     }
 
     async fn call(&self, method: &str, body: &Value) -> Value {
@@ -67,10 +67,14 @@ impl Daemon {
     }
 }
 
+fn place(base: &Path) -> PathBuf {
+    base.join("plugins/cofferdam.sock")
+}
+
 fn config(base: &Path) -> Config {
     let server = Endpoint::Socket(base.join("server.sock"));
     Config {
-        socket: base.join("plugins/cofferdam.sock"),
+        listen: Listen::At(place(base)),
         data: base.join("data"),
         runtime: base.join("runtime"),
         client: Client::new(server, Trust::default(), None).unwrap(),
@@ -228,18 +232,24 @@ async fn a_volume_name_cannot_leave_its_directory() {
 async fn the_socket_is_for_root_alone_and_one_daemon_has_it() {
     use std::os::unix::fs::PermissionsExt as _;
     let daemon = Daemon::start().await;
-    let socket = daemon.socket();
-    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    let path = daemon.socket();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let second = serve(config(daemon.directory.path()), std::future::pending()).await;
-    assert!(matches!(second, Err(Error::Taken(_))));
+    assert!(matches!(
+        second,
+        Err(Error::Socket(socket::Error::Taken(_)))
+    ));
     let directory = daemon.stop().await;
-    assert!(!socket.exists());
+    assert!(!path.exists());
     // What a killed daemon leaves is taken over, anything else is not.
-    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let daemon = Daemon::start_in(directory).await;
     let directory = daemon.stop().await;
-    std::fs::write(&socket, "a file").unwrap();
+    std::fs::write(&path, "a file").unwrap();
     let refused = serve(config(directory.path()), std::future::pending()).await;
-    assert!(matches!(refused, Err(Error::Occupied(_))));
+    assert!(matches!(
+        refused,
+        Err(Error::Socket(socket::Error::Occupied(_)))
+    ));
 }

@@ -4,8 +4,7 @@
 //! Every fault is an answer with status 200 and a text in `Err`: dockerd shows that text, while
 //! it repeats calls that fail in another way.
 
-use super::socket::Socket;
-use super::{Fault, Plugin, secret};
+use super::{Fault, Plugin, Socket, secret};
 use bytes::Bytes;
 use cofferdam_secret::Secret;
 use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};

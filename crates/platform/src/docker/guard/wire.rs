@@ -1,0 +1,197 @@
+//! HTTP as dockerd speaks it to authorization plugins, and an answer in every case.
+//!
+//! dockerd waits for an authorization plugin without any limit, so nothing here may wait: the
+//! question has to arrive within a time, the judgement has a deadline and runs on another thread,
+//! and one that breaks down is answered like one that found something. No I/O is between question
+//! and answer.
+
+use super::{Guard, Mode, Policy, Socket, Verdict};
+use bytes::Bytes;
+use cofferdam_secret::{Buffer, Secret};
+use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// dockerd shows bodies of up to 4 MiB, in base64; the rest is headers and an address.
+const MAX_CALL: usize = 8 << 20;
+/// How long a question may take to arrive, and calls under way to finish at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Accepts connections until `shutdown`, then lets calls under way finish.
+pub(super) async fn serve(socket: &Socket, guard: &Arc<Guard>, shutdown: impl Future<Output = ()>) {
+    let mut shutdown = pin!(shutdown);
+    let (stop, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            accepted = socket.listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(guard), stopped.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection of dockerd");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(stop);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(GRACE, finished).await;
+}
+
+async fn connection(stream: UnixStream, guard: Arc<Guard>, mut stopped: watch::Receiver<()>) {
+    let service = service_fn(|request| {
+        let guard = Arc::clone(&guard);
+        async move { Ok::<_, Infallible>(respond(&guard, request).await) }
+    });
+    // Without a timer: an idle connection of dockerd's is kept for later questions.
+    let builder = hyper::server::conn::http1::Builder::new();
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = stopped.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection of dockerd ended early");
+    }
+}
+
+async fn respond(guard: &Guard, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.method() != Method::POST {
+        let text = json!({"Err": "only POST is served here"});
+        return answer(StatusCode::METHOD_NOT_ALLOWED, &text);
+    }
+    match request.uri().path() {
+        "/Plugin.Activate" => answer(StatusCode::OK, &json!({"Implements": ["authz"]})),
+        "/AuthZPlugin.AuthZReq" => {
+            let verdict = ask(guard, request.into_body()).await;
+            let text = json!({"Allow": verdict.allow, "Msg": verdict.message, "Err": ""});
+            answer(StatusCode::OK, &text)
+        }
+        // What dockerd answers is not ours to judge; it is read to the end and forgotten.
+        "/AuthZPlugin.AuthZRes" => {
+            drain(request.into_body()).await;
+            answer(
+                StatusCode::OK,
+                &json!({"Allow": true, "Msg": "", "Err": ""}),
+            )
+        }
+        "/Guard.Status" => answer(StatusCode::OK, &status(guard)),
+        _ => {
+            let text = json!({"Err": "this plugin has no such method"});
+            answer(StatusCode::NOT_FOUND, &text)
+        }
+    }
+}
+
+/// One question, with an answer whatever happens.
+async fn ask(guard: &Guard, body: Incoming) -> Verdict {
+    let counts = &guard.counts;
+    counts.asked.fetch_add(1, Ordering::Relaxed);
+    let verdict = match read(body).await {
+        Some(call) => judge(guard, call).await,
+        None => broken(guard.policy, "the question is too large or too slow"),
+    };
+    let count = |counter: &AtomicU64| {
+        counter.fetch_add(1, Ordering::Relaxed);
+    };
+    match (verdict.message.is_empty(), verdict.allow) {
+        (true, _) => {}
+        (false, true) => {
+            count(&counts.warned);
+            tracing::warn!(request = verdict.route, found = %verdict.message, "let pass");
+        }
+        (false, false) => {
+            count(&counts.refused);
+            tracing::warn!(request = verdict.route, found = %verdict.message, "refused");
+        }
+    }
+    verdict
+}
+
+async fn judge(guard: &Guard, call: Secret<Vec<u8>>) -> Verdict {
+    let (policy, review) = (guard.policy, guard.review);
+    let judging = tokio::task::spawn_blocking(move || review(policy, call.expose()));
+    let what = match tokio::time::timeout(guard.deadline, judging).await {
+        Ok(Ok(verdict)) => return verdict,
+        Ok(Err(_)) => "a defect of the guard ended its judgement",
+        Err(_) => "the guard took too long",
+    };
+    guard.counts.broken.fetch_add(1, Ordering::Relaxed);
+    broken(policy, what)
+}
+
+/// What could not be judged is refused where the guard enforces, and passes where it warns.
+fn broken(policy: Policy, what: &'static str) -> Verdict {
+    Verdict {
+        allow: policy.mode == Mode::Warn,
+        message: format!("{what}; hint: cofferdam guard status"),
+        route: "unknown",
+    }
+}
+
+/// The whole question, unless it is larger than [`MAX_CALL`] or does not come.
+async fn read(mut body: Incoming) -> Option<Secret<Vec<u8>>> {
+    if body.size_hint().lower() > MAX_CALL as u64 {
+        return None;
+    }
+    let collect = async {
+        let mut call = Buffer::with_capacity(4096);
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.ok()?.into_data() {
+                if call.len() + data.len() > MAX_CALL {
+                    return None;
+                }
+                call.push(&data);
+            }
+        }
+        Some(call.finish())
+    };
+    tokio::time::timeout(GRACE, collect).await.ok()?
+}
+
+async fn drain(mut body: Incoming) {
+    let all = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(GRACE, all).await;
+}
+
+/// For `cofferdam guard status`.
+fn status(guard: &Guard) -> Value {
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    json!({
+        "mode": guard.policy.mode.name(),
+        "refuse_buildkit": guard.policy.refuse_buildkit,
+        "asked": count(&guard.counts.asked),
+        "warned": count(&guard.counts.warned),
+        "refused": count(&guard.counts.refused),
+        "broken": count(&guard.counts.broken),
+    })
+}
+
+fn answer(status: StatusCode, text: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        http::HeaderValue::from_static("application/vnd.docker.plugins.v1.1+json"),
+    );
+    response
+}
