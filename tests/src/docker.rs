@@ -4,9 +4,10 @@
 //! Everything a test makes carries the test's own prefix and is removed at its end.
 
 use crate::server::{Server, bare, shown};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long Docker may take for anything on a busy machine.
@@ -111,6 +112,11 @@ impl Docker {
 
 impl Drop for Docker {
     fn drop(&mut self) {
+        let cleaned = CLEANED.lock().unwrap_or_else(PoisonError::into_inner);
+        if cleaned.contains(&self.prefix) {
+            return;
+        }
+        drop(cleaned);
         self.clean();
     }
 }
@@ -220,6 +226,27 @@ fn import_image() {
     assert!(imported.status.success(), "{}", shown(&imported));
 }
 
+/// Prefixes of tests whose plugin has removed everything already: without it Docker takes 15 seconds
+/// to look for volumes.
+static CLEANED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Names of drivers that are taken in this process.
+static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// A name for a driver. Few names for all tests: Docker never forgets a driver that it has seen,
+/// and one that is gone costs it 15 seconds each time it looks for a volume.
+fn free_name() -> String {
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let free = |name: &String| {
+        let socket = format!("/run/docker/plugins/{name}.sock");
+        !names.contains(name) && std::os::unix::net::UnixStream::connect(socket).is_err()
+    };
+    let mut all = (0..).map(|number| format!("cofferdam-flows-{number}"));
+    let name = all.find(free).expect("a number");
+    names.insert(name.clone());
+    name
+}
+
 /// `cofferdam plugin` on a socket of its own, for one server.
 pub struct Plugin {
     process: Child,
@@ -230,12 +257,12 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Starts it; its driver name is the prefix of the test.
+    /// Starts it, under the first name that nobody has.
     pub fn start(docker: &Docker, server: &Server) -> Self {
         let address = format!("unix://{}", server.socket().display());
         Self::launch(
             docker.prefix.clone(),
-            docker.name("driver"),
+            free_name(),
             server.directory().path().to_owned(),
             address,
         )
@@ -341,11 +368,18 @@ impl Drop for Plugin {
         if self.process.try_wait().is_ok_and(|ended| ended.is_none()) {
             // While it answers: Docker removes no volume without its driver.
             let prefix = self.prefix.clone();
-            Docker { prefix }.clean();
+            let own = Docker { prefix };
+            own.clean();
+            let mut cleaned = CLEANED.lock().unwrap_or_else(PoisonError::into_inner);
+            cleaned.insert(own.prefix.clone());
+            drop(cleaned);
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
         let _ = std::fs::remove_file(format!("/run/docker/plugins/{}.sock", self.name));
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        names.remove(&self.name);
+        drop(names);
         let volumes = self.directory.join("plugin-run/volumes");
         for volume in std::fs::read_dir(volumes).into_iter().flatten().flatten() {
             let _ = Command::new("umount")

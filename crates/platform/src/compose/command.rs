@@ -184,7 +184,8 @@ impl ComposeCommand {
                 _ => {}
             }
         }
-        self.insert = at;
+        // A flag at the very end lacks its value: Compose will say so.
+        self.insert = at.min(self.words.len());
         let word = self.subcommand.as_deref();
         self.only_asks |= word.is_none_or(|word| FILELESS.contains(&word));
         let rest = self.words.get(at..).unwrap_or_default();
@@ -228,6 +229,8 @@ impl ComposeCommand {
             }
         }
         self.only_asks |= self.files.is_empty();
+        // Behind the others: the first file says what paths are relative to, the last one wins.
+        self.insert = self.words.len();
         Ok(())
     }
 
@@ -407,7 +410,7 @@ mod tests {
             ),
             (
                 "docker stack deploy --with-registry-auth shop",
-                "docker stack deploy -c /a.yml -c /x --with-registry-auth shop",
+                "docker stack deploy --with-registry-auth shop -c /a.yml -c /x",
             ),
         ] {
             let found = [PathBuf::from("/a.yml")];
