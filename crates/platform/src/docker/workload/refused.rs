@@ -49,6 +49,8 @@ pub(super) enum Refused {
     Head(&'static str),
     #[error("nothing is served here; the API is under /v1/")]
     Path,
+    #[error("streams of events do not go through this socket")]
+    Stream,
     #[error("the request is too large or too slow")]
     Body,
     #[error("too many connections of this container")]
@@ -59,7 +61,7 @@ impl Refused {
     pub(super) const fn status(&self) -> StatusCode {
         match self {
             Self::Head(_) => StatusCode::BAD_REQUEST,
-            Self::Path => StatusCode::NOT_FOUND,
+            Self::Path | Self::Stream => StatusCode::NOT_FOUND,
             Self::Body => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Engine | Self::Silent => StatusCode::BAD_GATEWAY,
@@ -88,6 +90,9 @@ impl Refused {
             Self::ForeignToken => Some(
                 "send none: unset VAULT_TOKEN, COFFERDAM_TOKEN and BAO_TOKEN, remove ~/.vault-token",
             ),
+            Self::Stream => {
+                Some("for values that change while you run use a volume with on_change")
+            }
             Self::Busy => Some("close connections that are not used, or keep one open"),
             _ => None,
         }
