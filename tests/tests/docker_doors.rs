@@ -347,6 +347,20 @@ fn dockers_references_come_from_its_engine_or_from_our_store() {
     ]);
     file.env("COFFERDAM_SECRETS_ENGINE", &socket);
     assert_eq!(text(&file.output().unwrap()), "from the engine");
+    // The same place in our store, by its own name, is another thing.
+    let mut both = server.command(&[
+        "run",
+        "-secret=A=se://app/db",
+        "-secret=B=cd://secret/se/app/db",
+        "-secret=C=se://app/db",
+        "--",
+        "sh",
+        "-c",
+        "cat $A_FILE $B_FILE $C_FILE",
+    ]);
+    both.env("COFFERDAM_SECRETS_ENGINE", &socket);
+    let three = "from the enginefrom the storefrom the engine";
+    assert_eq!(text(&both.output().unwrap()), three);
     // What the engine does not have is not looked for elsewhere.
     server.run(&["kv", "put", "secret/se/other", "value=x"]);
     let missing = run("se://other");

@@ -172,9 +172,11 @@ async fn fetch_each<'a>(
     loans: &'a [Loan],
     limit: usize,
 ) -> Result<Vec<(&'a Loan, Result<Lent, Reason>)>, Error> {
-    let mut by_secret: BTreeMap<(&str, Option<u64>), Vec<usize>> = BTreeMap::new();
+    let mut by_secret: BTreeMap<(&str, Option<u64>, bool), Vec<usize>> = BTreeMap::new();
     for (number, loan) in loans.iter().enumerate() {
-        let secret = (loan.reference.path(), loan.reference.version());
+        let reference = &loan.reference;
+        let is_engine = reference.engine_id().is_some();
+        let secret = (reference.path(), reference.version(), is_engine);
         by_secret.entry(secret).or_default().push(number);
     }
     let mut all = Vec::with_capacity(loans.len());

@@ -118,7 +118,7 @@ impl Client {
     /// The values that several references name in one secret, read in one go: fields that are
     /// written together are read together.
     ///
-    /// All references name the path and version of the first one.
+    /// All references name the path and version of the first one, and all or none are `se://`.
     ///
     /// # Errors
     /// As [`Client::fetch`]; inside, what is wrong with a single reference.
@@ -129,12 +129,31 @@ impl Client {
         let Some(first) = references.first() else {
             return Ok(Vec::new());
         };
+        if first.engine_id().is_some() {
+            return self.fetch_singly(references).await;
+        }
         let mount = self.kv_mount(first.path()).await?;
         let (data, version) = self.read_secret(&mount, first).await?;
         let fields = references.iter();
         Ok(fields
             .map(|reference| field_of(&data, version, reference))
             .collect())
+    }
+
+    /// One after the other: an engine has values, and no secrets with fields.
+    async fn fetch_singly(
+        &self,
+        references: &[&Reference],
+    ) -> Result<Vec<Result<Fetched, ReferenceError>>, Error> {
+        let mut all = Vec::with_capacity(references.len());
+        for reference in references {
+            all.push(match self.fetch(reference).await {
+                Ok(fetched) => Ok(fetched),
+                Err(Error::Reference(error)) => Err(error),
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(all)
     }
 
     /// The data of a secret, and its version.
