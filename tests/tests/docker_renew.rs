@@ -315,3 +315,56 @@ fn whoever_is_killed_comes_back_without_hand_work() {
     wait("SIGHUP", || (hups() == 3).then_some(()));
     drop(plugin);
 }
+
+/// The daemon is killed at any step of a renewal, again and again.
+#[test]
+fn a_daemon_that_is_killed_while_it_renews_leaves_whole_files_and_no_mounts() {
+    let server = Server::up();
+    let docker = Docker::start("steps");
+    let mut plugin = Plugin::start(&docker, &server);
+    let write = |number: usize| {
+        let (user, password) = (format!("user=u{number}"), format!("password=u{number}"));
+        server.run(&["kv", "put", "secret/app/pair", &user, &password]);
+    };
+    write(0);
+    let options = ["secrets=user:secret/app/pair#user;password:secret/app/pair#password"];
+    let volume = volume(&docker, &plugin, "volume", &options);
+    let app = container(&docker, "app", &volume, "sleep 600");
+    let data = inside(&docker, &app, "..data");
+    for number in 1..=12 {
+        write(number);
+        // From before the event to after the swap: the daemon gathers for 50 ms, then writes.
+        std::thread::sleep(Duration::from_millis(12 * number as u64));
+        plugin.kill();
+        let generation = std::fs::File::open(&data).unwrap();
+        let below = format!(
+            "/proc/self/fd/{}",
+            std::os::fd::AsRawFd::as_raw_fd(&generation)
+        );
+        let read = |file: &str| std::fs::read_to_string(format!("{below}/{file}")).unwrap();
+        assert_eq!(read("user"), read("password"), "round {number}");
+        plugin = plugin.again();
+    }
+    write(13);
+    arrives(&docker, &app, "user", "u13");
+    arrives(&docker, &app, "password", "u13");
+    assert_eq!(plugin.mounts(), 1);
+    let table = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let writing = server.directory().path().join("plugin-run/writing");
+    wait("the end of every mount for writing", || {
+        (!table().contains(writing.to_str().unwrap())).then_some(())
+    });
+    wait("the end of old generations", || {
+        let names = std::fs::read_dir(inside(&docker, &app, ""))
+            .unwrap()
+            .flatten();
+        let ours = names.filter(|entry| entry.file_name().to_string_lossy().contains("cofferdam-"));
+        (ours.count() == 1).then_some(())
+    });
+    let write = docker.output(&["exec", &app, "touch", "/run/secrets/..data/x"]);
+    assert!(
+        !write.status.success(),
+        "the container may not write: {}",
+        shown(&write)
+    );
+}

@@ -10,6 +10,7 @@
 use flows::Server;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -161,6 +162,44 @@ fn frame(socket: &mut BufReader<UnixStream>, wanted: u8) -> Vec<u8> {
         }
         assert_eq!(head[0] & 0x0f, 0x9, "neither what was wanted nor a ping");
     }
+}
+
+#[test]
+fn the_command_prints_events_and_says_how_to_go_on_at_the_end() {
+    let server = Server::up();
+    let filter = "-filter=data_path contains \"/yes\"";
+    let mut command = server.command(&["events", "subscribe", filter, "kv*"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut out = BufReader::new(process.stdout.take().unwrap());
+    // It has subscribed when it prints: until then the same is written again.
+    let writer = |name: &str| server.run(&["kv", "put", &format!("secret/{name}"), "k=v"]);
+    let first = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            line
+        });
+        while !reader.is_finished() {
+            writer("no");
+            writer("yes");
+        }
+        reader.join().unwrap()
+    });
+    assert_eq!(
+        told(&serde_json::from_str(&first).unwrap()).1,
+        "secret/data/yes"
+    );
+    let (status, _) = server.stop();
+    assert_eq!(status, Some(0));
+    let ended = process.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+    let words = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(words.contains("events may have been missed"), "{words}");
+    assert!(
+        words.contains("hint: subscribe again with: cofferdam events subscribe 'kv*'"),
+        "{words}"
+    );
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Event {
     pub data_path: String,
     /// Number of the newest version, where the engine has versions.
     pub version: Option<u64>,
+    /// All of it, as the server sent it: foreign text.
+    pub json: String,
 }
 
 impl Event {
@@ -65,7 +67,19 @@ impl Client {
     /// # Errors
     /// Any [`Error`].
     pub async fn subscribe(&self, pattern: &str) -> Result<Events, Error> {
-        let request = Request::get(format!("sys/events/subscribe/{pattern}")).query("json", "true");
+        self.subscribe_filtered(pattern, "").await
+    }
+
+    /// The same for the events that a filter of Vault's language takes; an empty one takes all.
+    ///
+    /// # Errors
+    /// As [`Client::subscribe`].
+    pub async fn subscribe_filtered(&self, pattern: &str, filter: &str) -> Result<Events, Error> {
+        let mut request =
+            Request::get(format!("sys/events/subscribe/{pattern}")).query("json", "true");
+        if !filter.is_empty() {
+            request = request.query("filter", filter);
+        }
         Ok(Events {
             body: self.open(request).await?,
             lines: Lines::default(),
@@ -176,6 +190,7 @@ fn parse(line: &[u8]) -> Result<Line, &'static str> {
         version: metadata
             .get("current_version")
             .and_then(|number| number.parse().ok()),
+        json: String::from_utf8_lossy(line).trim().to_owned(),
     }))
 }
 
@@ -210,6 +225,7 @@ mod tests {
             mount: "secret/".to_owned(),
             data_path: "secret/data/foo".to_owned(),
             version: Some(7),
+            json: VAULTS.to_owned(),
         }
     }
 

@@ -30,6 +30,7 @@ mod docker_credential;
 mod docker_plugin;
 mod doctor;
 mod down;
+mod events;
 mod guard;
 mod import;
 mod install;
@@ -89,6 +90,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<secrets::Secrets>(),
     Entry::of::<auth::Auth>(),
     Entry::of::<audit::Audit>(),
+    Entry::of::<events::Events>(),
     Entry::of::<operator::Operator>(),
     Entry::of::<print::Print>(),
     Entry::of::<report::Report>(),

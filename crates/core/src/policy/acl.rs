@@ -135,16 +135,12 @@ impl Acl {
                 .is_some_and(|rule| rule.permission.hears(event_type))
     }
 
-    /// Is the path denied, for names under it or for itself?
+    /// Does a rule deny this path?
     pub fn denies(&self, path: &Path) -> bool {
         !self.root
-            && [
-                self.deciding_for_names(path.as_str()),
-                self.most_specific(path.as_str()),
-            ]
-            .into_iter()
-            .flatten()
-            .any(|rule| rule.permission.capabilities.is_deny())
+            && self
+                .most_specific(path.as_str())
+                .is_some_and(|rule| rule.permission.capabilities.is_deny())
     }
 
     /// Is anything granted on a mount or below it? Decides whether a token is shown that mount.

@@ -179,3 +179,53 @@ async fn send(socket: &mut Socket, message: Message, patience: Duration) -> Resu
         .await
         .unwrap_or(Err(Error::ConnectionClosed))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn asks(headers: &[(&str, &str)], version: Version) -> Option<Result<(), Refusal>> {
+        let mut request = Request::builder().version(version);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        asked(&mut parts).map(|asked| asked.map(drop))
+    }
+
+    const KEY: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    const VERSION: (&str, &str) = ("sec-websocket-version", "13");
+    const UPGRADE: (&str, &str) = ("upgrade", "websocket");
+    const CONNECTION: (&str, &str) = ("connection", "keep-alive, Upgrade");
+
+    #[test]
+    fn whoever_does_not_ask_for_websocket_is_left_alone() {
+        for headers in [
+            &[][..],
+            &[KEY, VERSION, CONNECTION],
+            &[("upgrade", "h2c"), CONNECTION],
+        ] {
+            assert!(asks(headers, Version::HTTP_11).is_none());
+        }
+        assert!(asks(&[KEY, VERSION, UPGRADE, CONNECTION], Version::HTTP_2).is_none());
+        assert!(asks(&[KEY, VERSION, UPGRADE, CONNECTION], Version::HTTP_10).is_none());
+    }
+
+    #[test]
+    fn a_handshake_that_is_not_whole_is_refused() {
+        for headers in [
+            &[UPGRADE][..],
+            &[KEY, UPGRADE, CONNECTION],
+            &[VERSION, UPGRADE, CONNECTION],
+            &[KEY, KEY, VERSION, UPGRADE, CONNECTION],
+            &[KEY, VERSION, UPGRADE],
+            &[KEY, ("sec-websocket-version", "8"), UPGRADE, CONNECTION],
+            &[("sec-websocket-key", "short"), VERSION, UPGRADE, CONNECTION],
+            // Whole, but on a connection that cannot be taken over.
+            &[KEY, VERSION, UPGRADE, CONNECTION],
+        ] {
+            assert!(asks(headers, Version::HTTP_11).is_some_and(|asked| asked == Err(MALFORMED)));
+        }
+    }
+}

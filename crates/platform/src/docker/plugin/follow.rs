@@ -10,9 +10,10 @@ use super::{Fault, Plugin, fetch};
 use crate::docker::engine::Engine;
 use cofferdam_api::Error as ApiError;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// The events of all KV engines. Vault's own operator asks for the same, so one rule serves both.
@@ -105,6 +106,14 @@ struct Renewer {
 struct Work {
     again: Mutex<bool>,
     poked: Notify,
+    task: OnceLock<AbortHandle>,
+}
+
+impl Work {
+    /// Whether its task ended without saying so: a defect must not keep a volume old for ever.
+    fn is_lost(&self) -> bool {
+        self.task.get().is_some_and(AbortHandle::is_finished)
+    }
 }
 
 impl Renewer {
@@ -125,15 +134,16 @@ impl Renewer {
     fn poke(self: &Arc<Self>, volumes: Vec<String>) {
         for name in volumes {
             let mut under_way = self.under_way();
-            if let Some(work) = under_way.get(&name) {
+            if let Some(work) = under_way.get(&name).filter(|work| !work.is_lost()) {
                 *lock(&work.again) = true;
                 work.poked.notify_one();
                 continue;
             }
             let work = Arc::new(Work::default());
             under_way.insert(name.clone(), Arc::clone(&work));
-            drop(under_way);
-            tokio::spawn(Arc::clone(self).work(name, work));
+            let task = tokio::spawn(Arc::clone(self).work(name, Arc::clone(&work)));
+            // Set once, here.
+            let _ = work.task.set(task.abort_handle());
         }
     }
 

@@ -68,8 +68,9 @@ pub(super) async fn tell(engine: &Engine, volume: &str, what: &OnChange) -> Told
     Told::Done
 }
 
+/// A paused container is one of them: it cannot be told, and the log has to say so.
 async fn users(engine: &Engine, volume: &str) -> Result<Vec<Container>, EngineError> {
-    let filters = json!({"volume": [volume], "status": ["running"]}).to_string();
+    let filters = json!({"volume": [volume], "status": ["running", "paused"]}).to_string();
     let target = format!("/containers/json?filters={}", encoded(&filters));
     engine.get(&target).await
 }
