@@ -321,6 +321,8 @@ fn whoever_is_killed_comes_back_without_hand_work() {
 fn a_daemon_that_is_killed_while_it_renews_leaves_whole_files_and_no_mounts() {
     let server = Server::up();
     let docker = Docker::start("steps");
+    // Dropped after the one that runs: what is dropped tidies up behind all of them.
+    let mut killed = Vec::new();
     let mut plugin = Plugin::start(&docker, &server);
     let write = |number: usize| {
         let (user, password) = (format!("user=u{number}"), format!("password=u{number}"));
@@ -343,7 +345,9 @@ fn a_daemon_that_is_killed_while_it_renews_leaves_whole_files_and_no_mounts() {
         );
         let read = |file: &str| std::fs::read_to_string(format!("{below}/{file}")).unwrap();
         assert_eq!(read("user"), read("password"), "round {number}");
-        plugin = plugin.again();
+        let next = plugin.again();
+        assert!(next.log().matches("took over a mounted volume").count() == number);
+        killed.push(std::mem::replace(&mut plugin, next));
     }
     write(13);
     arrives(&docker, &app, "user", "u13");
