@@ -15,6 +15,7 @@ use flows::engine::Engine;
 use flows::server::{bare, shown};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 const IMAGE: &str = "guarded:1";
@@ -29,8 +30,10 @@ struct Guard {
 
 impl Guard {
     fn start(engine: &Engine, mode: &str) -> Self {
-        let name = format!("cofferdam-guard-{}", std::process::id());
-        let socket = format!("/run/docker/plugins/{name}-{mode}.sock");
+        static NEXT: AtomicU8 = AtomicU8::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("cofferdam-guard-{}-{number}", std::process::id());
+        let socket = format!("/run/docker/plugins/{name}.sock");
         let log = engine.path(&format!("guard-{mode}.log"));
         let mut process = bare(&engine.path("."))
             .args(["guard", "-socket", &socket, "-mode", mode, "-log"])
