@@ -50,7 +50,7 @@ fn docker_compose_takes_the_file_as_it_is_and_asks_our_provider() {
          options: {{driver: {driver}, secrets: 'db,key'}}\n  \
          app:\n    image: {IMAGE}\n    command: sleep 600\n    user: '7:7'\n    \
          network_mode: none\n    depends_on: [vault]\n    \
-         volumes: ['mine:/run/secrets:ro,nocopy']\n\
+         volumes: ['mine:/run/secrets:nocopy']\n\
          secrets:\n  db: {{external: true}}\n  plain: {{file: ./plain}}\n\
          volumes:\n  mine:\n    driver: {driver}\n    \
          driver_opts: {{secrets: 'db;key', uid: '7', access.key: ':7:0440'}}\n"

@@ -60,8 +60,9 @@ fn service(out: &mut String, name: &str, delivery: &Delivery, flavour: Flavour) 
     out.push_str("    volumes:\n");
     for volume in &delivery.volumes {
         // Without a copy of what the image has there: it would fill the volume before there is
-        // a container to take the owner from.
-        let mount = format!("{}:{}:ro,nocopy", volume.name, volume.directory);
+        // a container to take the owner from. Without `ro`: the mount is read-only by itself, and
+        // with it runc mounts again and loses nosuid, nodev and noexec.
+        let mount = format!("{}:{}:nocopy", volume.name, volume.directory);
         let _ = writeln!(out, "      - {}", quoted(&mount));
     }
     if flavour == Flavour::V2 {

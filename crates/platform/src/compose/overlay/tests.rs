@@ -35,7 +35,7 @@ fn compose_1_gets_external_secrets_and_a_volume() {
     assert_eq!(
         text.replace(&name, "VOLUME"),
         "\"version\": \"3.8\"\nservices:\n  \"web\":\n    volumes:\n      \
-         - \"VOLUME:/run/secrets:ro,nocopy\"\nsecrets:\n  \"db\": {\"external\": true}\n\
+         - \"VOLUME:/run/secrets:nocopy\"\nsecrets:\n  \"db\": {\"external\": true}\n\
          volumes:\n  \"VOLUME\":\n    \"driver\": \"cofferdam\"\n    driver_opts:\n      \
          \"mountpoints\": \"plain\"\n      \"secrets\": \"db:cd://secret/db\"\n      \
          \"user\": \"a$$b\"\n    labels:\n      \"cofferdam.compose\": \"web\"\n"
