@@ -76,6 +76,19 @@ impl Docker {
         })
     }
 
+    /// The containers of a service's running tasks, as many as that.
+    ///
+    /// # Panics
+    /// When they are not there in time.
+    pub fn running(&self, service: &str, count: usize) -> Vec<String> {
+        let filter = format!("label=com.docker.swarm.service.name={service}");
+        wait("all running tasks", || {
+            let list = self.run(&["ps", "-q", "--no-trunc", "--filter", &filter]);
+            let ids: Vec<String> = list.lines().map(str::to_owned).collect();
+            (ids.len() == count).then_some(ids)
+        })
+    }
+
     /// What Swarm says about the tasks of a service, newest first.
     pub fn tasks(&self, service: &str) -> String {
         let format = "{{.CurrentState}} {{.Error}}";
@@ -102,7 +115,9 @@ impl Docker {
         self.remove(&["service", "ls"], &["service", "rm"]);
         self.remove(&["ps", "-a"], &["rm", "-f"]);
         self.remove(&["secret", "ls"], &["secret", "rm"]);
+        self.remove(&["config", "ls"], &["config", "rm"]);
         self.remove(&["volume", "ls"], &["volume", "rm", "-f"]);
+        self.remove(&["network", "ls"], &["network", "rm"]);
         let images = docker(&["images", "-q", &format!("{}*", self.prefix)]);
         for id in String::from_utf8_lossy(&images.stdout).lines() {
             docker(&["rmi", "-f", id]);

@@ -84,6 +84,13 @@ impl Reference {
         self
     }
 
+    /// The same with another version, or with the newest.
+    #[must_use]
+    pub const fn with_version(mut self, version: Option<u64>) -> Self {
+        self.version = version;
+        self
+    }
+
     /// Mount and name, joined with slashes, without a slash at either end.
     #[must_use]
     pub fn path(&self) -> &str {

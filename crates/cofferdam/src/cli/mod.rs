@@ -50,6 +50,7 @@ mod secrets;
 mod server;
 mod shim;
 mod status;
+mod swarm;
 mod token;
 mod uninstall;
 mod unwrap;
@@ -101,6 +102,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<guard::Guard>(),
     Entry::of::<install::Install>(),
     Entry::of::<uninstall::Uninstall>(),
+    Entry::of::<swarm::Swarm>(),
     Entry::of::<version::Version>(),
 ];
 

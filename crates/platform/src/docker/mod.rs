@@ -7,4 +7,5 @@ pub mod plugin;
 pub mod run_command;
 pub mod socket;
 pub mod sources;
+pub mod swarm;
 pub mod workload;

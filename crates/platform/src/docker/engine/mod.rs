@@ -8,6 +8,7 @@
 pub mod blocking;
 
 use bytes::Bytes;
+use cofferdam_secret::Secret;
 use http::Method;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -135,6 +136,20 @@ impl Engine {
         parse(target, &collect(answer).await?)
     }
 
+    /// `POST` of a JSON body that holds a value; it is wiped when it has been sent.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn post_secret<T: DeserializeOwned>(
+        &self,
+        target: &str,
+        body: Secret<Vec<u8>>,
+    ) -> Result<T, EngineError> {
+        let body = Bytes::from_owner(Wiping(body));
+        let answer = self.send(Method::POST, target, body).await?;
+        parse(target, &collect(answer).await?)
+    }
+
     /// `POST` where the status is the answer; `None` sends no body.
     ///
     /// # Errors
@@ -238,6 +253,15 @@ impl Engine {
             io::ErrorKind::PermissionDenied => EngineError::Denied { socket },
             kind => EngineError::Silent(kind.to_string()),
         }
+    }
+}
+
+/// Wipes a body when hyper has sent it.
+struct Wiping(Secret<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiping {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
     }
 }
 

@@ -3,8 +3,8 @@
 //! dockerd finds the socket by its name in `/run/docker/plugins` and speaks JSON over HTTP/1.1
 //! (`facts/docker.md` sections 1, 2 and 5). Start reading at [`serve`]; `wire` is the transport,
 //! `secret` and `volume` are the two drivers. The value comes from the server over the client of
-//! the configuration, each time it is asked for: nothing is cached, so a server that is down means
-//! an error and never an old value. What is mounted is renewed when the server says that it has
+//! the configuration, each time it is asked for: no stored value is cached, so a server that is down
+//! means an error and never an old value. What is mounted is renewed when the server says that it has
 //! changed: [`follow`], and [`tell`] for those who want to know.
 //!
 //! What goes wrong is told to dockerd in one line, which names references and never a value, and
@@ -12,6 +12,7 @@
 //! only in debug mode.
 
 mod follow;
+mod issue;
 mod secret;
 mod tell;
 mod volume;
@@ -103,6 +104,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     let plugin = Arc::new(Plugin {
         client: config.client,
         volumes,
+        issued: issue::Recent::default(),
     });
     // Bound last: whoever can connect is served.
     let place = config.listen.to_string();
@@ -120,6 +122,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
 struct Plugin {
     client: Client,
     volumes: volume::Volumes,
+    issued: issue::Recent,
 }
 
 /// Why a call failed, as dockerd is told. Never holds a value.

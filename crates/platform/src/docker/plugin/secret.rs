@@ -2,33 +2,32 @@
 //!
 //! `DoNotReuse` is always true. Without it swarmkit keys the value by the secret alone, hands the
 //! last answer to all tasks of a node, and on an error runs the task with the old value silently
-//! (`facts/docker.md` section 2).
+//! (`facts/docker.md` section 2). Which value it is the labels say (`crate::docker::swarm::labels`):
+//! a stored one, or one that is issued for the task (`issue`). Whatever cannot be had in time is an
+//! error, so that the task does not start.
 
-use super::{Fault, borrow};
+use super::issue::Taker;
+use super::{Fault, Plugin, borrow};
+use crate::docker::swarm::MAX_SIZE;
+use crate::docker::swarm::labels::{ENCODING, Issued, Labels, Source, Stored};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_agent::FileName;
-use cofferdam_agent::fetch::Lent;
-use cofferdam_agent::plan::{Loan, Prefix};
-use cofferdam_api::{Client, Reference};
-use cofferdam_secret::Secret;
+use cofferdam_agent::plan::Loan;
+use cofferdam_secret::{Buffer, Secret};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Swarm takes 1 to 511,999 bytes (swarmkit `api/validation/secrets.go`).
-const MAX_SIZE: usize = 500 * 1024 - 1;
 /// swarmkit waits without a limit and holds up the node's other tasks meanwhile.
 const DEADLINE: Duration = Duration::from_millis(2_500);
-/// The label of a Docker secret that names the value.
-const LABEL: &str = "cofferdam.ref";
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct Ask {
     secret_name: String,
-    secret_labels: Option<BTreeMap<String, String>>,
+    secret_labels: Option<Labels>,
     service_name: String,
+    service_labels: Option<Labels>,
     task_name: String,
     #[serde(rename = "TaskID")]
     task_id: String,
@@ -37,13 +36,20 @@ struct Ask {
     node_id: String,
 }
 
+/// A value, and what the log may say about it.
+struct Lent {
+    value: Secret<Vec<u8>>,
+    from: String,
+    version: Option<u64>,
+}
+
 /// The body of a good answer to `GetSecret`; it holds the value, base64.
-pub(super) async fn lend(client: &Client, body: &[u8]) -> Result<Secret<Vec<u8>>, Fault> {
+pub(super) async fn lend(plugin: &Plugin, body: &[u8]) -> Result<Secret<Vec<u8>>, Fault> {
     let ask: Ask = serde_json::from_slice(body).map_err(|_| {
         Fault::Request("the request is not as Swarm's secret drivers get it".to_owned())
     })?;
     // Names come from the cluster's users: `?` escapes what a terminal or a log would obey.
-    match find(client, &ask).await {
+    match find(plugin, &ask).await {
         Ok(lent) => {
             tracing::info!(
                 secret = ?ask.secret_name,
@@ -52,7 +58,7 @@ pub(super) async fn lend(client: &Client, body: &[u8]) -> Result<Secret<Vec<u8>>
                 task_id = ?ask.task_id,
                 image = ?ask.task_image,
                 node = ?ask.node_id,
-                reference = %lent.reference,
+                reference = ?lent.from,
                 version = lent.version,
                 "lent to a Swarm task"
             );
@@ -74,25 +80,86 @@ pub(super) async fn lend(client: &Client, body: &[u8]) -> Result<Secret<Vec<u8>>
     }
 }
 
-async fn find(client: &Client, ask: &Ask) -> Result<Lent, Fault> {
+async fn find(plugin: &Plugin, ask: &Ask) -> Result<Lent, Fault> {
     let name: FileName = ask
         .secret_name
         .parse()
         .map_err(|error: cofferdam_agent::NameError| Fault::Request(error.to_string()))?;
-    let label = ask
-        .secret_labels
-        .as_ref()
-        .and_then(|labels| labels.get(LABEL));
-    let loan = match label {
-        None => Prefix::default().loan(name)?,
-        Some(reference) => match reference.parse::<Reference>() {
-            Ok(reference) => Loan { name, reference },
-            Err(error) => return Err(Fault::Request(format!("label {LABEL}: {error}"))),
-        },
+    let none = Labels::new();
+    let labels = ask.secret_labels.as_ref().unwrap_or(&none);
+    let service = ask.service_labels.as_ref().unwrap_or(&none);
+    let source = Source::for_task(name.as_str(), labels, service);
+    match source.map_err(|error| Fault::Request(error.to_string()))? {
+        Source::Stored(stored) => read(plugin, name, stored).await,
+        Source::Issued(issued) => issue(plugin, ask, issued).await,
+    }
+}
+
+async fn read(plugin: &Plugin, name: FileName, stored: Stored) -> Result<Lent, Fault> {
+    let limit = match stored.base64 {
+        false => MAX_SIZE,
+        true => base64::encoded_len(MAX_SIZE, true).unwrap_or(MAX_SIZE),
     };
-    let lent = borrow(client, std::slice::from_ref(&loan), MAX_SIZE, DEADLINE).await?;
+    let reference = stored.reference;
+    let loan = Loan { name, reference };
+    let lent = borrow(&plugin.client, std::slice::from_ref(&loan), limit, DEADLINE).await?;
     let none = || Fault::Request("the server lent nothing".to_owned());
-    lent.into_iter().next().ok_or_else(none)
+    let lent = lent.into_iter().next().ok_or_else(none)?;
+    let value = if stored.base64 {
+        decode(&lent.value)?
+    } else {
+        lent.value
+    };
+    Ok(Lent {
+        value,
+        from: lent.reference.to_string(),
+        version: lent.version,
+    })
+}
+
+async fn issue(plugin: &Plugin, ask: &Ask, issued: Issued) -> Result<Lent, Fault> {
+    let taker = Taker {
+        secret: &ask.secret_name,
+        service: &ask.service_name,
+        task: &ask.task_id,
+    };
+    let issuing = plugin.issued.issue(&plugin.client, &issued, &taker);
+    let value = match tokio::time::timeout(DEADLINE, issuing).await {
+        Ok(value) => value?,
+        Err(_) => return Err(Fault::Late(DEADLINE.as_millis())),
+    };
+    if value.len() > MAX_SIZE {
+        let path = &issued.path;
+        return Err(Fault::Request(format!("what {path} issued is too large")));
+    }
+    Ok(Lent {
+        value,
+        from: issued.path,
+        version: None,
+    })
+}
+
+/// The bytes behind the label [`ENCODING`].
+fn decode(text: &Secret<Vec<u8>>) -> Result<Secret<Vec<u8>>, Fault> {
+    let wrong = |reason| Fault::Request(format!("label {ENCODING}: the stored value {reason}"));
+    // Room for all of it from the start: what grows leaves copies behind.
+    let mut room = Buffer::with_capacity(base64::decoded_len_estimate(text.len()));
+    let mut chunk = Secret::new([0_u8; 3072]);
+    let (pieces, end) = (text.expose().chunks(4096), text.len().div_ceil(4096));
+    for (at, piece) in pieces.enumerate() {
+        // Only the last piece may be padded.
+        let padded = piece.ends_with(b"=") && at + 1 != end;
+        let length = STANDARD.decode_slice(piece, chunk.expose_mut());
+        let length = length.ok().filter(|_| !padded);
+        let length = length.ok_or_else(|| wrong("is not base64"))?;
+        room.push(chunk.expose().get(..length).unwrap_or_default());
+    }
+    let bytes = room.finish();
+    match bytes.len() {
+        0 => Err(wrong("is empty")),
+        length if length > MAX_SIZE => Err(wrong("is too large")),
+        _ => Ok(bytes),
+    }
 }
 
 fn encode(value: &Secret<Vec<u8>>) -> Secret<Vec<u8>> {

@@ -96,7 +96,7 @@ async fn respond(plugin: &Plugin, request: Request<Incoming>) -> Response<Full<B
             let drivers = json!({"Implements": ["secretprovider", "VolumeDriver"]});
             answer(StatusCode::OK, &drivers)
         }
-        "/SecretProvider.GetSecret" => match secret::lend(&plugin.client, &body).await {
+        "/SecretProvider.GetSecret" => match secret::lend(plugin, &body).await {
             Ok(lent) => respond_with(StatusCode::OK, Bytes::from_owner(Wiping(lent))),
             Err(error) => answer(StatusCode::OK, &fault(&error.to_string())),
         },
