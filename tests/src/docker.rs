@@ -110,13 +110,16 @@ impl Docker {
 }
 
 impl Docker {
-    /// Removes everything with this test's prefix.
-    fn clean(&self) {
+    /// Removes everything with this test's prefix; volumes of one driver only, as dockerd asks every
+    /// driver that it has ever known for the others, and waits for those that are gone.
+    fn clean(&self, driver: &str) {
         self.remove(&["service", "ls"], &["service", "rm"]);
         self.remove(&["ps", "-a"], &["rm", "-f"]);
         self.remove(&["secret", "ls"], &["secret", "rm"]);
         self.remove(&["config", "ls"], &["config", "rm"]);
-        self.remove(&["volume", "ls"], &["volume", "rm", "-f"]);
+        let filter = format!("driver={driver}");
+        let list = ["volume", "ls", "--filter", filter.as_str()];
+        self.remove(&list, &["volume", "rm", "-f"]);
         self.remove(&["network", "ls"], &["network", "rm"]);
         let images = docker(&["images", "-q", &format!("{}*", self.prefix)]);
         for id in String::from_utf8_lossy(&images.stdout).lines() {
@@ -133,6 +136,7 @@ impl Drop for Docker {
         }
         drop(cleaned);
         self.clean();
+        self.clean("local");
     }
 }
 
@@ -388,6 +392,7 @@ impl Drop for Plugin {
             let mut cleaned = CLEANED.lock().unwrap_or_else(PoisonError::into_inner);
             cleaned.insert(own.prefix.clone());
             drop(cleaned);
+            Docker { prefix }.clean(&self.name);
         }
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -194,7 +194,7 @@ fn what_cannot_be_adopted_is_left_as_it_is() {
         "{}",
         shown(&refused)
     );
-    assert_eq!(names(&docker, &taken), [taken.clone()]);
+    assert_eq!(names(&docker, &taken), [taken.as_str()]);
 
     // A driver that is not there: Swarm itself refuses, before a service has been touched.
     let nobody = [

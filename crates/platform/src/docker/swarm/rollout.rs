@@ -117,9 +117,9 @@ impl State {
             let current = change.is_in(&service.spec, &task.spec);
             let stays = matches!(task.desired.as_str(), "running" | "ready");
             wanted += u64::from(stays);
-            if current && finishes && task.state == "complete" {
-                there.insert(&task.slot);
-            } else if stays && current && task.state == "running" {
+            let runs = stays && task.state == "running";
+            let finished = finishes && task.state == "complete";
+            if current && (runs || finished) {
                 there.insert(&task.slot);
             } else {
                 // Of another value and to stay, or told to stop and not gone yet.
