@@ -110,16 +110,13 @@ impl Docker {
 }
 
 impl Docker {
-    /// Removes everything with this test's prefix; volumes of one driver only, as dockerd asks every
-    /// driver that it has ever known for the others, and waits for those that are gone.
-    fn clean(&self, driver: &str) {
+    /// Removes everything with this test's prefix.
+    fn clean(&self) {
         self.remove(&["service", "ls"], &["service", "rm"]);
         self.remove(&["ps", "-a"], &["rm", "-f"]);
         self.remove(&["secret", "ls"], &["secret", "rm"]);
         self.remove(&["config", "ls"], &["config", "rm"]);
-        let filter = format!("driver={driver}");
-        let list = ["volume", "ls", "--filter", filter.as_str()];
-        self.remove(&list, &["volume", "rm", "-f"]);
+        self.remove(&["volume", "ls"], &["volume", "rm", "-f"]);
         self.remove(&["network", "ls"], &["network", "rm"]);
         let images = docker(&["images", "-q", &format!("{}*", self.prefix)]);
         for id in String::from_utf8_lossy(&images.stdout).lines() {
@@ -136,7 +133,6 @@ impl Drop for Docker {
         }
         drop(cleaned);
         self.clean();
-        self.clean("local");
     }
 }
 
@@ -392,7 +388,6 @@ impl Drop for Plugin {
             let mut cleaned = CLEANED.lock().unwrap_or_else(PoisonError::into_inner);
             cleaned.insert(own.prefix.clone());
             drop(cleaned);
-            Docker { prefix }.clean(&self.name);
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
