@@ -4,7 +4,7 @@ use crate::places::Texts;
 use cofferdam_detect::Canaries;
 use flows::Server;
 use flows::docker::{Docker, IMAGE, Plugin, client, wait};
-use flows::server::shown;
+use flows::server::{portable, shown};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
@@ -125,7 +125,92 @@ const WAYS: &[(&str, bool, Give)] = &[
         let sum = site.docker.run(&["run", "--rm", &name, "cat", "/sum"]);
         sum.starts_with(&sha256(value))
     }),
+    ("compose", true, |site, value| {
+        site.put("compose", value);
+        let directory = site.server.directory().path().join("project");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("docker-compose.yml"), PROJECT).unwrap();
+        let (name, driver) = (site.docker.name("compose"), site.plugin.driver().to_owned());
+        let ours = ["compose", "-driver", &driver, "-app", "matrix", "--"];
+        let file = directory.join("docker-compose.yml").display().to_string();
+        let theirs = ["docker-compose", "-f", &file, "-p", &name, "up", "-d"];
+        let output = site.ours(&[&ours[..], &theirs].concat());
+        assert!(output.status.success(), "{}", shown(&output));
+        let read = [
+            "exec",
+            &format!("{name}_web_1"),
+            "cat",
+            "/run/secrets/compose",
+        ];
+        site.docker.run(&read) == value
+    }),
+    ("shim", true, |site, value| {
+        site.put("shim", value);
+        let (name, driver) = (site.docker.name("shim"), site.plugin.driver().to_owned());
+        let create = ["volume", "create", "-d", &driver, "-o", "secrets=shim"];
+        site.docker
+            .run(&[&create[..], &["-o", "from=secret/matrix", &name]].concat());
+        let mount = format!("{name}:/run/secrets:ro");
+        let start = ["shim", "run", "--", client(), "run", "--pull=never", "-d"];
+        let flags = ["--name", &name, "-v", &mount];
+        let rest = [
+            "-e",
+            "PASSWORD_FILE=/run/secrets/shim",
+            IMAGE,
+            "sleep",
+            "600",
+        ];
+        let mut command = Command::new(portable());
+        command.args([&start[..], &flags, &rest].concat());
+        let output = site.seen(command);
+        assert!(output.status.success(), "{}", shown(&output));
+        wait("the program behind the shim", || {
+            let environ = site.docker.run(&["exec", &name, "cat", "/proc/1/environ"]);
+            environ.contains(&format!("PASSWORD={value}")).then_some(())
+        });
+        true
+    }),
+    ("identity", true, |site, value| {
+        site.put("identity", value);
+        let name = site.docker.name("identity");
+        let workload = format!("{}:/run/cofferdam:ro", site.plugin.workload().display());
+        let program = format!("{}:/cofferdam:ro", portable().display());
+        let address = "COFFERDAM_ADDR=unix:///run/cofferdam/cofferdam.sock";
+        let flags = ["-v", &workload, "-v", &program, "-e", address];
+        site.container("identity", &flags, &["sleep", "600"]);
+        let image = site.docker.run(&["inspect", "-f", "{{.Image}}", &name]);
+        site.server.run(&["auth", "enable", "docker"]);
+        let policy = site.server.directory().path().join("identity.hcl");
+        let rule = "path \"secret/data/matrix/identity\" { capabilities = [\"read\"] }\n\
+                    path \"sys/internal/ui/mounts/*\" { capabilities = [\"read\"] }\n";
+        std::fs::write(&policy, rule).unwrap();
+        let path = policy.to_str().unwrap();
+        site.server.run(&["policy", "write", "identity", path]);
+        let bound = format!("bound_image_ids={image}");
+        let role = ["write", "auth/docker/role/identity", &bound];
+        site.server
+            .run(&[&role[..], &["token_policies=identity"]].concat());
+        wait("the container to be known", || {
+            let read = ["kv", "get", "-field=value", "secret/matrix/identity"];
+            let words = [&["exec", &name, "/cofferdam"][..], &read].concat();
+            let output = site.docker.output(&words);
+            (String::from_utf8_lossy(&output.stdout).trim() == value).then_some(())
+        });
+        true
+    }),
 ];
+
+const PROJECT: &str = "version: '3.8'
+services:
+  web:
+    image: cofferdam-flows:base
+    user: '1000:1000'
+    command: sleep 600
+    network_mode: none
+    secrets: [compose]
+secrets:
+  compose: {external: true}
+";
 
 const ARGUED: &str = "FROM BASE\nARG PASSWORD\nRUN echo $PASSWORD >/dev/null\n";
 
@@ -191,22 +276,21 @@ impl Site {
         let mut command = Command::new(client());
         command
             .args(arguments)
-            .env("DOCKER_BUILDKIT", if buildkit { "1" } else { "0" })
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        let path = format!("/proc/{}/cmdline", child.id());
-        let argv = std::fs::read(&path).unwrap_or_default();
-        self.argv.push((path, argv));
-        child.wait_with_output().unwrap()
+            .env("DOCKER_BUILDKIT", if buildkit { "1" } else { "0" });
+        self.seen(command)
     }
 
     /// Ours, seen from outside as well.
     fn ours(&mut self, arguments: &[&str]) -> Output {
         let mut command = self.server.command(arguments);
         command.env("DOCKER_BUILDKIT", "1");
+        self.seen(command)
+    }
+
+    /// A program, seen from outside while it runs.
+    fn seen(&mut self, mut command: Command) -> Output {
         let child = command
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
