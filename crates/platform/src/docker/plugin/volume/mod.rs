@@ -36,6 +36,9 @@ use tokio::sync::Mutex;
 
 /// Docker waits two minutes for a mount; a user in front of `docker run` does not.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// For the look into an image. Many containers that start at once wait for each other's looks, and
+/// one that is given up helps nobody.
+const LOOK: Duration = Duration::from_secs(60);
 /// Largest value in a volume: what Swarm and BuildKit take, so that a secret that works in one
 /// place works in all.
 const MAX_SIZE: usize = 500 * 1024 - 1;
@@ -229,7 +232,7 @@ impl Volumes {
             }
             self.images.owner(name, &options.owner).await
         };
-        let found = tokio::time::timeout(DEADLINE, look).await;
+        let found = tokio::time::timeout(LOOK, look).await;
         found.map_err(|_| Fault::Request("Docker is too slow to show its image".to_owned()))?
     }
 
