@@ -3,7 +3,9 @@
 //! One engine (design decision D9): [`forms`] lists the ways in which a value can be written down,
 //! [`Needles`] collects them for many secrets, [`Matcher`] finds them in a stream of bytes in linear
 //! time, [`source`] reads files, directories, archives, image streams and JSON documents, and
-//! [`report`] turns what was found, and what could not be looked at, into the leak matrix.
+//! [`report`] turns what was found, and what could not be looked at, into the leak matrix. Values that
+//! nobody stored are found by what they look like ([`pattern`]), in the same pass, and [`findings`]
+//! shows them.
 //!
 //! Promises:
 //! * no value leaves this crate: a [`Hit`] is a name, a form and an offset, and a location that
@@ -14,10 +16,12 @@
 //! This crate knows nothing of Docker, of the server or of terminals.
 
 mod canary;
+pub mod findings;
 pub mod forms;
 mod label;
 mod matcher;
 mod needles;
+pub mod pattern;
 pub mod report;
 pub mod source;
 mod weak;

@@ -10,15 +10,20 @@ mod image;
 mod item;
 mod json;
 mod location;
+mod patterns;
 mod tar;
+mod tree;
 mod zip;
 
 pub use image::{ImageArchive, ImageLook};
 pub use location::clean;
+pub use patterns::Patterns;
+pub use tree::{Tree, TreeOptions};
 
 use crate::forms::Form;
 use crate::matcher::{Hit, Matcher, Stream};
 use crate::needles::SecretId;
+use crate::pattern::Finding;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -86,11 +91,18 @@ pub struct Exposed {
 /// Gaps kept with their names; further ones are counted.
 const GAPS_KEPT: usize = 100;
 
+/// Findings kept; further ones are counted.
+const FINDINGS_KEPT: usize = 100_000;
+
 /// What a look gave.
 #[derive(Clone, Debug, Default)]
 pub struct Looked {
     /// What was found, by secret.
     pub exposed: BTreeMap<SecretId, Exposed>,
+    /// What looks like a secret, as far as kept.
+    pub findings: Vec<Finding>,
+    /// How many more findings there are.
+    pub more_findings: u64,
     /// What could not be read, as far as kept.
     pub gaps: Vec<Gap>,
     /// How many more gaps there are.
@@ -109,12 +121,25 @@ impl Looked {
             own.at.extend(exposed.at);
             own.more += exposed.more;
         }
+        for finding in other.findings {
+            self.finding(finding);
+        }
+        self.more_findings += other.more_findings;
         for gap in other.gaps {
             self.gap(gap);
         }
         self.more_gaps += other.more_gaps;
         self.objects += other.objects;
         self.bytes += other.bytes;
+    }
+
+    /// Adds a finding.
+    pub fn finding(&mut self, finding: Finding) {
+        if self.findings.len() < FINDINGS_KEPT {
+            self.findings.push(finding);
+        } else {
+            self.more_findings += 1;
+        }
     }
 
     /// Adds a gap. The same one is kept once.
@@ -139,6 +164,9 @@ impl Looked {
         {
             exposure.location = location::join(prefix, &exposure.location);
         }
+        for finding in &mut self.findings {
+            finding.location = location::join(prefix, &finding.location);
+        }
         for gap in &mut self.gaps {
             gap.location = location::join(prefix, &gap.location);
         }
@@ -153,6 +181,9 @@ pub struct Finder<'m> {
     stream: Stream<'m>,
     looked: Looked,
     expanded: u64,
+    patterns: Option<Patterns<'m>>,
+    /// Names of the archive that is being read, where somebody wants them.
+    names: Option<Vec<String>>,
 }
 
 impl<'m> Finder<'m> {
@@ -165,7 +196,16 @@ impl<'m> Finder<'m> {
             stream: matcher.stream(),
             looked: Looked::default(),
             expanded: 0,
+            patterns: None,
+            names: None,
         }
+    }
+
+    /// Looks for what looks like a secret, too.
+    #[must_use]
+    pub fn with_patterns(mut self, patterns: Patterns<'m>) -> Self {
+        self.patterns = Some(patterns);
+        self
     }
 
     /// What is searched for.
@@ -212,6 +252,7 @@ impl<'m> Finder<'m> {
         for hit in self.matcher.find(text) {
             self.found(&hit, location);
         }
+        self.unplaced(location, text);
     }
 
     /// Keeps a hit of a search that the caller made itself, at a location of its choice.

@@ -84,17 +84,23 @@ pub(crate) struct Global {
 pub(crate) struct Context {
     global: Global,
     format: Format,
+    format_name: Option<String>,
 }
 
 impl Context {
-    pub(crate) fn from_matches(matches: &ArgMatches) -> Result<Self, Failure> {
+    /// `formats` are the names of formats that the verb has of its own.
+    pub(crate) fn from_matches(matches: &ArgMatches, formats: &[&str]) -> Result<Self, Failure> {
         let global = Global::from_arg_matches(matches)
             .map_err(|error| Failure::usage(error.kind().to_string()))?;
         let named = global.format.clone().or_else(|| {
             let names = ["COFFERDAM_FORMAT", "VAULT_FORMAT", "BAO_FORMAT"];
             names.iter().find_map(|name| places::environment(name))
         });
-        let format = named.map_or(Ok(Format::Table), |name| Format::parse(&name))?;
+        let format = match named.as_deref() {
+            None => Format::Table,
+            Some(name) if formats.contains(&name) => Format::Table,
+            Some(name) => Format::parse(name, formats)?,
+        };
         if global
             .namespace
             .as_deref()
@@ -102,7 +108,11 @@ impl Context {
         {
             return Err(Failure::usage("namespaces are not supported").hint("leave out -namespace"));
         }
-        Ok(Self { global, format })
+        Ok(Self {
+            global,
+            format,
+            format_name: named,
+        })
     }
 
     /// A variable of the environment; empty counts as absent.
@@ -117,6 +127,11 @@ impl Context {
     /// How data is printed.
     pub(crate) const fn format(&self) -> Format {
         self.format
+    }
+
+    /// The name of the format that was asked for, for verbs that have formats of their own.
+    pub(crate) fn format_name(&self) -> Option<&str> {
+        self.format_name.as_deref()
     }
 
     /// The server's address.

@@ -50,6 +50,11 @@ impl Failure {
         }
     }
 
+    /// What happened, in words.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Adds the next command to type.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -67,7 +72,10 @@ impl Failure {
     /// Sets another exit code.
     #[must_use]
     pub(crate) const fn with_exit(mut self, exit: Exit) -> Self {
-        self.exit = exit;
+        // A reader that went away is no error, whoever asks.
+        if !self.quiet {
+            self.exit = exit;
+        }
         self
     }
 

@@ -45,6 +45,7 @@ mod print;
 mod read;
 mod report;
 mod run;
+mod scan;
 mod secret;
 mod secrets;
 mod server;
@@ -95,6 +96,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<operator::Operator>(),
     Entry::of::<print::Print>(),
     Entry::of::<report::Report>(),
+    Entry::of::<scan::Scan>(),
     Entry::of::<plugin::Plugin>(),
     Entry::of::<docker_plugin::DockerPlugin>(),
     Entry::of::<docker_credential::DockerCredential>(),
@@ -122,9 +124,18 @@ fn dispatch(arguments: Vec<std::ffi::OsString>) -> Result<Exit, Failure> {
     };
     let mut command = usage::command(VERBS);
     let arguments = arguments::normalise(&command, arguments);
+    let verb = arguments.get(1).and_then(|word| word.to_str());
+    let refused = VERBS.iter().find(|entry| Some(entry.name) == verb);
+    let refused = refused.map(|entry| entry.error);
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
-        Err(error) => return usage::explain(&error),
+        Err(error) => {
+            let explained = usage::explain(&error);
+            return match refused {
+                Some(exit) => explained.map_err(|failure| failure.with_exit(exit)),
+                None => explained,
+            };
+        }
     };
     let Some((name, verb_matches)) = matches.subcommand() else {
         return usage::overview(&mut command);

@@ -22,6 +22,10 @@ pub(crate) trait Verb: clap::Args {
     const EXAMPLE: &'static str = "";
     /// Threads.
     const RUNTIME: Runtime = Runtime::Small;
+    /// Output formats of its own, beside those of all.
+    const FORMATS: &'static [&'static str] = &[];
+    /// How it ends when its arguments are wrong.
+    const ERROR: Exit = Exit::Local;
 
     /// Does it. Data goes to `context.out()`, words to `context.say()`.
     async fn run(self, context: &Context) -> Result<Exit, Failure>;
@@ -32,6 +36,7 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) example: &'static str,
+    pub(crate) error: Exit,
     pub(crate) augment: fn(clap::Command) -> clap::Command,
     start: fn(&ArgMatches) -> Result<Exit, Failure>,
 }
@@ -42,6 +47,7 @@ impl Entry {
             name: V::NAME,
             about: V::ABOUT,
             example: V::EXAMPLE,
+            error: V::ERROR,
             augment: V::augment_args,
             start: start::<V>,
         }
@@ -55,7 +61,8 @@ impl Entry {
 fn start<V: Verb>(matches: &ArgMatches) -> Result<Exit, Failure> {
     let unreadable = |error: &clap::Error| Failure::usage(error.kind().to_string());
     let verb = V::from_arg_matches(matches).map_err(|error| unreadable(&error))?;
-    let context = Context::from_matches(matches)?;
+    let context = Context::from_matches(matches, V::FORMATS)
+        .map_err(|failure| failure.with_exit(V::ERROR))?;
     let mut builder = match V::RUNTIME {
         Runtime::Small => tokio::runtime::Builder::new_current_thread(),
         // On one core a second thread only takes turns with the first.

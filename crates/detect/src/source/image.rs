@@ -7,11 +7,15 @@
 use super::item::{Kind, Peeked, kind};
 use super::{Finder, Looked};
 use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Read};
+use std::path::Path;
 
 /// Most parts of one archive (layers, documents) that are told apart.
 const MOST_PARTS: usize = 100_000;
+
+/// Most images of one layout that are told apart.
+const MOST_IMAGES: usize = 1000;
 
 /// Most bytes of documents kept for finding manifests.
 const DOCUMENTS: usize = 64 << 20;
@@ -39,6 +43,39 @@ pub struct ImageLook {
 struct Part {
     layer: bool,
     looked: Looked,
+    /// Names of the layer's entries, for what later layers do to earlier ones.
+    names: HashSet<String>,
+}
+
+/// Names kept of one layer. In a larger one deletions go unnoticed; findings do not.
+pub(super) const NAMES: usize = 1_000_000;
+
+/// What an OCI image manifest says (`application/vnd.oci.image.manifest.v1+json`), and Docker's own.
+#[derive(Deserialize)]
+struct OciManifest {
+    config: OciDescriptor,
+    layers: Vec<OciDescriptor>,
+}
+
+#[derive(Deserialize)]
+struct OciDescriptor {
+    digest: String,
+}
+
+impl OciManifest {
+    fn listed(self) -> Listed {
+        let layers = self.layers.into_iter().map(|layer| blob(&layer.digest));
+        Listed {
+            config: blob(&self.config.digest),
+            tags: None,
+            layers: Some(layers.collect()),
+        }
+    }
+}
+
+/// Where the OCI layout keeps a blob.
+fn blob(digest: &str) -> String {
+    format!("blobs/{}", digest.replacen(':', "/", 1))
 }
 
 /// An entry of `manifest.json`.
@@ -57,6 +94,8 @@ struct Parts {
     by_path: BTreeMap<String, Part>,
     links: BTreeMap<String, String>,
     manifest: Option<Vec<u8>>,
+    /// Images that the OCI layout describes.
+    described: Vec<Listed>,
     kept: usize,
 }
 
@@ -70,6 +109,47 @@ impl Finder<'_> {
         });
         let rest = std::mem::replace(&mut self.looked, before);
         parts.assemble(rest)
+    }
+
+    /// Searches an OCI image directory (image-spec, image-layout), or `docker save` unpacked.
+    ///
+    /// # Errors
+    /// When it is neither, or cannot be read.
+    pub fn image_directory(&mut self, root: &Path) -> io::Result<ImageArchive> {
+        let known = ["oci-layout", "index.json", "manifest.json"];
+        if !known.iter().any(|name| root.join(name).is_file()) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let before = self.take();
+        let mut parts = Parts::default();
+        let mut walk = ignore::WalkBuilder::new(root);
+        walk.standard_filters(false)
+            .follow_links(false)
+            .sort_by_file_name(Ord::cmp);
+        for entry in walk.build() {
+            match entry {
+                Ok(entry) => self.image_file(&mut parts, root, &entry),
+                Err(_) => self.gap("", "a directory cannot be read"),
+            }
+        }
+        let rest = std::mem::replace(&mut self.looked, before);
+        Ok(parts.assemble(rest))
+    }
+
+    fn image_file(&mut self, parts: &mut Parts, root: &Path, entry: &ignore::DirEntry) {
+        let name = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        let name = name.to_string_lossy().into_owned();
+        let kind = entry.file_type();
+        if kind.is_some_and(|kind| kind.is_symlink()) {
+            let target = std::fs::read_link(entry.path()).unwrap_or_default();
+            let target = target.to_string_lossy().into_owned();
+            self.image_entry(parts, &name, Some(&target), &mut io::empty());
+        } else if kind.is_some_and(|kind| kind.is_file()) {
+            match std::fs::File::open(entry.path()) {
+                Ok(mut file) => self.image_entry(parts, &name, None, &mut file),
+                Err(error) => self.gap(&name, super::item::unreadable(&error)),
+            }
+        }
     }
 
     fn image_entry(
@@ -92,6 +172,7 @@ impl Finder<'_> {
             Ok(mut peeked) => {
                 layer = kind(peeked.head()) != Kind::Plain || path.ends_with("/layer.tar");
                 if layer {
+                    self.names = self.patterns.is_some().then(Vec::new);
                     self.item("", &mut peeked, self.limits.depth);
                 } else {
                     self.image_document(parts, &path, &mut peeked);
@@ -101,8 +182,14 @@ impl Finder<'_> {
         }
         let mut looked = std::mem::replace(&mut self.looked, rest);
         looked.objects = u64::from(layer);
+        let names = self.names.take().unwrap_or_default();
         if parts.by_path.len() < MOST_PARTS {
-            parts.by_path.insert(path, Part { layer, looked });
+            let part = Part {
+                layer,
+                looked,
+                names: names.iter().map(|name| normal(name)).collect(),
+            };
+            parts.by_path.insert(path, part);
         } else {
             self.looked.absorb(looked);
             self.gap("", "more parts than can be told apart");
@@ -123,6 +210,11 @@ impl Finder<'_> {
             return self.plain("", &mut document.as_slice().chain(data));
         }
         self.json("", &document);
+        if let Ok(manifest) = serde_json::from_slice::<OciManifest>(&document)
+            && parts.described.len() < MOST_IMAGES
+        {
+            parts.described.push(manifest.listed());
+        }
         if path == "manifest.json" {
             parts.kept += document.len();
             parts.manifest = Some(document);
@@ -134,6 +226,9 @@ impl Parts {
     fn assemble(mut self, rest: Looked) -> ImageArchive {
         let manifest = self.manifest.take().unwrap_or_default();
         let mut listed: Vec<Listed> = serde_json::from_slice(&manifest).unwrap_or_default();
+        if listed.is_empty() {
+            listed = std::mem::take(&mut self.described);
+        }
         if listed.is_empty() {
             listed.push(self.unlisted());
         }
@@ -196,7 +291,12 @@ impl Parts {
         for (number, layer) in layers.iter().enumerate() {
             let place = format!("layer {} of {}", number + 1, layers.len());
             match self.by_path.get(&self.resolve(&normal(layer))) {
-                Some(part) => look.layers.absorb(part.looked.clone().within(&place)),
+                Some(part) => {
+                    let mut looked = part.looked.clone();
+                    let later = layers.get(number + 1..).unwrap_or_default();
+                    self.note_what_becomes(&mut looked, later);
+                    look.layers.absorb(looked.within(&place));
+                }
                 None => look.layers.gap(super::Gap {
                     location: place.clone(),
                     reason: "is not in the archive".to_owned(),
@@ -211,6 +311,23 @@ impl Parts {
         look
     }
 
+    /// Says of findings whose file a later layer deletes or replaces: they look gone in a container and
+    /// lie in the image all the same (whiteouts of the OCI image-spec, layer.md).
+    fn note_what_becomes(&self, looked: &mut Looked, later: &[&String]) {
+        for finding in &mut looked.findings {
+            let path = normal(finding.location.split(": ").next().unwrap_or_default());
+            let fate = later.iter().find_map(|layer| {
+                let part = self.by_path.get(&self.resolve(&normal(layer)))?;
+                fate(&part.names, &path)
+            });
+            if let Some(fate) = fate {
+                let note = finding.note.take();
+                finding.note =
+                    Some(note.map_or_else(|| fate.to_owned(), |note| format!("{note}, {fate}")));
+            }
+        }
+    }
+
     /// Follows the links by which the old layout shares equal layers.
     fn resolve(&self, path: &str) -> String {
         let mut path = path;
@@ -221,6 +338,30 @@ impl Parts {
             }
         }
         path.to_owned()
+    }
+}
+
+/// What a layer does to a file of an earlier one.
+fn fate(names: &HashSet<String>, path: &str) -> Option<&'static str> {
+    if names.contains(path) {
+        return Some("overwritten in a later layer");
+    }
+    let mut rest = path;
+    loop {
+        let (directory, name) = rest.rsplit_once('/').unwrap_or(("", rest));
+        let inside = |name: &str| match directory {
+            "" => name.to_owned(),
+            directory => format!("{directory}/{name}"),
+        };
+        if names.contains(&inside(&format!(".wh.{name}")))
+            || names.contains(&inside(".wh..wh..opq"))
+        {
+            return Some("deleted in a later layer");
+        }
+        if directory.is_empty() {
+            return None;
+        }
+        rest = directory;
     }
 }
 

@@ -119,16 +119,32 @@ impl Finder<'_> {
     /// Searches bytes as they come.
     pub(super) fn plain(&mut self, location: &str, source: &mut dyn Read) {
         let mut hits = Vec::new();
-        let mut source = source;
-        let read = self
-            .stream
-            .read(&mut source, u64::MAX, |hit| hits.push(hit));
-        let position = self.stream.position();
+        let read = match &mut self.patterns {
+            None => {
+                let mut source = source;
+                let read = self
+                    .stream
+                    .read(&mut source, u64::MAX, |hit| hits.push(hit));
+                self.looked.bytes += self.stream.position();
+                read.map(drop)
+            }
+            Some(patterns) => {
+                let stream = &mut self.stream;
+                let exact = self.matcher.needles().shapes() > 0;
+                let also = |piece: &[u8]| {
+                    if exact {
+                        stream.push(piece, |hit| hits.push(hit));
+                    }
+                };
+                let (length, read) = patterns.read(location, source, also, &mut self.looked);
+                self.looked.bytes += length;
+                read
+            }
+        };
         self.stream.restart(|hit| hits.push(hit));
         for hit in &hits {
             self.found(hit, &super::location::at(location, hit.start));
         }
-        self.looked.bytes += position;
         if let Err(error) = read {
             self.gap(location, unreadable(&error));
         }

@@ -13,14 +13,22 @@ impl Finder<'_> {
     pub fn json(&mut self, location: &str, document: &[u8]) {
         let mut found = Vec::new();
         let mut pointer = Vec::new();
+        let outer = match location {
+            "" => String::new(),
+            location => format!("{location}: "),
+        };
         let walk = Walk {
             finder: self,
+            outer: &outer,
             pointer: &mut pointer,
             found: &mut found,
         };
         let mut parser = serde_json::Deserializer::from_slice(document);
         // A broken document keeps what was found before the break; the rest follows below.
-        let _ = walk.deserialize(&mut parser);
+        let whole = walk.deserialize(&mut parser).is_ok();
+        if !whole {
+            self.patterns(location, document);
+        }
         let mut placed = BTreeSet::new();
         for (hit, pointer) in &found {
             placed.insert(hit.secret);
@@ -36,12 +44,13 @@ impl Finder<'_> {
 }
 
 struct Walk<'w, 'm> {
-    finder: &'w Finder<'m>,
+    finder: &'w mut Finder<'m>,
+    outer: &'w str,
     pointer: &'w mut Vec<String>,
     found: &'w mut Vec<(crate::Hit, String)>,
 }
 
-impl Walk<'_, '_> {
+impl<'m> Walk<'_, 'm> {
     fn search(&mut self, text: &str, what: &str) {
         for hit in self.finder.matcher.find(text.as_bytes()) {
             let mut pointer = format!("/{}", self.pointer.join("/"));
@@ -51,12 +60,28 @@ impl Walk<'_, '_> {
             pointer.push_str(what);
             self.found.push((hit, pointer));
         }
+        self.look(text, what);
     }
 
-    fn inner(&mut self, segment: String) -> Walk<'_, '_> {
+    /// Patterns: in the string itself, and as the value of its key.
+    fn look(&mut self, text: &str, what: &str) {
+        let pointer = format!("{}/{}{what}", self.outer, self.pointer.join("/"));
+        let key = self.pointer.last().map_or("", String::as_str);
+        let key = key.rsplit("~1").next().unwrap_or(key);
+        let named = !key.is_empty() && !key.bytes().all(|byte| byte.is_ascii_digit());
+        if named && what.is_empty() && !text.contains(['"', '\\', '\n']) {
+            let assigned = format!("{key}: \"{text}\"");
+            self.finder.unplaced(&pointer, assigned.as_bytes());
+        } else {
+            self.finder.unplaced(&pointer, text.as_bytes());
+        }
+    }
+
+    fn inner(&mut self, segment: String) -> Walk<'_, 'm> {
         self.pointer.push(segment);
         Walk {
             finder: self.finder,
+            outer: self.outer,
             pointer: self.pointer,
             found: self.found,
         }

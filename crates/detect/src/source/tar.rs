@@ -144,10 +144,19 @@ fn long_name(data: &[u8]) -> Vec<u8> {
 impl Finder<'_> {
     /// Searches a tar stream; every entry is an item of its own.
     pub(super) fn tar(&mut self, location: &str, source: &mut dyn Read, depth: u32) {
+        // Only the outermost archive's names are anybody's business.
+        let mut names = self.names.take();
         self.tar_entries(location, source, &mut |finder, entry, data| {
+            if let Some(names) = names
+                .as_mut()
+                .filter(|names| names.len() < super::image::NAMES)
+            {
+                names.push(entry.name.to_owned());
+            }
             let inner = super::location::join(location, entry.name);
             finder.item(&inner, data, depth);
         });
+        self.names = names;
     }
 
     /// Calls `each` for every entry that is not a header extension, with its content.

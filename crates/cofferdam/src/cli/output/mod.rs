@@ -26,13 +26,18 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    pub(crate) fn parse(name: &str) -> Result<Self, Failure> {
+    /// `more` are the formats that a verb has beside these.
+    pub(crate) fn parse(name: &str, more: &[&str]) -> Result<Self, Failure> {
         match name.to_ascii_lowercase().as_str() {
             "table" | "pretty" => Ok(Self::Table),
             "json" => Ok(Self::Json),
             "yaml" | "yml" => Ok(Self::Yaml),
-            _ => Err(Failure::usage(format!("unknown output format: {name}"))
-                .hint("one of: table json yaml")),
+            _ => {
+                let known = ["table", "json", "yaml"].iter().chain(more).copied();
+                let known = known.collect::<Vec<_>>().join(" ");
+                Err(Failure::usage(format!("unknown output format: {name}"))
+                    .hint(format!("one of: {known}")))
+            }
         }
     }
 }

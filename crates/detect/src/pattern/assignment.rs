@@ -1,0 +1,398 @@
+//! `NAME = value` in all the ways in which configuration and code write it down.
+//!
+//! Given a position inside a name, this finds the whole name, the sign behind it and the value: `=`, `:`,
+//! `:=`, `=>`, quotes, YAML, JSON, XML elements and attributes, function calls, `ENV NAME value` of a
+//! Dockerfile, `--name value` of a command, `name:`/`value:` pairs of Kubernetes and ECS. It looks at a
+//! bounded number of bytes on either side and never goes back.
+
+use std::ops::Range;
+
+/// Longest name that is taken for one.
+const LONGEST_NAME: usize = 80;
+
+/// Longest value.
+pub(super) const LONGEST_VALUE: usize = 2048;
+
+/// A value and what it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Assignment {
+    pub(super) name: Range<usize>,
+    pub(super) value: Range<usize>,
+    pub(super) quoted: bool,
+}
+
+const fn of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// A cursor that never leaves the text.
+#[derive(Clone, Copy)]
+struct Cursor<'t> {
+    text: &'t [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn starts(&self, with: &[u8]) -> bool {
+        self.text
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(with))
+    }
+
+    fn take(&mut self, with: &[u8]) -> bool {
+        let here = self.starts(with);
+        if here {
+            self.at += with.len();
+        }
+        here
+    }
+
+    /// Passes over bytes for which `skipped` holds, `most` at most.
+    fn skip(&mut self, most: usize, skipped: impl Fn(u8) -> bool) -> usize {
+        let from = self.at;
+        while self.at - from < most && self.peek().is_some_and(&skipped) {
+            self.at += 1;
+        }
+        self.at - from
+    }
+
+    fn blanks(&mut self, most: usize) -> usize {
+        self.skip(most, |byte| matches!(byte, b' ' | b'\t'))
+    }
+
+    /// A quotation mark, perhaps escaped once or twice; the length of the escape.
+    fn quote(&mut self) -> Option<(u8, usize)> {
+        let from = self.at;
+        let escapes = self.skip(3, |byte| byte == b'\\');
+        match self.peek() {
+            Some(quote @ (b'"' | b'\'' | b'`')) => {
+                self.at += 1;
+                Some((quote, escapes))
+            }
+            _ => {
+                self.at = from;
+                None
+            }
+        }
+    }
+}
+
+/// The name around a position.
+pub(super) fn name_around(text: &[u8], at: usize) -> Range<usize> {
+    let before = text.get(..at).unwrap_or_default();
+    let left = before
+        .iter()
+        .rev()
+        .take(LONGEST_NAME)
+        .take_while(|&&byte| of_name(byte))
+        .count();
+    let behind = text.get(at..).unwrap_or_default();
+    let right = behind
+        .iter()
+        .take(LONGEST_NAME)
+        .take_while(|&&byte| of_name(byte))
+        .count();
+    let mut start = at - left;
+    // `--db-password`, and the end of an escape before a name: `\nDB_PASSWORD`.
+    while start < at
+        && text
+            .get(start)
+            .is_some_and(|byte| matches!(byte, b'-' | b'.'))
+    {
+        start += 1;
+    }
+    let escaped = start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'\\')
+        && matches!(text.get(start), Some(b'n' | b't' | b'r'));
+    if escaped && start < at {
+        start += 1;
+    }
+    start..at + right
+}
+
+/// The assignment whose name is around `at`.
+pub(super) fn around(text: &[u8], at: usize) -> Option<Assignment> {
+    let name = name_around(text, at);
+    let cursor = Cursor { text, at: name.end };
+    let (value, quoted) = element(&name, cursor)
+        .or_else(|| pair(&name, cursor))
+        .or_else(|| signed(cursor))
+        .or_else(|| spaced(&name, cursor))?;
+    (!value.is_empty()).then_some(Assignment {
+        name,
+        value,
+        quoted,
+    })
+}
+
+/// `<password>value</password>`.
+fn element(name: &Range<usize>, mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
+    let before = name.start.checked_sub(1)?;
+    if cursor.text.get(before) != Some(&b'<') || !cursor.take(b">") {
+        return None;
+    }
+    let from = cursor.at;
+    cursor.skip(LONGEST_VALUE, |byte| !matches!(byte, b'<' | b'\n'));
+    cursor.starts(b"</").then_some((from..cursor.at, true))
+}
+
+/// The value that stands beside a name which is itself a value:
+/// `name: X` and `value: Y`, `{"name": "X", "value": "Y"}`, `key="X" value="Y"`.
+fn pair(name: &Range<usize>, mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
+    let line = cursor.text.get(name.start.saturating_sub(24)..name.start)?;
+    let line = line.trim_ascii_end();
+    let line = line
+        .strip_suffix(b"\"")
+        .or_else(|| line.strip_suffix(b"'"))
+        .unwrap_or(line)
+        .trim_ascii_end();
+    let line = line
+        .strip_suffix(b":")
+        .or_else(|| line.strip_suffix(b"="))?
+        .trim_ascii_end();
+    let line = line.strip_suffix(b"\"").unwrap_or(line);
+    let named = [&b"name"[..], b"Name", b"key", b"Key", b"NAME"]
+        .iter()
+        .any(|word| line.ends_with(word));
+    if !named {
+        return None;
+    }
+    cursor.quote();
+    cursor.blanks(8);
+    cursor.take(b",");
+    // The next line, in YAML and in pretty JSON.
+    cursor.skip(200, |byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+    cursor.quote();
+    let word = [&b"value"[..], b"Value", b"VALUE"];
+    if !word.iter().any(|word| cursor.take(word)) {
+        return None;
+    }
+    signed(cursor)
+}
+
+/// A sign of assignment, and the value behind it.
+fn signed(mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
+    // The end of a quoted or indexed name: `"name"`, `['name']`, `%name%`.
+    cursor.quote();
+    cursor.skip(2, |byte| matches!(byte, b']' | b')'));
+    let blanks = cursor.blanks(40);
+    // A type between name and sign: `password: String = "…"`, `$password: string = …`.
+    let signs: [&[u8]; 7] = [b":=", b"=>", b"->", b"===", b"==", b"=", b":"];
+    let sign = signs.iter().find(|sign| cursor.starts(sign)).copied();
+    match sign {
+        // Comparisons are about a value that somebody else has.
+        Some(b"==" | b"===" | b"->") => return None,
+        Some(sign) => {
+            cursor.at += sign.len();
+        }
+        None if blanks == 0 && cursor.take(b"(") => {}
+        None if blanks == 0 && cursor.take(b",") => {}
+        None => return None,
+    }
+    if sign == Some(b":") {
+        typed(&mut cursor);
+    }
+    cursor.blanks(80);
+    value(cursor)
+}
+
+/// Passes over `String =`, `&str =`, `string =` behind a colon.
+fn typed(cursor: &mut Cursor<'_>) {
+    let mut ahead = *cursor;
+    ahead.blanks(8);
+    ahead.skip(1, |byte| byte == b'&');
+    let letters = ahead.skip(24, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let blanks = ahead.blanks(4);
+    if letters > 0 && blanks > 0 && ahead.starts(b"= ") {
+        ahead.at += 1;
+        *cursor = ahead;
+    }
+}
+
+/// `ENV NAME value`, `--password value`, `login me password value`.
+fn spaced(name: &Range<usize>, mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
+    let line = cursor
+        .text
+        .get(name.start.saturating_sub(200)..name.start)?;
+    let line = line.rsplit(|&byte| byte == b'\n').next()?;
+    let head = line.trim_ascii();
+    let option = line.ends_with(b"--");
+    let instruction = head.eq_ignore_ascii_case(b"ENV")
+        || head.eq_ignore_ascii_case(b"set")
+        || head.eq_ignore_ascii_case(b"export");
+    let netrc = memchr::memmem::find(line, b"login ").is_some() || head.starts_with(b"machine ");
+    if !(option || instruction || netrc) || cursor.blanks(8) == 0 {
+        return None;
+    }
+    value(cursor)
+}
+
+/// The value at the cursor: between quotes, or up to where an unquoted one ends.
+fn value(mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
+    // Prefixes of string literals (`b"…"`, `r'…'`, `@"…"`, `String::from("`, `new("`) are rare enough
+    // to be left out, but for the one letter.
+    if matches!(cursor.peek(), Some(b'b' | b'r' | b'u' | b'f' | b'@' | b'L'))
+        && matches!(cursor.text.get(cursor.at + 1), Some(b'"' | b'\''))
+    {
+        cursor.at += 1;
+    }
+    if let Some((quote, escapes)) = cursor.quote() {
+        let from = cursor.at;
+        return quoted(cursor, from, quote, escapes);
+    }
+    let from = cursor.at;
+    cursor.skip(LONGEST_VALUE, |byte| {
+        !matches!(
+            byte,
+            b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b'`' | b'<' | b',' | b';' | b'\\' | 0
+        )
+    });
+    let mut end = cursor.at;
+    // Brackets and the next parameter of a query belong to the text around.
+    let bytes = cursor.text.get(from..end)?;
+    let query = from.checked_sub(1).and_then(|at| cursor.text.get(at)) == Some(&b'=');
+    if query && let Some(cut) = bytes.iter().position(|&byte| byte == b'&') {
+        end = from + cut;
+    }
+    let bytes = cursor.text.get(from..end)?;
+    let opens = |open: u8| bytes.contains(&open);
+    let trailing = bytes
+        .iter()
+        .rev()
+        .take_while(|&&byte| {
+            (byte == b')' && !opens(b'('))
+                || (byte == b']' && !opens(b'['))
+                || (byte == b'}' && !opens(b'{'))
+        })
+        .count();
+    Some((from..end - trailing, false))
+}
+
+fn quoted(
+    mut cursor: Cursor<'_>,
+    from: usize,
+    quote: u8,
+    escapes: usize,
+) -> Option<(Range<usize>, bool)> {
+    loop {
+        cursor.skip(LONGEST_VALUE, |byte| {
+            byte != quote && byte != b'\n' && byte != b'\\'
+        });
+        if cursor.at - from >= LONGEST_VALUE {
+            return None;
+        }
+        match cursor.peek() {
+            Some(b'\\') => {
+                let before = cursor.at;
+                let run = cursor.skip(8, |byte| byte == b'\\');
+                if cursor.peek() == Some(quote) && run == escapes {
+                    return Some((from..before, true));
+                }
+                cursor.at += 1;
+            }
+            Some(byte) if byte == quote && escapes == 0 => return Some((from..cursor.at, true)),
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<(&str, &str, bool)> {
+        let at = text.to_ascii_lowercase().find("pass").unwrap();
+        let found = around(text.as_bytes(), at)?;
+        Some((&text[found.name], &text[found.value], found.quoted))
+    }
+
+    #[test]
+    fn every_way_to_write_it_down() {
+        for (text, name, value, quoted) in [
+            ("DB_PASSWORD=abc#1\n", "DB_PASSWORD", "abc#1", false),
+            ("export DB_PASSWORD=\"a b\"\n", "DB_PASSWORD", "a b", true),
+            ("db.password: 'x y'", "db.password", "x y", true),
+            (
+                "  \"dbPassword\" : \"q\\\"r\",",
+                "dbPassword",
+                "q\\\"r",
+                true,
+            ),
+            ("config['password'] = 'z1'", "password", "z1", true),
+            ("password := `raw`", "password", "raw", true),
+            (":password => 'hash'", "password", "hash", true),
+            ("setPassword(\"call\")", "setPassword", "call", true),
+            ("<password>inner</password>", "password", "inner", true),
+            (
+                "<add key=\"DbPassword\" value=\"attr\"/>",
+                "DbPassword",
+                "attr",
+                true,
+            ),
+            ("ENV DB_PASSWORD plain\n", "DB_PASSWORD", "plain", false),
+            ("mysql --password secret1 db", "password", "secret1", false),
+            ("mysql --password=secret1 db", "password", "secret1", false),
+            (
+                "machine h login me password pw1\n",
+                "password",
+                "pw1",
+                false,
+            ),
+            (
+                "- name: DB_PASSWORD\n  value: k8s1\n",
+                "DB_PASSWORD",
+                "k8s1",
+                false,
+            ),
+            (
+                "{\"name\": \"DB_PASSWORD\", \"value\": \"ecs1\"}",
+                "DB_PASSWORD",
+                "ecs1",
+                true,
+            ),
+            ("?user=a&password=b1&x=c", "password", "b1", false),
+            ("Server=h;Password=p1;Database=d", "Password", "p1", false),
+            ("{\\\"password\\\":\\\"esc1\\\"}", "password", "esc1", true),
+            ("let password: &str = \"typed\";", "password", "typed", true),
+            (
+                "\"A=1\\nDB_PASSWORD=nl1\\nB=2\"",
+                "DB_PASSWORD",
+                "nl1",
+                false,
+            ),
+            ("f(password=p2)", "password", "p2", false),
+        ] {
+            assert_eq!(parsed(text), Some((name, value, quoted)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_assigns_nothing_is_nothing() {
+        for text in [
+            "if password == other {",
+            "the password is long",
+            "password\n",
+            "user->password->x",
+            "\"password\"",
+            "password: \n  x",
+        ] {
+            let value = parsed(text);
+            assert!(
+                value.is_none_or(|(_, value, _)| value.is_empty()),
+                "{text}: {value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_survived() {
+        let mut text: Vec<u8> = (0..=255).collect();
+        text.extend(b"password=\\\\\\\"");
+        for at in 0..text.len() {
+            let _ = around(&text, at);
+        }
+    }
+}

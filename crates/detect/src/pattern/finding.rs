@@ -1,0 +1,232 @@
+//! What is said about something that was found. Never the value.
+
+use super::Digest;
+use super::rule::RuleInfo;
+use super::stream::Sighting;
+use super::{DigestKey, Scanner};
+use crate::source::clean;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How bad it is that this lies there.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Opens little.
+    Low,
+    /// May open something.
+    Medium,
+    /// Opens something.
+    #[default]
+    High,
+    /// Opens everything of somebody.
+    Critical,
+}
+
+impl Severity {
+    /// One word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What late judgements need to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Nothing but its name speaks for it.
+    pub(crate) generic: bool,
+    pub(crate) quoted: bool,
+}
+
+/// The commit in which something was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its full id.
+    pub id: String,
+    /// Day, as `2026-11-25`.
+    pub date: String,
+    /// Name of the author; safe to print.
+    pub author: String,
+}
+
+/// Something that looks like a secret, and where it lies.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What it looks like.
+    pub rule: Arc<RuleInfo>,
+    /// A file, or a chain of places with the file last. Safe to print.
+    pub location: String,
+    /// Line, counted from one; none in what has no lines.
+    pub line: Option<u64>,
+    /// Column in bytes, counted from one.
+    pub column: Option<u64>,
+    /// Offset in bytes.
+    pub offset: u64,
+    /// The commit that brought it, where it lies in a history.
+    pub commit: Option<Commit>,
+    /// The name it is given there. Safe to print.
+    pub name: Option<String>,
+    /// The value with everything hidden that is not known to everybody.
+    pub preview: String,
+    /// The value, keyed.
+    pub digest: Digest,
+    /// Something more to know: "base64", "deleted in a later layer".
+    pub note: Option<String>,
+    pub(crate) shape: Shape,
+}
+
+/// Names of files in which text without quotes is code.
+const CODE: &[&str] = &[
+    "c", "cc", "cpp", "cs", "cxx", "dart", "ex", "exs", "go", "groovy", "h", "hpp", "java", "jl",
+    "js", "jsx", "kt", "kts", "lua", "m", "mjs", "mm", "php", "pl", "pm", "py", "pyi", "r", "rb",
+    "rs", "scala", "sol", "swift", "ts", "tsx", "vb", "vue", "zig", "css", "scss", "less",
+    "svelte", "cjs", "mts", "d", "nim", "ml", "hs", "clj", "erl", "f90", "proto", "graphql",
+    "thrift", "tex", "md", "rst", "adoc",
+];
+
+/// Files that list checksums, or that a program made from others.
+const MADE: &[&str] = &[
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "bun.lock",
+    "cargo.lock",
+    "go.sum",
+    "poetry.lock",
+    "uv.lock",
+    "pipfile.lock",
+    "composer.lock",
+    "gemfile.lock",
+    "flake.lock",
+    "mix.lock",
+    "pubspec.lock",
+    "packages.lock.json",
+    "gradle.lockfile",
+    "deno.lock",
+    "cargo.toml.orig",
+    "go.work.sum",
+    "podfile.lock",
+    "package.resolved",
+];
+
+impl Finding {
+    pub(crate) fn new(
+        scanner: &Scanner,
+        key: &DigestKey,
+        location: &str,
+        sighting: &Sighting<'_>,
+    ) -> Self {
+        let found = sighting.found;
+        let name = std::str::from_utf8(sighting.name)
+            .ok()
+            .filter(|name| !name.is_empty());
+        let lines = !sighting.binary;
+        Self {
+            rule: Arc::clone(&found.rule),
+            location: hidden(scanner, sighting.secret, location),
+            line: lines.then_some(sighting.line),
+            column: lines.then_some(sighting.column),
+            offset: sighting.offset,
+            commit: None,
+            name: name.map(clean),
+            preview: preview(sighting.secret, found.known),
+            digest: key.digest(sighting.secret),
+            note: found.encoded.then(|| "base64".to_owned()),
+            shape: found.shape,
+        }
+    }
+
+    /// What is said about a file for its name alone.
+    pub(crate) fn of_file(key: &DigestKey, rule: Arc<RuleInfo>, location: &str) -> Self {
+        Self {
+            rule,
+            location: location.to_owned(),
+            line: None,
+            column: None,
+            offset: 0,
+            commit: None,
+            name: None,
+            preview: "the file itself".to_owned(),
+            digest: key.digest(location.as_bytes()),
+            note: None,
+            shape: Shape {
+                generic: false,
+                quoted: true,
+            },
+        }
+    }
+
+    /// Whether it still counts, now that the file is known: text without quotes is a value in
+    /// configuration and an expression in code, and a lock file is full of checksums.
+    pub(crate) fn fits(&self) -> bool {
+        if !self.shape.generic {
+            return true;
+        }
+        let path = self.location.rsplit(": ").next().unwrap_or(&self.location);
+        let file = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+        if MADE.contains(&file.as_str())
+            || file.ends_with(".min.js")
+            || file.ends_with(".map")
+            || file.ends_with(".svg")
+        {
+            return false;
+        }
+        let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
+        self.shape.quoted || !CODE.contains(&extension)
+    }
+
+    /// Where it is, for people: `src/app.env:3:13`, `layer 2 of 6: app/.env:1:5`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => format!("{}:{line}:{column}", self.location),
+            _ => format!("{}, byte {}", self.location, self.offset),
+        }
+    }
+
+    /// What names this finding in lists of known ones, in gitleaks' form: `COMMIT:FILE:RULE:LINE`.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let line = self.line.unwrap_or(0);
+        let (location, rule) = (&self.location, &self.rule.id);
+        match &self.commit {
+            Some(commit) => format!("{}:{location}:{rule}:{line}", commit.id),
+            None => format!("{location}:{rule}:{line}"),
+        }
+    }
+}
+
+/// A location that may be printed: a file can be called like the secret in it, or like another one.
+fn hidden(scanner: &Scanner, secret: &[u8], location: &str) -> String {
+    let secret = std::str::from_utf8(secret).unwrap_or_default();
+    let mut location = location.to_owned();
+    if secret.len() >= 4 && location.contains(secret) {
+        location = location.replace(secret, "‹secret›");
+    }
+    let inside = scanner.scan(location.as_bytes(), 0, location.len(), true);
+    for found in inside.iter().rev() {
+        if location.get(found.secret.clone()).is_some() {
+            location.replace_range(found.secret.clone(), "‹secret›");
+        }
+    }
+    clean(&location)
+}
+
+/// The beginning that every secret of this kind has, and how long the whole is.
+fn preview(secret: &[u8], known: usize) -> String {
+    let head = secret
+        .get(..known)
+        .map(String::from_utf8_lossy)
+        .unwrap_or_default();
+    let characters = String::from_utf8_lossy(secret).chars().count();
+    format!("{}… ({characters} characters)", clean(&head))
+}
