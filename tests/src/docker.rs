@@ -4,7 +4,9 @@
 //! Everything a test makes carries the test's own prefix and is removed at its end.
 
 use crate::server::{Server, bare, shown};
-use std::collections::BTreeSet;
+use crate::stand_in::StandIn;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -29,6 +31,7 @@ impl Docker {
         static READY: OnceLock<()> = OnceLock::new();
         READY.get_or_init(|| {
             start_engine();
+            stand_in_for_all();
             start_swarm();
             import_image();
         });
@@ -248,16 +251,40 @@ static CLEANED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// Names of drivers that are taken in this process.
 static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// A name for a driver. Few names for all tests: Docker never forgets a driver that it has seen,
-/// and one that is gone costs it 15 seconds each time it looks for a volume.
+/// Who answers for those drivers that Docker knows and nobody serves now.
+static STANDING: Mutex<BTreeMap<String, StandIn>> = Mutex::new(BTreeMap::new());
+
+/// How many tests of one program have a driver at once, generously.
+const DRIVERS: usize = 8;
+
+fn driver(number: usize) -> String {
+    format!("cofferdam-flows-{number}")
+}
+
+fn socket_of(name: &str) -> PathBuf {
+    PathBuf::from(format!("/run/docker/plugins/{name}.sock"))
+}
+
+/// Answers for the drivers that tests before this program have left behind.
+fn stand_in_for_all() {
+    let mut standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner);
+    for name in (0..DRIVERS).map(driver) {
+        if let Some(taken) = StandIn::take(&socket_of(&name)) {
+            standing.insert(name, taken);
+        }
+    }
+}
+
+/// A name for a driver. Few names for all tests: Docker never forgets one, and [`StandIn`] has to
+/// answer for each that is gone.
 fn free_name() -> String {
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner);
     let free = |name: &String| {
-        let socket = format!("/run/docker/plugins/{name}.sock");
-        !names.contains(name) && std::os::unix::net::UnixStream::connect(socket).is_err()
+        !names.contains(name)
+            && (standing.remove(name).is_some() || UnixStream::connect(socket_of(name)).is_err())
     };
-    let mut all = (0..).map(|number| format!("cofferdam-flows-{number}"));
-    let name = all.find(free).expect("a number");
+    let name = (0..).map(driver).find(free).expect("a number");
     names.insert(name.clone());
     name
 }
@@ -391,8 +418,11 @@ impl Drop for Plugin {
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = std::fs::remove_file(format!("/run/docker/plugins/{}.sock", self.name));
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = StandIn::take(&socket_of(&self.name)) {
+            let mut standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner);
+            standing.insert(self.name.clone(), taken);
+        }
         names.remove(&self.name);
         drop(names);
         let volumes = self.directory.join("plugin-run/volumes");

@@ -15,5 +15,6 @@ pub mod docker;
 pub mod engine;
 pub mod peers;
 pub mod server;
+mod stand_in;
 
 pub use server::{Server, binary};
