@@ -10,8 +10,8 @@
 //! * the same bytes give the same findings in whatever pieces they arrive;
 //! * a rule that would need backtracking is refused, and says where it stands.
 //!
-//! The rules were written from the pages that they name as their source. No rule set, test file or
-//! corpus of another scanner was read for them.
+//! Each rule names the page that documents its form. No rule set, test file or corpus of another
+//! scanner was read for them.
 
 mod assignment;
 mod base64;
