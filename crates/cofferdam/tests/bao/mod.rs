@@ -104,8 +104,10 @@ pub(crate) struct Ran {
 
 /// Runs a command line with a clean environment.
 pub(crate) fn run(program: &Path, args: &[&str], stdin: &str, environment: &[(&str, &str)]) -> Ran {
+    let home = environment.iter().find(|(name, _)| *name == "HOME");
     let mut child = Command::new(program)
         .args(args)
+        .current_dir(home.map_or(".", |(_, directory)| *directory))
         .env_clear()
         .envs(environment.iter().copied())
         .stdin(Stdio::piped())
