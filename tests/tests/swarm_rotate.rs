@@ -266,8 +266,21 @@ fn a_value_that_does_not_work_is_taken_back_everywhere() {
     // A task that starts now, for whatever reason, has it too.
     docker.run(&["service", "scale", "--detach", &format!("{easy}=3")]);
     assert_eq!(values(&docker, &easy, 3), vec!["good"; 3]);
-    done(&rotate(&server, &[&secret, "-value-from=-"], "better"));
-    assert_eq!(values(&docker, &picky, 2), vec!["better"; 2]);
+    let again = rotate(&server, &[&secret, "-value-from=-"], "better");
+    done(&again);
+    // Seen once in four runs on a busy engine: the command had ended, and for a moment both tasks
+    // still showed the old value. That they end on the new one is what this test is about; that
+    // they have when the command says so is what the first test holds.
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while values(&docker, &picky, 2) != ["better"; 2] {
+        assert!(
+            std::time::Instant::now() < end,
+            "{}\n{}",
+            shown(&again),
+            docker.tasks(&picky)
+        );
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
 }
 
 #[test]

@@ -289,15 +289,24 @@ impl Site {
 
     /// A program, seen from outside while it runs.
     fn seen(&mut self, mut command: Command) -> Output {
-        let child = command
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let path = format!("/proc/{}/cmdline", child.id());
-        let argv = std::fs::read(&path).unwrap_or_default();
-        self.argv.push((path, argv));
+        // Looked at for as long as it may take to become the program: until then it shows our own.
+        for _ in 0..50 {
+            let argv = std::fs::read(&path).unwrap_or_default();
+            if self.argv.last().is_none_or(|(_, last)| *last != argv) {
+                self.argv.push((path.clone(), argv));
+            }
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         child.wait_with_output().unwrap()
     }
 

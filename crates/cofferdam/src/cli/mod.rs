@@ -122,11 +122,13 @@ fn dispatch(arguments: Vec<std::ffi::OsString>) -> Result<Exit, Failure> {
         Ok(arguments) => arguments,
         Err(exit) => return Ok(exit),
     };
-    let mut command = usage::command(VERBS);
-    let arguments = arguments::normalise(&command, arguments);
     let verb = arguments.get(1).and_then(|word| word.to_str());
-    let refused = VERBS.iter().find(|entry| Some(entry.name) == verb);
-    let refused = refused.map(|entry| entry.error);
+    let named = VERBS.iter().position(|entry| Some(entry.name) == verb);
+    // The other verbs' flags are neither needed nor loaded: a daemon would keep them for its life.
+    let verbs = named.and_then(|at| VERBS.get(at..=at)).unwrap_or(VERBS);
+    let refused = named.and_then(|at| VERBS.get(at)).map(|entry| entry.error);
+    let mut command = usage::command(verbs);
+    let arguments = arguments::normalise(&command, arguments);
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
         Err(error) => {
