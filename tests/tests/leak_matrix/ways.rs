@@ -114,7 +114,8 @@ const WAYS: &[(&str, bool, Give)] = &[
     }),
     ("build", true, |site, value| {
         site.put("lent", value);
-        let text = "FROM BASE\n\
+        // Without the argument the step would be the one of a run before, with its secret.
+        let text = "FROM BASE\nARG COFFERDAM_SECRETS_ID\n\
              RUN --mount=type=secret,id=lent,required=true cat /run/secrets/lent | sha256sum > /sum\n";
         let (name, context) = site.context("lent", text);
         let command = ["build", "-secret", "lent", "-app", "matrix", "--"];
