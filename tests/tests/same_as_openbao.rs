@@ -15,7 +15,7 @@
 mod exchange;
 
 use exchange::server::{Bao, ask};
-use exchange::{Seen, Step, approle, compare, cubbyhole, kv};
+use exchange::{Seen, Step, approle, compare, cubbyhole, kv, userpass};
 use flows::Server;
 use serde_json::{Value, json};
 
@@ -60,14 +60,17 @@ fn whole_servers_answer_alike() {
         );
         check(ours, &bao, &path, script);
     }
-    for (number, script) in approle::all().into_iter().enumerate() {
-        let path = format!("approle{number}");
-        mount(
-            ours,
-            &bao,
-            &format!("sys/auth/{path}"),
-            &json!({"type": "approle"}),
-        );
-        check(ours, &bao, &format!("auth/{path}"), script);
+    let methods = [("approle", approle::all()), ("userpass", userpass::all())];
+    for (method, scripts) in methods {
+        for (number, script) in scripts.into_iter().enumerate() {
+            let path = format!("{method}{number}");
+            mount(
+                ours,
+                &bao,
+                &format!("sys/auth/{path}"),
+                &json!({"type": method}),
+            );
+            check(ours, &bao, &format!("auth/{path}"), script);
+        }
     }
 }

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod events;
 mod fault;
 pub mod json;
+pub mod lockout;
 pub mod mount;
 mod operation;
 mod outcome;

@@ -28,6 +28,7 @@ use std::sync::Arc;
 pub fn offers() -> Vec<Offer> {
     use auth::approle::{self, AppRole};
     use auth::docker::{self, Docker};
+    use auth::userpass::{self, Userpass};
     use secrets::cubbyhole::{self, Cubbyhole};
     use secrets::kv::{self, Kv};
     vec![
@@ -50,6 +51,11 @@ pub fn offers() -> Vec<Offer> {
             class: Class::Auth,
             kind: docker::KIND,
             engine: Arc::new(Docker::default()),
+        },
+        Offer {
+            class: Class::Auth,
+            kind: userpass::KIND,
+            engine: Arc::new(Userpass::default()),
         },
     ]
 }

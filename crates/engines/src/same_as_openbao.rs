@@ -5,19 +5,20 @@
 mod exchange;
 
 use crate::auth::approle::AppRole;
+use crate::auth::userpass::Userpass;
 use crate::harness::Bench;
 use crate::secrets::{cubbyhole::Cubbyhole, kv::Kv};
 use cofferdam_core::Verb;
 use cofferdam_core::engine::Engine;
 use exchange::server::Bao;
-use exchange::{Seen, Step, approle, compare, cubbyhole, kv};
+use exchange::{Seen, Step, approle, compare, cubbyhole, kv, userpass};
 use serde_json::json;
 
 /// Runs a script on `engine` and on what OpenBao has at `mount`.
 fn check(engine: impl Engine, options: &[(&str, &str)], mount: &str, script: Vec<Step>) {
     let bao = Bao::start();
-    if mount == "auth/approle" {
-        let (status, _) = bao.ask("POST", "sys/auth/approle", &json!({"type": "approle"}));
+    if let Some(method) = mount.strip_prefix("auth/") {
+        let (status, _) = bao.ask("POST", &format!("sys/{mount}"), &json!({"type": method}));
         assert_eq!(status, 204);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,5 +62,12 @@ fn kv_answers_as_openbao_does() {
 fn approle_answers_as_openbao_does() {
     for script in approle::all() {
         check(AppRole::default(), &[], "auth/approle", script);
+    }
+}
+
+#[test]
+fn userpass_answers_as_openbao_does() {
+    for script in userpass::all() {
+        check(Userpass::default(), &[], "auth/userpass", script);
     }
 }

@@ -78,6 +78,8 @@ pub struct MountConfig {
     pub allowed_response_headers: Vec<String>,
     /// `service`, or empty for the default (which is service).
     pub token_type: String,
+    /// When wrong passwords lock a name; of auth methods.
+    pub user_lockout: crate::lockout::Settings,
     /// Engine options (`version` = `2`).
     pub options: BTreeMap<String, String>,
 }

@@ -6,6 +6,7 @@ mod audit;
 mod capabilities;
 mod events;
 mod internal;
+mod locked;
 mod mounts;
 mod policies;
 mod records;
@@ -142,6 +143,14 @@ impl Routed for System {
             &[(Write, |e, c| Box::pin(capabilities::of_accessor(e, c)))],
         )
         .lifted(),
+        Route::new(
+            "locked-users",
+            &[(Read, |e, c| Box::pin(locked::list(e, c)))],
+        ),
+        Route::new(
+            "locked-users/:accessor/unlock/:alias",
+            &[(Write, |e, c| Box::pin(locked::unlock(e, c)))],
+        ),
         Route::new(
             "wrapping/wrap",
             &[(Write, |e, c| Box::pin(wrapping::wrap(e, c)))],

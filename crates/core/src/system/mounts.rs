@@ -197,6 +197,7 @@ struct WantedConfig {
     token_type: String,
     plugin_name: String,
     options: Option<Pairs>,
+    user_lockout_config: Option<tune::WantedLockout>,
 }
 
 async fn write(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome, Fault> {
@@ -275,6 +276,7 @@ fn wanted(call: &Call<'_>, class: Class, path: &Path) -> Result<Mount, Fault> {
         passthrough_request_headers: config.passthrough_request_headers.0,
         allowed_response_headers: config.allowed_response_headers.0,
         token_type: tune::token_type(config.token_type)?,
+        user_lockout: tune::lockout_of(config.user_lockout_config, class)?,
         options,
     };
     tune::check(&config)?;

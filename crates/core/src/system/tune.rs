@@ -1,7 +1,8 @@
 //! Settings of a mount: `sys/mounts/…/tune` and `sys/auth/…/tune`.
 
 use crate::fault::Fault;
-use crate::json::field::{Pairs, Ttl, Words};
+use crate::json::field::{Count, Flag, Pairs, Ttl, Words};
+use crate::lockout;
 use crate::mount::{Class, Mount, MountConfig, system_lifetimes};
 use crate::outcome::Outcome;
 use crate::path::Path;
@@ -31,6 +32,14 @@ pub(super) struct Shown<'a> {
     passthrough_request_headers: &'a [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     allowed_response_headers: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_lockout_threshold: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_lockout_duration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_lockout_counter_reset_duration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_lockout_disable: Option<bool>,
 }
 
 pub(super) fn show(mount: &Mount) -> Shown<'_> {
@@ -52,6 +61,10 @@ pub(super) fn show(mount: &Mount) -> Shown<'_> {
         audit_non_hmac_response_keys: &config.audit_non_hmac_response_keys,
         passthrough_request_headers: &config.passthrough_request_headers,
         allowed_response_headers: &config.allowed_response_headers,
+        user_lockout_threshold: config.user_lockout.threshold,
+        user_lockout_duration: config.user_lockout.duration,
+        user_lockout_counter_reset_duration: config.user_lockout.counter_reset,
+        user_lockout_disable: config.user_lockout.disable,
     }
 }
 
@@ -68,6 +81,59 @@ struct Wanted {
     audit_non_hmac_response_keys: Option<Words>,
     passthrough_request_headers: Option<Words>,
     allowed_response_headers: Option<Words>,
+    user_lockout_config: Option<WantedLockout>,
+}
+
+/// What is said of lockout, by the names that Vault's API gives it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WantedLockout {
+    lockout_threshold: Option<Count>,
+    lockout_duration: Option<Ttl>,
+    /// Vault's documentation and its client spell it in two ways.
+    #[serde(alias = "lockout_counter_reset_duration")]
+    lockout_counter_reset: Option<Ttl>,
+    lockout_disable: Option<Flag>,
+}
+
+impl WantedLockout {
+    fn apply(self, to: &mut lockout::Settings, class: Class) -> Result<(), Fault> {
+        if class != Class::Auth {
+            return Err(Fault::invalid(
+                "user_lockout_config: only auth methods have logins to lock",
+            ));
+        }
+        if let Some(Count(threshold)) = self.lockout_threshold {
+            if threshold == 0 {
+                return Err(Fault::invalid(
+                    "lockout_threshold: at least 1; to switch it off set lockout_disable",
+                ));
+            }
+            to.threshold = Some(threshold);
+        }
+        if let Some(span) = self.lockout_duration {
+            to.duration = Some(span.seconds());
+        }
+        if let Some(span) = self.lockout_counter_reset {
+            to.counter_reset = Some(span.seconds());
+        }
+        if let Some(Flag(disable)) = self.lockout_disable {
+            to.disable = Some(disable);
+        }
+        Ok(())
+    }
+}
+
+/// The settings of a new mount.
+pub(super) fn lockout_of(
+    wanted: Option<WantedLockout>,
+    class: Class,
+) -> Result<lockout::Settings, Fault> {
+    let mut settings = lockout::Settings::default();
+    if let Some(wanted) = wanted {
+        wanted.apply(&mut settings, class)?;
+    }
+    Ok(settings)
 }
 
 pub(super) async fn write(
@@ -95,7 +161,11 @@ fn apply(mount: &mut Mount, wanted: Wanted) -> Result<(), Fault> {
     if let Some(text) = wanted.description {
         mount.description = description(text)?;
     }
+    let class = mount.class;
     let config = &mut mount.config;
+    if let Some(lockout) = wanted.user_lockout_config {
+        lockout.apply(&mut config.user_lockout, class)?;
+    }
     if let Some(ttl) = wanted.default_lease_ttl {
         config.default_lease_ttl = ttl.0.as_secs();
     }

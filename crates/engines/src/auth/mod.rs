@@ -5,3 +5,4 @@ mod cidr;
 pub mod docker;
 mod role;
 mod token;
+pub mod userpass;

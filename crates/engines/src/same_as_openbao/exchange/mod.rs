@@ -9,6 +9,7 @@ pub(crate) mod approle;
 pub(crate) mod cubbyhole;
 pub(crate) mod kv;
 pub(crate) mod server;
+pub(crate) mod userpass;
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

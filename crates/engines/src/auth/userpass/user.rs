@@ -1,0 +1,59 @@
+//! A user as it is stored.
+
+use super::password::Hash;
+use crate::auth::role::encode;
+use crate::auth::token::Settings;
+use cofferdam_core::Fault;
+use cofferdam_core::engine::{Commit, Revision, View};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct User {
+    /// Lower case.
+    pub(super) name: String,
+    pub(super) hash: Hash,
+    pub(super) token: Settings,
+    /// Which settings were last set by their old names: those are shown, too.
+    pub(super) old: Old,
+}
+
+/// Names from before `token_…`.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Old {
+    pub(super) ttl: bool,
+    pub(super) max_ttl: bool,
+    pub(super) bound_cidrs: bool,
+}
+
+/// A user with the revision a change of it must compare with.
+pub(super) struct Stored {
+    pub(super) user: User,
+    pub(super) revision: Revision,
+}
+
+pub(super) fn key_of(name: &str) -> String {
+    format!("user/{name}")
+}
+
+/// The user called `name` (canonical).
+pub(super) async fn load(view: &View, name: &str) -> Result<Option<Stored>, Fault> {
+    let Some(found) = view.get(&key_of(name)).await? else {
+        return Ok(None);
+    };
+    let user = serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?;
+    Ok(Some(Stored {
+        user,
+        revision: found.revision,
+    }))
+}
+
+/// Commits a new or changed user; whether nobody was faster.
+pub(super) async fn save(view: &View, before: Option<&Stored>, user: &User) -> Result<bool, Fault> {
+    let own = key_of(&user.name);
+    let batch = view
+        .batch()
+        .expect(own.as_str(), before.map(|before| before.revision))
+        .put(own, encode(user)?);
+    Ok(matches!(view.commit(batch).await?, Commit::Done(_)))
+}
