@@ -111,6 +111,7 @@ fn the_openbao_command_line_does_a_first_day_of_work() {
     mounts_and_kv(&bao);
     let reader = policies_and_tokens(&bao);
     approle(&bao);
+    userpass(&bao);
     wrapping(&bao);
 
     bao.run(&["token", "revoke", &reader]);
@@ -118,7 +119,7 @@ fn the_openbao_command_line_does_a_first_day_of_work() {
     bao.refused(&["kv", "get", "secret/team/db"], 2, "permission denied");
     bao.token = root;
     let logged = std::fs::read_to_string(&log).unwrap();
-    for value in ["hunter2", "s3cr3t-two", bao.token.as_str()] {
+    for value in ["hunter2", "s3cr3t-two", "lovelace", "byron", bao.token.as_str()] {
         assert!(!logged.contains(value), "the audit log shows a value");
     }
     bao.run(&["audit", "disable", "file"]);
@@ -255,6 +256,67 @@ fn policies_and_tokens(bao: &Bao<'_>) -> String {
     );
     mine.run(&["token", "renew"]);
     reader
+}
+
+fn userpass(bao: &Bao<'_>) {
+    bao.run(&["auth", "enable", "userpass"]);
+    bao.run(&[
+        "auth",
+        "tune",
+        "-user-lockout-threshold=3",
+        "-user-lockout-duration=10m",
+        "userpass/",
+    ]);
+    bao.run(&[
+        "write",
+        "auth/userpass/users/Ada",
+        "password=lovelace",
+        "token_policies=reader",
+    ]);
+    let anonymous = Bao {
+        server: bao.server,
+        token: String::new(),
+    };
+    let login = |password: &str| {
+        let password = format!("password={password}");
+        anonymous.try_run(&[
+            "login",
+            "-no-store",
+            "-token-only",
+            "-method=userpass",
+            "username=ada",
+            &password,
+        ])
+    };
+    let good = login("lovelace");
+    assert!(good.status.success(), "{good:?}");
+    let mine = Bao {
+        server: bao.server,
+        token: String::from_utf8(good.stdout).unwrap().trim().to_owned(),
+    };
+    assert_eq!(
+        mine.run(&["kv", "get", "-field=password", "secret/team/db"]),
+        "s3cr3t-two"
+    );
+    for _ in 0..3 {
+        assert_eq!(login("byron").status.code(), Some(2));
+    }
+    assert_eq!(login("lovelace").status.code(), Some(2), "locked");
+    let locked = bao.json(&["read", "sys/locked-users"]);
+    let mount = &locked["data"]["by_namespace"][0]["mount_accessors"][0];
+    assert_eq!(mount["alias_identifiers"][0], "ada");
+    let accessor = mount["mount_accessor"].as_str().unwrap();
+    bao.run(&[
+        "write",
+        "-f",
+        &format!("sys/locked-users/{accessor}/unlock/ada"),
+    ]);
+    assert!(login("lovelace").status.success(), "unlocked");
+    bao.refused(
+        &["write", "-f", "sys/locked-users/nobody/unlock/ada"],
+        2,
+        "no auth method has this accessor",
+    );
 }
 
 fn approle(bao: &Bao<'_>) {

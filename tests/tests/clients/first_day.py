@@ -77,6 +77,19 @@ machine.auth.approle.login(role_id, secret_id)
 assert machine.secrets.kv.v2.read_secret_version("app/db", raise_on_deleted_version=True)["data"]["data"]["password"] == "hunter2"
 refused(exceptions.InvalidRequest, lambda: connect().auth.approle.login(role_id, secret_id))
 
+root.sys.enable_auth_method("userpass")
+root.auth.userpass.create_or_update_user("Ada", "lovelace", policies="reader")
+assert root.auth.userpass.list_user()["data"]["keys"] == ["ada"]
+assert root.auth.userpass.read_user("ada")["data"]["token_policies"] == ["reader"]
+person = connect()
+person.auth.userpass.login("ada", "lovelace")
+assert person.lookup_token()["data"]["display_name"] == "userpass-ada"
+assert person.secrets.kv.v2.read_secret_version("app/db", raise_on_deleted_version=True)["data"]["data"]["user"] == "app"
+root.auth.userpass.update_password_on_user("ada", "byron")
+refused(exceptions.InvalidRequest, lambda: connect().auth.userpass.login("ada", "lovelace"))
+root.auth.userpass.delete_user("ada")
+refused(exceptions.InvalidRequest, lambda: connect().auth.userpass.login("ada", "byron"))
+
 root.auth.token.revoke(made["auth"]["client_token"])
 refused(exceptions.Forbidden, reader.lookup_token)
 root.sys.disable_audit_device("main")
@@ -84,6 +97,6 @@ root.sys.seal()
 assert anonymous.sys.is_sealed()
 with open(log, encoding="utf-8") as records:
     text = records.read()
-for value in ("hunter2", init["root_token"], secret_id):
+for value in ("hunter2", "lovelace", "byron", init["root_token"], secret_id):
     assert value not in text, "the audit log shows a value"
 print("first day done")

@@ -46,7 +46,7 @@ pub(super) async fn disable_auth(engine: &System, call: Call<'_>) -> Result<Outc
 }
 
 /// The mount's full path, and whether the request is about its settings.
-pub(super) fn target(call: &Call<'_>, class: Class) -> Result<(Path, bool), Fault> {
+pub(super) fn target(call: &Call<'_>, class: Class) -> Result<(Path, bool, Class), Fault> {
     let text = call.capture("path");
     let (text, tuning) = text
         .strip_suffix("/tune")
@@ -57,7 +57,12 @@ pub(super) fn target(call: &Call<'_>, class: Class) -> Result<(Path, bool), Faul
         text.to_owned()
     };
     let path = Path::parse(&full).map_err(|error| Fault::invalid(error.to_string()))?;
-    Ok((path, tuning))
+    // Vault's own client tunes auth methods at `sys/mounts/auth/NAME/tune`.
+    let class = match full.strip_prefix("auth/") {
+        Some(_) if tuning => Class::Auth,
+        _ => class,
+    };
+    Ok((path, tuning, class))
 }
 
 /// A mount as Vault shows it.
@@ -153,7 +158,7 @@ async fn list(engine: &System, _call: &Call<'_>, class: Class) -> Result<Outcome
 }
 
 async fn read(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome, Fault> {
-    let (path, tuning) = target(call, class)?;
+    let (path, tuning, class) = target(call, class)?;
     let tables = engine.services()?.registry.fresh().await?;
     let mount = tables
         .mounts()
@@ -201,7 +206,7 @@ struct WantedConfig {
 }
 
 async fn write(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome, Fault> {
-    let (path, tuning) = target(call, class)?;
+    let (path, tuning, class) = target(call, class)?;
     let services = engine.services()?;
     if tuning {
         return tune::write(&services, call, class, &path).await;
@@ -306,7 +311,7 @@ fn unknown_kind(registry: &Registry, class: Class) -> Fault {
 }
 
 async fn disable(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome, Fault> {
-    let (path, tuning) = target(call, class)?;
+    let (path, tuning, class) = target(call, class)?;
     if tuning {
         return Err(Fault::unsupported("unsupported operation"));
     }

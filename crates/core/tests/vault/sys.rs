@@ -39,6 +39,37 @@ async fn names_that_are_not_canonical_are_refused_alike_on_every_route() {
 }
 
 #[tokio::test]
+async fn auth_methods_are_tuned_on_both_of_vaults_paths() {
+    let harness = Harness::open().await;
+    harness
+        .write("sys/auth/team", json!({"type": "probe"}))
+        .await;
+    let wanted = json!({"user_lockout_config": {
+        "lockout_threshold": "3", "lockout_duration": "10m", "lockout_counter_reset": 60, "lockout_disable": true,
+    }});
+    harness
+        .write("sys/mounts/auth/team/tune", wanted.clone())
+        .await;
+    for path in ["sys/auth/team/tune", "sys/mounts/auth/team/tune"] {
+        let data = &harness.read(path).await["data"];
+        assert_eq!(data["user_lockout_threshold"], 3, "{path}");
+        assert_eq!(data["user_lockout_duration"], 600, "{path}");
+        assert_eq!(data["user_lockout_counter_reset_duration"], 60, "{path}");
+        assert_eq!(data["user_lockout_disable"], true, "{path}");
+    }
+    let bad = [
+        ("sys/auth/team/tune", json!({"user_lockout_config": {"lockout_threshold": 0}})),
+        ("sys/mounts/secret/tune", wanted),
+    ];
+    for (path, body) in bad {
+        let answered = harness
+            .call(Verb::Write, path, &harness.root, body)
+            .await;
+        assert_eq!(answered.fault, Some(Kind::Invalid), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn mounts_are_made_tuned_listed_and_removed_with_their_data() {
     let harness = Harness::open().await;
     harness

@@ -1,4 +1,6 @@
-//! `cofferdam login`: checks a token and keeps it in `~/.vault-token`.
+//! `cofferdam login`: checks a token, or logs in with a method, and keeps the token in `~/.vault-token`.
+
+mod methods;
 
 use super::context::{is_admin_by_socket, token_file};
 use super::input::reason;
@@ -7,17 +9,21 @@ use super::terminal::prompt_secret;
 use super::unwrap::given_token;
 use super::{Context, Exit, Failure, Verb, agent_marker};
 use clap::Args;
-use cofferdam_api::{Auth, Error, Request, Response, Tree, places};
+use cofferdam_api::{Auth, Client, Error, Request, Response, Tree, places};
 use cofferdam_secret::{Buffer, Secret};
+use methods::Method;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
-/// Logs in with a token.
+/// Logs in.
 #[derive(Args)]
 pub(crate) struct Login {
-    /// Way to log in; only token here, others with: cofferdam write auth/METHOD/login
+    /// Way to log in: token, userpass or approle; others with: cofferdam write auth/METHOD/login
     #[arg(long, value_name = "METHOD", default_value = "token")]
     method: String,
+    /// Where the method is mounted, if not below its own name
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
     /// Do not keep the token
     #[arg(long)]
     no_store: bool,
@@ -30,31 +36,28 @@ pub(crate) struct Login {
     /// Print this field only
     #[arg(long, value_name = "FIELD")]
     field: Option<String>,
-    /// Token; without it there is a prompt that does not show it, - reads stdin
+    /// Token, or KEY=VALUE for a method; what is missing is asked for and not shown, - reads stdin
     #[arg(value_name = "TOKEN")]
-    token: Vec<String>,
+    words: Vec<String>,
 }
 
 impl Verb for Login {
     const NAME: &'static str = "login";
-    const ABOUT: &'static str = "check a token and keep it for the next commands";
-    const EXAMPLE: &'static str = "cofferdam login\ncofferdam login - < token";
+    const ABOUT: &'static str = "log in and keep the token for the next commands";
+    const EXAMPLE: &'static str = "cofferdam login\ncofferdam login - < token\ncofferdam login -method=userpass username=ada";
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        self.refuse_other_methods()?;
-        let token = match self.token.first() {
-            Some(word) => given_token(word.trim_start_matches("token="))?,
-            None => prompt_secret("Token")?,
-        };
-        if token.is_empty() {
-            return Err(Failure::usage("no token given"));
-        }
         let client = context.client()?.without_wrapping();
-        let request = Request::get("auth/token/lookup-self").with_token(token.duplicate());
-        let mut response = client.send(request).await.map_err(not_valid)?;
-        let auth = auth_of(&response, token.duplicate());
-        response.auth = Some(auth);
-        response.drop_data();
+        let response = if self.method == "token" {
+            self.by_token(&client).await?
+        } else {
+            let method = Method::find(&self.method)?;
+            let request = method.request(self.path.as_deref(), &self.words)?;
+            client.send(request).await?
+        };
+        let token = response.auth.as_ref();
+        let token = token.map(|auth| auth.client_token.duplicate());
+        let token = token.ok_or_else(|| Failure::server("the answer to the login has no token"))?;
         if !self.no_store && !self.token_only {
             store(&token)?;
             explain(context, client.endpoint());
@@ -64,17 +67,21 @@ impl Verb for Login {
 }
 
 impl Login {
-    fn refuse_other_methods(&self) -> Result<(), Failure> {
-        if self.method == "token" {
-            return Ok(());
+    /// What a login would have answered, of a token that is there already.
+    async fn by_token(&self, client: &Client) -> Result<Response, Failure> {
+        let token = match self.words.first() {
+            Some(word) => given_token(word.trim_start_matches("token="))?,
+            None => prompt_secret("Token")?,
+        };
+        if token.is_empty() {
+            return Err(Failure::usage("no token given"));
         }
-        let failure = Failure::usage(format!("not supported by login: -method={}", self.method));
-        Err(match self.method.as_str() {
-            "approle" => {
-                failure.hint("cofferdam write auth/approle/login role_id=ROLE_ID secret_id=-")
-            }
-            _ => failure.hint("log in with a token: cofferdam login"),
-        })
+        let request = Request::get("auth/token/lookup-self").with_token(token.duplicate());
+        let mut response = client.send(request).await.map_err(not_valid)?;
+        let auth = auth_of(&response, token);
+        response.auth = Some(auth);
+        response.drop_data();
+        Ok(response)
     }
 
     fn print(&self, context: &Context, response: &Response) -> Result<Exit, Failure> {

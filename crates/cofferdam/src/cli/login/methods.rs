@@ -1,0 +1,76 @@
+//! The methods that `login` knows besides a token: where each takes what proves who somebody is.
+
+use super::super::input::parse_data;
+use super::super::terminal::prompt_secret;
+use super::super::Failure;
+use cofferdam_api::{Request, Tree};
+
+/// One method.
+pub(super) struct Method {
+    /// What `-method` calls it; also where it is mounted unless `-path` says otherwise.
+    pub(super) name: &'static str,
+    /// The field that says who. Of some methods it is part of the path.
+    who: &'static str,
+    who_in_path: bool,
+    /// The field that proves it: asked for where it is not given.
+    proof: &'static str,
+    question: &'static str,
+}
+
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "userpass",
+        who: "username",
+        who_in_path: true,
+        proof: "password",
+        question: "Password",
+    },
+    Method {
+        name: "approle",
+        who: "role_id",
+        who_in_path: false,
+        proof: "secret_id",
+        question: "SecretID",
+    },
+];
+
+impl Method {
+    /// The method of this name.
+    pub(super) fn find(name: &str) -> Result<&'static Self, Failure> {
+        let found = METHODS.iter().find(|method| method.name == name);
+        found.ok_or_else(|| {
+            let names: Vec<_> = METHODS.iter().map(|method| method.name).collect();
+            Failure::usage(format!("not supported by login: -method={name}"))
+                .hint(format!("one of: token {}", names.join(" ")))
+        })
+    }
+
+    /// The login, with what the arguments say and what the terminal answers.
+    pub(super) fn request(&self, path: Option<&str>, words: &[String]) -> Result<Request, Failure> {
+        let mut data = parse_data(words)?;
+        let who = data
+            .get(self.who)
+            .and_then(Tree::as_text)
+            .filter(|who| !who.is_empty())
+            .map(str::to_owned);
+        let who = who.ok_or_else(|| {
+            Failure::usage(format!("{} is missing", self.who)).hint(format!(
+                "cofferdam login -method={} {}=…",
+                self.name, self.who
+            ))
+        })?;
+        if data.get(self.proof).is_none() {
+            data.insert(self.proof, Tree::Text(prompt_secret(self.question)?));
+        }
+        let mount = path.unwrap_or(self.name).trim_matches('/');
+        let mount = mount.strip_prefix("auth/").unwrap_or(mount);
+        if !self.who_in_path {
+            return Ok(Request::put(format!("auth/{mount}/login"), &data));
+        }
+        if who.contains('/') {
+            return Err(Failure::usage(format!("{} must not contain a slash", self.who)));
+        }
+        drop(data.take(self.who));
+        Ok(Request::put(format!("auth/{mount}/login/{who}"), &data))
+    }
+}
