@@ -119,7 +119,13 @@ fn the_openbao_command_line_does_a_first_day_of_work() {
     bao.refused(&["kv", "get", "secret/team/db"], 2, "permission denied");
     bao.token = root;
     let logged = std::fs::read_to_string(&log).unwrap();
-    for value in ["hunter2", "s3cr3t-two", "lovelace", "byron", bao.token.as_str()] {
+    for value in [
+        "hunter2",
+        "s3cr3t-two",
+        "lovelace",
+        "byron",
+        bao.token.as_str(),
+    ] {
         assert!(!logged.contains(value), "the audit log shows a value");
     }
     bao.run(&["audit", "disable", "file"]);

@@ -83,8 +83,7 @@ pub(super) async fn unlock(engine: &System, call: Call<'_>) -> Result<Outcome, F
     let tables = engine.services()?.registry.fresh().await?;
     let accessor = call.capture("accessor");
     let mut mounts = tables.mounts().iter();
-    let mount =
-        mounts.find(|mount| mount.class == Class::Auth && mount.accessor == accessor);
+    let mount = mounts.find(|mount| mount.class == Class::Auth && mount.accessor == accessor);
     let point = mount.and_then(|mount| tables.point(&mount.path));
     // OpenBao says done where there is no such mount; here nothing says done without its effect.
     let point = point.ok_or_else(|| {

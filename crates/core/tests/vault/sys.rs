@@ -58,13 +58,14 @@ async fn auth_methods_are_tuned_on_both_of_vaults_paths() {
         assert_eq!(data["user_lockout_disable"], true, "{path}");
     }
     let bad = [
-        ("sys/auth/team/tune", json!({"user_lockout_config": {"lockout_threshold": 0}})),
+        (
+            "sys/auth/team/tune",
+            json!({"user_lockout_config": {"lockout_threshold": 0}}),
+        ),
         ("sys/mounts/secret/tune", wanted),
     ];
     for (path, body) in bad {
-        let answered = harness
-            .call(Verb::Write, path, &harness.root, body)
-            .await;
+        let answered = harness.call(Verb::Write, path, &harness.root, body).await;
         assert_eq!(answered.fault, Some(Kind::Invalid), "{path}");
     }
 }

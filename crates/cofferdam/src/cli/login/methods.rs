@@ -1,8 +1,8 @@
 //! The methods that `login` knows besides a token: where each takes what proves who somebody is.
 
+use super::super::Failure;
 use super::super::input::parse_data;
 use super::super::terminal::prompt_secret;
-use super::super::Failure;
 use cofferdam_api::{Request, Tree};
 
 /// One method.
@@ -68,7 +68,10 @@ impl Method {
             return Ok(Request::put(format!("auth/{mount}/login"), &data));
         }
         if who.contains('/') {
-            return Err(Failure::usage(format!("{} must not contain a slash", self.who)));
+            return Err(Failure::usage(format!(
+                "{} must not contain a slash",
+                self.who
+            )));
         }
         drop(data.take(self.who));
         Ok(Request::put(format!("auth/{mount}/login/{who}"), &data))

@@ -44,7 +44,8 @@ pub(crate) struct Login {
 impl Verb for Login {
     const NAME: &'static str = "login";
     const ABOUT: &'static str = "log in and keep the token for the next commands";
-    const EXAMPLE: &'static str = "cofferdam login\ncofferdam login - < token\ncofferdam login -method=userpass username=ada";
+    const EXAMPLE: &'static str =
+        "cofferdam login\ncofferdam login - < token\ncofferdam login -method=userpass username=ada";
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let client = context.client()?.without_wrapping();

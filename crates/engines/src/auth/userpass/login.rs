@@ -3,8 +3,8 @@
 //! Whatever is wrong (no such name, a wrong password, a locked name), the answer is one text, after
 //! one reading of a user, one password check and one commit.
 
-use super::user::{self, User};
 use super::Userpass;
+use super::user::{self, User};
 use crate::auth::cidr;
 use crate::auth::role::name;
 use cofferdam_core::engine::{Access, Pending, Route, View};

@@ -167,7 +167,13 @@ async fn a_hash_from_elsewhere_is_taken() {
     assert!(login(&bench, "bob", "hunter2x").await.login.is_some());
     assert_eq!(login(&bench, "bob", "right").await.refusal(), REFUSED);
     let slow = hash.replacen("$04$", "$31$", 1);
-    for bad in ["x", "$2b$04$short", &slow, &format!("{hash}\n"), "$1$abc$def"] {
+    for bad in [
+        "x",
+        "$2b$04$short",
+        &slow,
+        &format!("{hash}\n"),
+        "$1$abc$def",
+    ] {
         let set = bench
             .write("users/bob/password", json!({"password_hash": bad}))
             .await;

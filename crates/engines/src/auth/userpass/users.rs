@@ -72,7 +72,12 @@ struct Change {
 impl Change {
     fn apply(&self, user: &mut User) -> Result<(), Fault> {
         let spans = [
-            (self.token_ttl, self.ttl, &mut user.token.ttl, &mut user.old.ttl),
+            (
+                self.token_ttl,
+                self.ttl,
+                &mut user.token.ttl,
+                &mut user.old.ttl,
+            ),
             (
                 self.token_max_ttl,
                 self.max_ttl,
@@ -263,7 +268,5 @@ fn delete<'a>(method: &'a Userpass, call: Call<'a>) -> Pending<'a> {
 }
 
 fn list<'a>(_: &'a Userpass, call: Call<'a>) -> Pending<'a> {
-    Box::pin(
-        async move { Outcome::keys(&call.view.list("user/", None, usize::MAX).await?.names) },
-    )
+    Box::pin(async move { Outcome::keys(&call.view.list("user/", None, usize::MAX).await?.names) })
 }

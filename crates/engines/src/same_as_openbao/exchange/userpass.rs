@@ -19,17 +19,30 @@ fn users() -> Vec<Step> {
         put("users/Bob", json!({"password": ""})),
         put("users/Bob", json!({"password": "a", "password_hash": "b"})),
         put("users/Bob", json!({"password_hash": "b"})),
-        put("users/Bob", json!({"password": "a", "policies": "x,Y", "ttl": "5m", "max_ttl": "10m", "bound_cidrs": "127.0.0.0/8"})),
+        put(
+            "users/Bob",
+            json!({"password": "a", "policies": "x,Y", "ttl": "5m", "max_ttl": "10m", "bound_cidrs": "127.0.0.0/8"}),
+        ),
         get("users/bob"),
         get("users/BOB"),
-        put("users/bob", json!({"token_policies": "z", "token_ttl": "3m"})),
+        put(
+            "users/bob",
+            json!({"token_policies": "z", "token_ttl": "3m"}),
+        ),
         get("users/bob"),
-        put("users/bob", json!({"token_bound_cidrs": "127.0.0.1", "token_max_ttl": 0})),
+        put(
+            "users/bob",
+            json!({"token_bound_cidrs": "127.0.0.1", "token_max_ttl": 0}),
+        ),
         get("users/bob"),
-        put("users/bob", json!({"token_ttl": "2h", "token_max_ttl": "1h"})),
+        put(
+            "users/bob",
+            json!({"token_ttl": "2h", "token_max_ttl": "1h"}),
+        ),
         put("users/bob", json!({"token_ttl": -1})).says(NO_QUOTES),
         put("users/bob", json!({"token_type": "foo"})).says(NO_QUOTES),
-        put("users/eve", json!({"password": "a", "token_type": "batch"})).differs("batch tokens are not served"),
+        put("users/eve", json!({"password": "a", "token_type": "batch"}))
+            .differs("batch tokens are not served"),
         put("users/bob/policies", json!({"policies": "p"})),
         get("users/bob"),
         put("users/bob/policies", json!({"token_policies": "p,q"})),
@@ -54,7 +67,10 @@ fn users() -> Vec<Step> {
 
 fn logins() -> Vec<Step> {
     vec![
-        put("users/bob", json!({"password": "right", "token_policies": "p", "token_num_uses": 5})),
+        put(
+            "users/bob",
+            json!({"password": "right", "token_policies": "p", "token_num_uses": 5}),
+        ),
         put("login/bob", json!({"password": "right"})),
         put("login/BOB", json!({"password": "right"})),
         put("login/bob", json!({"password": "wrong"})),
@@ -73,9 +89,12 @@ fn logins() -> Vec<Step> {
         put("login/bob", json!({"password": "3"})),
         put("login/bob", json!({"password": "4"})),
         put("login/bob", json!({"password": "5"})),
-        put("login/bob", json!({"password": "6"})).differs("a locked name is answered like a wrong password"),
-        put("login/bob", json!({"password": "other"})).differs("a locked name is answered like a wrong password"),
+        put("login/bob", json!({"password": "6"}))
+            .differs("a locked name is answered like a wrong password"),
+        put("login/bob", json!({"password": "other"}))
+            .differs("a locked name is answered like a wrong password"),
         delete("users/bob"),
-        put("login/bob", json!({"password": "other"})).differs("the lockout of a removed user goes with it"),
+        put("login/bob", json!({"password": "other"}))
+            .differs("the lockout of a removed user goes with it"),
     ]
 }
