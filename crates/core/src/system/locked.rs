@@ -62,7 +62,7 @@ pub(super) async fn list(engine: &System, call: Call<'_>) -> Result<Outcome, Fau
             });
         }
     }
-    found.sort_by(|a, b| b.counts.cmp(&a.counts));
+    found.sort_by_key(|mount| std::cmp::Reverse(mount.counts));
     let total = found.iter().map(|mount| mount.counts).sum();
     let by_namespace = match total {
         0 => Vec::new(),
