@@ -99,7 +99,8 @@ impl Docker {
     }
 
     fn remove(&self, list: &[&str], remove: &[&str]) {
-        let filter = format!("name={}", self.prefix);
+        // With the dash: without it a test `rot` would remove what `rotbad` works with.
+        let filter = format!("name={}", self.name(""));
         let listed = docker(&[list, &["-q", "--filter", &filter]].concat());
         let text = String::from_utf8_lossy(&listed.stdout).into_owned();
         for id in text.lines() {
@@ -121,7 +122,7 @@ impl Docker {
         self.remove(&["config", "ls"], &["config", "rm"]);
         self.remove(&["volume", "ls"], &["volume", "rm", "-f"]);
         self.remove(&["network", "ls"], &["network", "rm"]);
-        let images = docker(&["images", "-q", &format!("{}*", self.prefix)]);
+        let images = docker(&["images", "-q", &format!("{}*", self.name(""))]);
         for id in String::from_utf8_lossy(&images.stdout).lines() {
             docker(&["rmi", "-f", id]);
         }

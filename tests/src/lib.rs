@@ -16,5 +16,6 @@ pub mod engine;
 pub mod peers;
 pub mod server;
 mod stand_in;
+pub mod swarm;
 
 pub use server::{Server, binary};

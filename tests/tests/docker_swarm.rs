@@ -10,46 +10,18 @@
 use flows::Server;
 use flows::canary::{canary, contains, files_with};
 use flows::docker::{Docker, IMAGE, Plugin, wait};
+use flows::swarm::{SLEEP, secret, service};
 use std::path::Path;
 
-/// Makes a secret with our driver that stands for `secret/app/PASSWORD`.
-fn secret(docker: &Docker, plugin: &Plugin) -> String {
-    let name = docker.name("secret");
+/// A secret that stands for `secret/app/PASSWORD`, and a service of one task whose user 1000 alone
+/// may read it.
+fn password(docker: &Docker, plugin: &Plugin) -> (String, String) {
     let label = "cofferdam.ref=cd://secret/app/PASSWORD#value";
-    docker.run(&[
-        "secret",
-        "create",
-        "-d",
-        plugin.driver(),
-        "--label",
-        label,
-        &name,
-    ]);
-    name
-}
-
-/// A service of one task, whose user 1000 alone may read the secret.
-fn service(docker: &Docker, secret: &str) -> String {
-    let name = docker.name("service");
-    let reference = format!("source={secret},target=PASSWORD,uid=1000,gid=1000,mode=0400");
-    docker.run(&[
-        "service",
-        "create",
-        "--detach",
-        "--no-resolve-image",
-        "--restart-delay",
-        "200ms",
-        "--user",
-        "1000:1000",
-        "--name",
-        &name,
-        "--secret",
-        &reference,
-        IMAGE,
-        "sleep",
-        "600",
-    ]);
-    name
+    let secret = secret(docker, plugin, "secret", &[label]);
+    let owned = format!("{secret},uid=1000,gid=1000,mode=0400");
+    let user = ["--user", "1000:1000"];
+    let service = service(docker, "service", &owned, &user, &SLEEP);
+    (secret, service)
 }
 
 fn read(docker: &Docker, container: &str) -> String {
@@ -68,8 +40,7 @@ fn each_task_reads_the_value_of_its_own_start_and_nothing_else_holds_it() {
         "secret/app/PASSWORD",
         &format!("value={first}"),
     ]);
-    let secret = secret(&docker, &plugin);
-    let service = service(&docker, &secret);
+    let (secret, service) = password(&docker, &plugin);
     let task = docker.task(&service, None);
     assert_eq!(read(&docker, &task), first);
     let stat = docker.run(&[
@@ -130,8 +101,7 @@ fn with_the_server_stopped_a_task_fails_and_our_log_says_why() {
     let docker = Docker::start("closed");
     let plugin = Plugin::start(&docker, &server);
     server.run(&["kv", "put", "secret/app/PASSWORD", "value=first"]);
-    let secret = secret(&docker, &plugin);
-    let service = service(&docker, &secret);
+    let (secret, service) = password(&docker, &plugin);
     let task = docker.task(&service, None);
     assert_eq!(read(&docker, &task), "first");
 
@@ -164,8 +134,7 @@ fn a_secret_that_is_not_stored_is_named_in_our_log() {
     let server = Server::up();
     let docker = Docker::start("missing");
     let plugin = Plugin::start(&docker, &server);
-    let secret = secret(&docker, &plugin);
-    let service = service(&docker, &secret);
+    let (_, service) = password(&docker, &plugin);
     wait("a task that failed", || {
         docker
             .tasks(&service)

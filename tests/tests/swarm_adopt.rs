@@ -9,8 +9,9 @@
 
 use flows::Server;
 use flows::canary::canary;
-use flows::docker::{Docker, IMAGE, Plugin, wait};
+use flows::docker::{Docker, Plugin};
 use flows::server::shown;
+use flows::swarm::{SLEEP, service, values};
 use std::process::Output;
 
 fn plain(docker: &Docker, server: &Server, what: &str, value: &[u8]) -> String {
@@ -20,42 +21,6 @@ fn plain(docker: &Docker, server: &Server, what: &str, value: &[u8]) -> String {
     docker.run(&["secret", "create", &name, &file.display().to_string()]);
     std::fs::remove_file(file).unwrap();
     name
-}
-
-fn service(docker: &Docker, what: &str, secret: &str, more: &[&str], command: &[&str]) -> String {
-    let name = docker.name(what);
-    let source = format!("source={secret},target=PASSWORD,uid=1000,mode=0400");
-    let fixed = [
-        "service",
-        "create",
-        "--detach",
-        "--no-resolve-image",
-        "--restart-delay",
-        "200ms",
-        "--stop-grace-period",
-        "1s",
-        "--update-monitor",
-        "1s",
-        "--name",
-        &name,
-        "--secret",
-        &source,
-    ];
-    docker.run(&[&fixed[..], more, &[IMAGE], command].concat());
-    name
-}
-
-/// What the tasks read, once all of them can be asked.
-fn values(docker: &Docker, service: &str, count: usize) -> Vec<String> {
-    wait("tasks that can be asked", || {
-        let tasks = docker.running(service, count);
-        let read = |task: &String| {
-            let output = docker.output(&["exec", task, "cat", "/run/secrets/PASSWORD"]);
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            output.status.success().then_some(text)
-        };
-        tasks.iter().map(read).collect()
-    })
 }
 
 fn adopt(server: &Server, plugin: &Plugin, arguments: &[&str]) -> Output {
@@ -80,13 +45,8 @@ fn a_plain_secret_ends_up_in_the_store_under_its_own_name() {
     let plugin = Plugin::start(&docker, &server);
     let value = canary();
     let name = plain(&docker, &server, "db", value.as_bytes());
-    let service = service(
-        &docker,
-        "web",
-        &name,
-        &["--replicas", "2"],
-        &["sleep", "600"],
-    );
+    let owned = format!("{name},uid=1000,mode=0400");
+    let service = service(&docker, "web", &owned, &["--replicas", "2"], &SLEEP);
     assert_eq!(values(&docker, &service, 2), vec![value.clone(); 2]);
 
     let plan = adopt(&server, &plugin, &["-dry-run", &name]);
@@ -145,7 +105,7 @@ fn bytes_that_are_no_text_stay_what_they_are_and_the_plain_one_stays_unless_aske
     let plugin = Plugin::start(&docker, &server);
     let value = [0_u8, 255, 254, 10, 13, 0, 128, 10];
     let name = plain(&docker, &server, "key", &value);
-    let service = service(&docker, "web", &name, &[], &["sleep", "600"]);
+    let service = service(&docker, "web", &name, &[], &SLEEP);
     let sum = || {
         let task = docker.running(&service, 1).remove(0);
         docker.run(&["exec", &task, "sha256sum", "/run/secrets/PASSWORD"])
@@ -183,7 +143,7 @@ fn what_cannot_be_adopted_is_left_as_it_is() {
     );
 
     let taken = plain(&docker, &server, "taken", b"in swarm");
-    let service = service(&docker, "web", &taken, &[], &["sleep", "600"]);
+    let service = service(&docker, "web", &taken, &[], &SLEEP);
     assert_eq!(values(&docker, &service, 1), ["in swarm"]);
     let path = format!("secret/{taken}");
     server.run(&["kv", "put", &path, "value=in the store"]);

@@ -9,56 +9,12 @@
 )]
 
 use flows::Server;
-use flows::docker::{Docker, IMAGE, Plugin, wait};
+use flows::docker::{Docker, Plugin, wait};
+use flows::swarm::{SLEEP, secret, service, values};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-fn secret(docker: &Docker, plugin: &Plugin, what: &str, labels: &[&str]) -> String {
-    let name = docker.name(what);
-    let mut arguments = vec!["secret", "create", "-d", plugin.driver()];
-    for label in labels {
-        arguments.extend(["--label", label]);
-    }
-    arguments.push(&name);
-    docker.run(&arguments);
-    name
-}
-
-fn service(docker: &Docker, what: &str, secret: &str, more: &[&str]) -> String {
-    let name = docker.name(what);
-    let source = format!("source={secret},target=PASSWORD");
-    let fixed = [
-        "service",
-        "create",
-        "--detach",
-        "--no-resolve-image",
-        "--restart-delay",
-        "200ms",
-        "--stop-grace-period",
-        "1s",
-        "--name",
-        &name,
-        "--secret",
-        &source,
-    ];
-    docker.run(&[&fixed[..], more, &[IMAGE, "sleep", "600"]].concat());
-    name
-}
-
-/// What the tasks read, once all of them can be asked.
-fn values(docker: &Docker, service: &str, count: usize) -> Vec<String> {
-    wait("tasks that can be asked", || {
-        let tasks = docker.running(service, count);
-        let read = |task: &String| {
-            let output = docker.output(&["exec", task, "cat", "/run/secrets/PASSWORD"]);
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            output.status.success().then_some(text)
-        };
-        tasks.iter().map(read).collect()
-    })
-}
 
 /// Asks the driver as dockerd does.
 fn ask(plugin: &Plugin, body: &Value) -> Value {
@@ -108,7 +64,7 @@ fn every_task_has_a_credential_of_its_own_that_works() {
         "id",
         &["cofferdam.issue=auth/approle/role/web/secret-id"],
     );
-    let service = service(&docker, "web", &name, &["--replicas", "3"]);
+    let service = service(&docker, "web", &name, &["--replicas", "3"], &SLEEP);
     let found = values(&docker, &service, 3);
     assert_eq!(
         found.iter().collect::<BTreeSet<_>>().len(),
@@ -243,7 +199,7 @@ fn what_is_not_whole_is_refused_quickly_and_named() {
     assert!(said.contains("2500 ms"), "{said}");
     assert!(took < Duration::from_secs(10), "{took:?}");
     let name = secret(&docker, &plugin, "late", &["cofferdam.path=secret/app"]);
-    let service = service(&docker, "late", &name, &[]);
+    let service = service(&docker, "late", &name, &[], &SLEEP);
     wait("a task that failed", || {
         docker
             .tasks(&service)

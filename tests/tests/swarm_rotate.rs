@@ -15,38 +15,13 @@ use flows::Server;
 use flows::canary::canary;
 use flows::docker::{Docker, IMAGE, Plugin, wait};
 use flows::server::shown;
+use flows::swarm::{SLEEP, secret, service, values};
 use std::io::Write as _;
 use std::process::{Output, Stdio};
 
-fn secret(docker: &Docker, plugin: &Plugin) -> String {
-    let name = docker.name("secret");
+fn password(docker: &Docker, plugin: &Plugin) -> String {
     let label = "cofferdam.ref=cd://secret/app#PASSWORD";
-    let driver = plugin.driver();
-    docker.run(&["secret", "create", "-d", driver, "--label", label, &name]);
-    name
-}
-
-fn service(docker: &Docker, what: &str, secret: &str, more: &[&str], command: &[&str]) -> String {
-    let name = docker.name(what);
-    let source = format!("source={secret},target=PASSWORD");
-    let fixed = [
-        "service",
-        "create",
-        "--detach",
-        "--no-resolve-image",
-        "--restart-delay",
-        "200ms",
-        "--stop-grace-period",
-        "1s",
-        "--update-monitor",
-        "1s",
-        "--name",
-        &name,
-        "--secret",
-        &source,
-    ];
-    docker.run(&[&fixed[..], more, &[IMAGE], command].concat());
-    name
+    secret(docker, plugin, "secret", &[label])
 }
 
 fn rotate(server: &Server, arguments: &[&str], value: &str) -> Output {
@@ -64,29 +39,9 @@ fn rotate(server: &Server, arguments: &[&str], value: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// One test at a time: an engine that moves five services at once takes longer than their monitors.
-fn turn() -> std::sync::MutexGuard<'static, ()> {
-    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    TURN.lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 fn done(output: &Output) -> String {
     assert!(output.status.success(), "{}", shown(output));
     shown(output)
-}
-
-/// What the tasks read, once all of them can be asked.
-fn values(docker: &Docker, service: &str, count: usize) -> Vec<String> {
-    wait("tasks that can be asked", || {
-        let tasks = docker.running(service, count);
-        let read = |task: &String| {
-            let output = docker.output(&["exec", task, "cat", "/run/secrets/PASSWORD"]);
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            output.status.success().then_some(text)
-        };
-        tasks.iter().map(read).collect()
-    })
 }
 
 /// The service's specification, without the counter that forces an update.
@@ -134,13 +89,12 @@ fn requests(docker: &Docker, network: &str, service: &str) -> String {
 
 #[test]
 fn no_request_fails_and_every_task_ends_on_the_new_value() {
-    let _turn = turn();
     let server = Server::up();
     let docker = Docker::start("rot");
     let plugin = Plugin::start(&docker, &server);
     let (first, second) = (canary(), canary());
     put(&server, &first);
-    let secret = secret(&docker, &plugin);
+    let secret = password(&docker, &plugin);
     let network = docker.name("network");
     docker.run(&[
         "network",
@@ -235,16 +189,14 @@ fn no_request_fails_and_every_task_ends_on_the_new_value() {
 /// Ends with 7 where the value says so. On a busy machine that takes longer than the monitoring of
 /// the other services.
 const PICKY: &str = "case $(cat /run/secrets/PASSWORD) in *bad*) exit 7;; esac; exec sleep 600";
-const SLEEP: [&str; 2] = ["sleep", "600"];
 
 #[test]
 fn a_value_that_does_not_work_is_taken_back_everywhere() {
-    let _turn = turn();
     let server = Server::up();
     let docker = Docker::start("rotbad");
     let plugin = Plugin::start(&docker, &server);
     put(&server, "good");
-    let secret = secret(&docker, &plugin);
+    let secret = password(&docker, &plugin);
     // The first in order takes any value, so it has been moved when the second one fails.
     let two = ["--replicas", "2", "--update-monitor", "6s"];
     let easy = service(&docker, "a-easy", &secret, &two, &SLEEP);
@@ -275,24 +227,30 @@ fn a_value_that_does_not_work_is_taken_back_everywhere() {
     // A task that starts now, for whatever reason, has it too.
     docker.run(&["service", "scale", "--detach", &format!("{easy}=3")]);
     assert_eq!(values(&docker, &easy, 3), vec!["good"; 3]);
+    // Directly after it another value works, also where the last one did not.
+    done(&rotate(&server, &[&secret, "-value-from=-"], "better"));
+    assert_eq!(values(&docker, &picky, 2), vec!["better"; 2]);
+    assert_eq!(values(&docker, &easy, 3), vec!["better"; 3]);
 }
 
 #[test]
 fn what_was_interrupted_is_continued_or_taken_back() {
-    let _turn = turn();
     let server = Server::up();
     let docker = Docker::start("rotint");
     let plugin = Plugin::start(&docker, &server);
     put(&server, "one");
-    let secret = secret(&docker, &plugin);
+    let secret = password(&docker, &plugin);
     let first = service(&docker, "a", &secret, &[], &SLEEP);
     let second = service(&docker, "b", &secret, &[], &SLEEP);
     assert_eq!(values(&docker, &first, 1), ["one"]);
     assert_eq!(values(&docker, &second, 1), ["one"]);
-    let interrupt = |value: &str| {
+    // Gives the command back when the first service has been moved.
+    let begin = |value: &str| {
         let mut child = server
             .command(&["swarm", "rotate", &secret, "-value-from=-"])
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
@@ -302,6 +260,10 @@ fn what_was_interrupted_is_continued_or_taken_back() {
             let labels = spec(&docker, &first)["Labels"].to_string();
             labels.contains("cofferdam.rotation").then_some(())
         });
+        child
+    };
+    let interrupt = |value: &str| {
+        let mut child = begin(value);
         child.kill().unwrap();
         child.wait().unwrap();
     };
@@ -330,11 +292,18 @@ fn what_was_interrupted_is_continued_or_taken_back() {
     assert_eq!(stored(&server), "two");
     let nothing = rotate(&server, &[&secret, "-abort"], "");
     assert_eq!(nothing.status.code(), Some(1), "{}", shown(&nothing));
+
+    // A service that somebody removes meanwhile is not said to run anything.
+    let under_way = begin("five");
+    docker.run(&["service", "rm", &second]);
+    let said = done(&under_way.wait_with_output().unwrap());
+    let removed = format!("{second}: somebody has removed it");
+    assert!(said.contains(&removed), "{said}");
+    assert_eq!(values(&docker, &first, 1), ["five"]);
 }
 
 #[test]
 fn a_plain_secret_gets_a_successor_under_the_same_file() {
-    let _turn = turn();
     let server = Server::up();
     let docker = Docker::start("rotplain");
     let name = docker.name("secret");
@@ -389,12 +358,11 @@ fn a_plain_secret_gets_a_successor_under_the_same_file() {
 
 #[test]
 fn a_rendered_config_follows_and_versions_stored_by_others_are_rolled_out() {
-    let _turn = turn();
     let server = Server::up();
     let docker = Docker::start("rotconf");
     let plugin = Plugin::start(&docker, &server);
     put(&server, "one");
-    let secret = secret(&docker, &plugin);
+    let secret = password(&docker, &plugin);
     let config = docker.name("config");
     let template = server.directory().path().join("app.conf");
     std::fs::write(&template, "password={{ secret \"PASSWORD\" }}\n").unwrap();

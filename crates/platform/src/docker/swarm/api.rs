@@ -55,6 +55,8 @@ pub struct Service {
     pub name: String,
     pub(super) version: u64,
     pub(super) spec: Value,
+    /// What it was before its last update, to which Swarm takes it back.
+    pub(super) before: Value,
     pub(super) update: String,
     pub(super) said: String,
 }
@@ -79,6 +81,8 @@ struct Shape {
     id: String,
     version: Version,
     spec: Value,
+    #[serde(default)]
+    previous_spec: Value,
     #[serde(default)]
     update_status: Option<UpdateStatus>,
 }
@@ -314,6 +318,7 @@ impl From<Shape> for Service {
             name: text(&shape.spec, "/Name"),
             version: shape.version.index,
             spec: shape.spec,
+            before: shape.previous_spec,
             update: status.state,
             said: status.message,
         }

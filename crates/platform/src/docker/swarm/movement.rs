@@ -115,16 +115,17 @@ pub(super) async fn advance(
     report: Report<'_>,
 ) -> Result<Option<Failed>, Error> {
     for step in steps {
-        rollout::change(swarm, &step.id, |spec| {
+        rollout::change(swarm, &step.id, |spec, number| {
             if !change.is_done(spec) {
                 spec::prepare(spec, step.order, OnFailure::Rollback);
-                change.forward(spec);
+                change.forward(spec, number);
             }
         })
         .await?;
         match watch(swarm, change, step, options, report).await? {
             Ending::Done => report(Event::Did(format!("{}: every task runs it", step.service))),
-            Ending::TakenBack(reason) | Ending::Stopped(reason) => {
+            Ending::Gone => report(gone(step)),
+            Ending::TakenBack(reason) | Ending::HalfBack(reason) | Ending::Stopped(reason) => {
                 let service = step.service.clone();
                 return Ok(Some(Failed { service, reason }));
             }
@@ -143,19 +144,30 @@ pub(super) async fn retreat(
 ) -> Result<(), Error> {
     // The last one first: it is the one that is in trouble.
     for step in steps.iter().rev() {
-        let moved = rollout::change(swarm, &step.id, |spec| {
+        let mut moved = rollout::change(swarm, &step.id, |spec, number| {
             if change.is_done(spec) {
                 spec::prepare(spec, step.order, OnFailure::Pause);
-                change.backward(spec);
+                change.backward(spec, number);
             }
         })
         .await?;
-        let ending = watch(swarm, change, step, options, report).await?;
+        let mut ending = watch(swarm, change, step, options, report).await?;
+        if matches!(ending, Ending::HalfBack(_)) {
+            // Swarm's own way back can lose a task that ends at that moment.
+            let again = format!("{}: tasks are missing, updated once more", step.service);
+            report(Event::Did(again));
+            moved = rollout::change(swarm, &step.id, spec::force).await?;
+            ending = watch(swarm, change, step, options, report).await?;
+        }
         // Without a change of ours it is Swarm's own way back that has ended.
         match ending {
             Ending::Done => {}
             Ending::TakenBack(_) if !moved => {}
-            Ending::TakenBack(reason) | Ending::Stopped(reason) => {
+            Ending::Gone => {
+                report(gone(step));
+                continue;
+            }
+            Ending::TakenBack(reason) | Ending::HalfBack(reason) | Ending::Stopped(reason) => {
                 let service = step.service.clone();
                 return Err(Error::Stuck { service, reason });
             }
@@ -168,12 +180,16 @@ pub(super) async fn retreat(
     Ok(())
 }
 
+fn gone(step: &Step) -> Event {
+    Event::Did(format!("{}: somebody has removed it", step.service))
+}
+
 /// Removes our marks from every service that has some.
 pub(super) async fn settle(swarm: &Swarm, secret: &str) -> Result<Vec<String>, Error> {
     let mut settled = Vec::new();
     for service in swarm.services().await? {
         if spec::is_marked(&service.spec, secret)
-            && rollout::change(swarm, &service.id, |spec| spec::settle(spec, secret)).await?
+            && rollout::change(swarm, &service.id, |spec, _| spec::settle(spec, secret)).await?
         {
             settled.push(service.name);
         }

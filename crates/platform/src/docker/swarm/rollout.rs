@@ -18,22 +18,29 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// cluster could not decide.
 const TRIES: u32 = 30;
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long the tasks may take to follow after Swarm has said that it took an update back. It says
+/// so when they run; what is not there then does not come by itself.
+const SETTLE: Duration = Duration::from_secs(20);
 
 /// How an update ended.
 pub(super) enum Ending {
     /// Every task runs what it should.
     Done,
-    /// Swarm has taken it back by itself.
+    /// Somebody has removed the service.
+    Gone,
+    /// Swarm has taken it back by itself, and every task runs what it had.
     TakenBack(String),
+    /// Swarm says that it has taken it back, and not every task runs what it had.
+    HalfBack(String),
     /// It does not go on.
     Stopped(String),
 }
 
-/// Changes a service's specification. `false`: there was nothing to change, or the service is gone.
+/// Changes a service's specification; `edit` gets a number that no task has yet. `false`: there was nothing to change, or the service is gone.
 pub(super) async fn change(
     swarm: &Swarm,
     id: &str,
-    edit: impl Fn(&mut Value),
+    edit: impl Fn(&mut Value, u64),
 ) -> Result<bool, Error> {
     let mut left = TRIES;
     loop {
@@ -41,8 +48,14 @@ pub(super) async fn change(
             Err(error) if error.is_missing() => return Ok(false),
             service => service?,
         };
+        let tasks = swarm.tasks(id).await?;
+        let templates = [&service.spec, &service.before].map(spec::template);
+        let templates = templates
+            .into_iter()
+            .chain(tasks.iter().map(|task| &task.spec));
+        let number = spec::unused(templates);
         let mut spec = service.spec.clone();
-        edit(&mut spec);
+        edit(&mut spec, number);
         if spec == service.spec {
             return Ok(false);
         }
@@ -66,10 +79,10 @@ pub(super) async fn watch(
     mut on: impl FnMut(u64, u64),
 ) -> Result<Ending, Error> {
     let end = Instant::now() + options.patience;
+    let mut back: Option<Instant> = None;
     loop {
         let service = match swarm.service(id).await {
-            // Somebody removed it: it runs nothing any more.
-            Err(error) if error.is_missing() => return Ok(Ending::Done),
+            Err(error) if error.is_missing() => return Ok(Ending::Gone),
             service => service?,
         };
         let tasks = swarm.tasks(id).await?;
@@ -77,7 +90,14 @@ pub(super) async fn watch(
         let state = State::of(&service, &tasks, &gone, change);
         on(state.there, state.wanted);
         match service.update.as_str() {
-            "rollback_completed" => return Ok(Ending::TakenBack(reason(&service, &tasks))),
+            "rollback_completed" if state.is_whole() => {
+                return Ok(Ending::TakenBack(reason(&service, &tasks)));
+            }
+            "rollback_completed" => {
+                if back.get_or_insert_with(Instant::now).elapsed() > SETTLE {
+                    return Ok(Ending::HalfBack(reason(&service, &tasks)));
+                }
+            }
             "paused" | "rollback_paused" => return Ok(Ending::Stopped(reason(&service, &tasks))),
             "updating" | "rollback_started" => {}
             _ if state.is_whole() => return Ok(Ending::Done),

@@ -91,12 +91,12 @@ impl Change {
         }
     }
 
-    /// Moves the service forward.
-    pub(super) fn forward(&self, spec: &mut Value) {
+    /// Moves the service forward. `number` is one that no task of the service has ([`unused`]).
+    pub(super) fn forward(&self, spec: &mut Value, number: u64) {
         match &self.to {
             Target::Version { new, .. } => {
                 set_label(spec, &moved(&self.secret), Some(&new.to_string()));
-                force(spec);
+                force(spec, number);
             }
             Target::Object { id, name, replaces } => {
                 let mut from = None;
@@ -114,11 +114,11 @@ impl Change {
         }
     }
 
-    /// Moves the service back to what it had.
-    pub(super) fn backward(&self, spec: &mut Value) {
+    /// Moves the service back to what it had; `number` as in [`Self::forward`].
+    pub(super) fn backward(&self, spec: &mut Value, number: u64) {
         let from = label(spec, &moved(&self.secret)).map(str::to_owned);
         match &self.to {
-            Target::Version { .. } => force(spec),
+            Target::Version { .. } => force(spec, number),
             Target::Object { id, replaces, .. } => {
                 let old = replaces.iter().find(|(old, _)| Some(old) == from.as_ref());
                 // Without the label (somebody wrote the specification anew) the newest of them.
@@ -140,7 +140,7 @@ impl Change {
     /// Whether a task with this specification has what the service `spec` has now.
     pub(super) fn is_in(&self, spec: &Value, task: &Value) -> bool {
         match &self.to {
-            Target::Version { .. } => forced(task) >= forced(template(spec)),
+            Target::Version { .. } => forced(task) == forced(template(spec)),
             Target::Object { id, replaces, .. } => {
                 let ours = std::iter::once(id).chain(replaces.iter().map(|(old, _)| old));
                 let mut ours = ours.filter(|id| uses(spec, id));
@@ -304,7 +304,7 @@ fn uses_in(template: &Value, id: &str) -> bool {
     secrets.any(|reference| text(reference, "SecretID") == id)
 }
 
-fn template(spec: &Value) -> &Value {
+pub(super) fn template(spec: &Value) -> &Value {
     spec.get("TaskTemplate").unwrap_or(&Value::Null)
 }
 
@@ -326,12 +326,22 @@ fn forced(template: &Value) -> u64 {
     found.unwrap_or_default()
 }
 
-fn force(spec: &mut Value) {
+/// Replaces every task, although nothing else has changed.
+pub(super) fn force(spec: &mut Value, number: u64) {
     if let Some(template) = spec.get_mut("TaskTemplate").and_then(Value::as_object_mut) {
-        let next = template.get("ForceUpdate").and_then(Value::as_u64);
-        let next = next.unwrap_or_default().wrapping_add(1);
-        template.insert("ForceUpdate".to_owned(), Value::from(next));
+        template.insert("ForceUpdate".to_owned(), Value::from(number));
     }
+}
+
+/// A number to force an update with that none of these task templates has.
+///
+/// One more than the service's own is not enough. When Swarm takes an update back, the number goes
+/// back with it, and a task of the update that failed would be taken for one of the next update: by
+/// us, and by Swarm, which keeps a task whose template is the wanted one and with it the labels of
+/// the service at its birth, which say which version it gets.
+pub(super) fn unused<'v>(templates: impl Iterator<Item = &'v Value>) -> u64 {
+    let highest = templates.map(forced).max();
+    highest.unwrap_or_default().wrapping_add(1)
 }
 
 pub(super) fn label<'s>(spec: &'s Value, label: &str) -> Option<&'s str> {

@@ -51,17 +51,17 @@ fn to_version() -> Change {
 
 #[test]
 fn there_and_back_is_the_same_to_the_byte() {
-    for (change, forced) in [(to_object(), 3), (to_version(), 5)] {
+    for (change, forced) in [(to_object(), 3), (to_version(), 9)] {
         let mut spec = service();
         spec::prepare(&mut spec, Order::StartFirst, OnFailure::Rollback);
         assert!(change.concerns(&spec) && !change.is_done(&spec));
-        change.forward(&mut spec);
+        change.forward(&mut spec, 8);
         assert!(change.is_done(&spec) && spec::is_marked(&spec, "db"));
         assert_eq!(spec["UpdateConfig"]["Order"], "start-first");
         assert_eq!(spec["UpdateConfig"]["FailureAction"], "rollback");
         assert_eq!(spec["UpdateConfig"]["Monitor"], 7_000_000_000_u64);
         spec::prepare(&mut spec, Order::StopFirst, OnFailure::Pause);
-        change.backward(&mut spec);
+        change.backward(&mut spec, 9);
         assert!(!change.is_done(&spec));
         assert_eq!(spec["UpdateConfig"]["FailureAction"], "pause");
         spec::settle(&mut spec, "db");
@@ -76,7 +76,7 @@ fn there_and_back_is_the_same_to_the_byte() {
 #[test]
 fn only_the_reference_changes_and_the_file_stays() {
     let mut spec = service();
-    to_object().forward(&mut spec);
+    to_object().forward(&mut spec, 8);
     let secrets = &spec["TaskTemplate"]["ContainerSpec"]["Secrets"];
     assert_eq!(
         secrets[0],
@@ -94,10 +94,31 @@ fn only_the_reference_changes_and_the_file_stays() {
 #[test]
 fn a_version_moves_every_task_although_nothing_else_differs() {
     let mut spec = service();
-    to_version().forward(&mut spec);
-    assert_eq!(spec["TaskTemplate"]["ForceUpdate"], 4);
+    to_version().forward(&mut spec, 8);
+    assert_eq!(spec["TaskTemplate"]["ForceUpdate"], 8);
     assert_eq!(spec["Labels"]["cofferdam.rotation.db"], "7");
     assert!(!to_version().is_in(&spec, &service()["TaskTemplate"]));
+}
+
+/// Swarm takes the number back with everything else: what is left of the update that failed must
+/// not look like the next one, neither to us nor to Swarm.
+#[test]
+fn no_number_is_used_twice_also_when_swarm_takes_one_back() {
+    let before = service();
+    let number = |tasks: &[&Value]| {
+        let templates = tasks.iter().copied().chain([&before["TaskTemplate"]]);
+        spec::unused(templates)
+    };
+    let mut failed = before.clone();
+    to_version().forward(&mut failed, number(&[]));
+    let left_over = &failed["TaskTemplate"];
+    assert!(to_version().is_in(&failed, left_over));
+    assert!(!to_version().is_in(&before, left_over));
+    let mut next = before.clone();
+    to_version().forward(&mut next, number(&[left_over]));
+    assert!(!to_version().is_in(&next, left_over));
+    assert_ne!(&next["TaskTemplate"], left_over);
+    assert_eq!(spec::unused([&Value::Null].into_iter()), 1);
 }
 
 #[test]
@@ -144,7 +165,7 @@ fn start_first_is_for_those_who_can_be_there_twice() {
 fn two_rotations_on_one_service_leave_the_settings_to_the_last() {
     let mut spec = service();
     spec::prepare(&mut spec, Order::StartFirst, OnFailure::Rollback);
-    to_object().forward(&mut spec);
+    to_object().forward(&mut spec, 8);
     let other = Change {
         secret: "other".to_owned(),
         to: Target::Version {
@@ -152,7 +173,7 @@ fn two_rotations_on_one_service_leave_the_settings_to_the_last() {
             new: 2,
         },
     };
-    other.forward(&mut spec);
+    other.forward(&mut spec, 8);
     spec::settle(&mut spec, "other");
     assert_eq!(spec["UpdateConfig"]["FailureAction"], "rollback");
     spec::settle(&mut spec, "db");
@@ -168,8 +189,8 @@ fn what_is_no_specification_is_left_alone() {
         json!("x"),
     ] {
         let before = spec.clone();
-        to_object().forward(&mut spec);
-        to_object().backward(&mut spec);
+        to_object().forward(&mut spec, 8);
+        to_object().backward(&mut spec, 9);
         spec::settle(&mut spec, "db");
         assert!(!spec::uses(&spec, "s1"));
         if !before.is_object() {
