@@ -93,10 +93,8 @@ pub(super) async fn watch(
             "rollback_completed" if state.is_whole() => {
                 return Ok(Ending::TakenBack(reason(&service, &tasks)));
             }
-            "rollback_completed" => {
-                if back.get_or_insert_with(Instant::now).elapsed() > SETTLE {
-                    return Ok(Ending::HalfBack(reason(&service, &tasks)));
-                }
+            "rollback_completed" if back.get_or_insert_with(Instant::now).elapsed() > SETTLE => {
+                return Ok(Ending::HalfBack(reason(&service, &tasks)));
             }
             "paused" | "rollback_paused" => return Ok(Ending::Stopped(reason(&service, &tasks))),
             "updating" | "rollback_started" => {}
