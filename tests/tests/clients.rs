@@ -128,9 +128,68 @@ fn the_openbao_command_line_does_a_first_day_of_work() {
     ] {
         assert!(!logged.contains(value), "the audit log shows a value");
     }
+    let new = ceremonies(&bao, &keys);
     bao.run(&["audit", "disable", "file"]);
     bao.run(&["operator", "seal"]);
     assert_eq!(bao.try_run(&["status"]).status.code(), Some(2));
+    let mut last = None;
+    for key in &keys[..2] {
+        last = bao.try_run(&["operator", "unseal", key]).status.code();
+    }
+    assert_eq!(last, Some(2), "the former shares are worth nothing");
+    for key in &new[1..] {
+        bao.run(&["operator", "unseal", key]);
+    }
+    assert_eq!(bao.json(&["status"])["sealed"], false);
+}
+
+/// New shares, verified, and a root token made with them; returns the new shares.
+fn ceremonies(bao: &Bao<'_>, keys: &[String]) -> Vec<String> {
+    let begun = bao.json(&[
+        "operator",
+        "rekey",
+        "-init",
+        "-key-shares=3",
+        "-key-threshold=2",
+        "-verify",
+    ]);
+    let nonce = format!("-nonce={}", begun["nonce"].as_str().unwrap());
+    let give = |words: &[&str], key: &str| {
+        let arguments = [&["operator"], words, &["-format=json", key]].concat();
+        let text = bao.run(&arguments);
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    give(&["rekey", &nonce], &keys[4]);
+    give(&["rekey", &nonce], &keys[0]);
+    let made = give(&["rekey", &nonce], &keys[2]);
+    let new: Vec<_> = made["keys_base64"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(new.len(), 3);
+    let nonce = format!("-nonce={}", made["verification_nonce"].as_str().unwrap());
+    give(&["rekey", "-verify", &nonce], &new[0]);
+    let said = bao.run(&["operator", "rekey", "-verify", &nonce, &new[1]]);
+    assert!(said.contains("verification successful"), "{said}");
+
+    let begun = bao.json(&["operator", "generate-root", "-init"]);
+    let nonce = format!("-nonce={}", begun["nonce"].as_str().unwrap());
+    give(&["generate-root", &nonce], &new[2]);
+    let done = give(&["generate-root", &nonce], &new[0]);
+    let token = bao.run(&[
+        "operator",
+        "generate-root",
+        &format!("-otp={}", begun["otp"].as_str().unwrap()),
+        &format!("-decode={}", done["encoded_root_token"].as_str().unwrap()),
+    ]);
+    let other = Bao {
+        server: bao.server,
+        token: token.trim().to_owned(),
+    };
+    other.run(&["token", "lookup"]);
+    new
 }
 
 fn mounts_and_kv(bao: &Bao<'_>) {

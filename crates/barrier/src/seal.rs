@@ -48,7 +48,7 @@ pub struct Config {
 }
 
 /// The stored record: public configuration and the wrapped root key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Public.
     pub config: Config,

@@ -7,7 +7,7 @@ mod init;
 mod open;
 mod unseal;
 
-pub(crate) use init::{InitRequest, Initialized};
+pub(crate) use init::{InitRequest, Initialized, share_counts};
 pub(crate) use open::Services;
 
 pub(crate) use open::erase;

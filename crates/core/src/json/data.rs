@@ -127,6 +127,20 @@ impl Object {
     }
 }
 
+/// Texts as a JSON list.
+pub(crate) fn texts(texts: &[Secret<String>]) -> Secret<Vec<u8>> {
+    let mut out = Buffer::with_capacity(128);
+    out.push(b"[");
+    for (at, text) in texts.iter().enumerate() {
+        if at > 0 {
+            out.push(b",");
+        }
+        quote_into(&mut out, text.expose());
+    }
+    out.push(b"]");
+    out.finish()
+}
+
 /// Writes `text` as a JSON string. Beside what RFC 8259 demands it escapes DEL, the C1 controls
 /// and U+2028/2029, which some readers of lines take for a line end or a terminal command.
 pub fn quote_into(out: &mut Buffer, text: &str) {

@@ -21,6 +21,7 @@ mod tokens;
 pub use body::Body;
 pub use check::{Budget, check};
 pub(crate) use data::quote_to;
+pub(crate) use data::texts;
 pub use data::{Data, Object, Unserializable, quote_into};
 pub use error::{FieldError, Problem, Reason, Refusal};
 pub use raw::{Fields, OwnedRaw, Raw};

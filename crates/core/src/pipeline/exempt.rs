@@ -5,7 +5,7 @@
 //! any other form of these paths goes through the pipeline and is refused there.
 
 use crate::fault::Fault;
-use crate::json::{Body, Data};
+use crate::json::{Body, Data, texts};
 use crate::operation::Verb;
 use crate::reply::{Answer, Reply, Standing};
 use crate::request::Arrival;
@@ -134,9 +134,9 @@ async fn init(vault: &Vault, bytes: Secret<Vec<u8>>) -> Result<Answer, Fault> {
     } = vault.initialize(&request).await?;
     let hex: Vec<_> = shares.iter().map(shamir::to_hex).collect();
     let base64: Vec<_> = shares.iter().map(shamir::to_base64).collect();
-    let (keys, keys_base64) = (list(&hex), list(&base64));
+    let (keys, keys_base64) = (texts(&hex), texts(&base64));
     let object = if recovery {
-        let none = list(&[]);
+        let none = texts(&[]);
         Data::object()
             .raw("keys", none.expose())
             .raw("keys_base64", none.expose())
@@ -153,19 +153,6 @@ async fn init(vault: &Vault, bytes: Secret<Vec<u8>>) -> Result<Answer, Fault> {
             .finish()
             .into_bytes(),
     ))
-}
-
-/// Shares as a JSON list; they are hex or base64 and need no escapes.
-fn list(shares: &[Secret<String>]) -> Secret<Vec<u8>> {
-    let mut out = cofferdam_secret::Buffer::with_capacity(128);
-    out.push(b"[");
-    for (at, share) in shares.iter().enumerate() {
-        out.push(if at == 0 { b"\"" } else { b",\"" });
-        out.push(share.expose().as_bytes());
-        out.push(b"\"");
-    }
-    out.push(b"]");
-    out.finish()
 }
 
 #[derive(Default, Deserialize)]

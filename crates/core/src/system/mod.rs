@@ -4,6 +4,7 @@
 
 mod audit;
 mod capabilities;
+mod ceremony;
 mod events;
 mod internal;
 mod locked;
@@ -20,6 +21,7 @@ use crate::engine::{Access, Route, Routed};
 use crate::fault::Fault;
 use crate::operation::Verb::{Delete, List, Read, Write};
 use crate::vault::Services;
+use ceremony::{generate_root, rotate_root};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// The engine of `sys/`.
@@ -230,6 +232,157 @@ impl Routed for System {
             &[(Read, |e, c| Box::pin(seal::key_status(e, c)))],
         )
         .lifted(),
+        Route::new(
+            "generate-root-token/attempt",
+            &[
+                (Read, |e, c| Box::pin(generate_root::status(e, c))),
+                (Write, |e, c| Box::pin(generate_root::begin(e, c))),
+                (Delete, |e, c| Box::pin(generate_root::cancel(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "generate-root-token/update",
+            &[(Write, |e, c| Box::pin(generate_root::update(e, c)))],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "generate-root/attempt",
+            &[
+                (Read, |e, c| Box::pin(generate_root::status(e, c))),
+                (Write, |e, c| Box::pin(generate_root::begin(e, c))),
+                (Delete, |e, c| Box::pin(generate_root::cancel(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "generate-root",
+            &[
+                (Read, |e, c| Box::pin(generate_root::status(e, c))),
+                (Write, |e, c| Box::pin(generate_root::begin(e, c))),
+                (Delete, |e, c| Box::pin(generate_root::cancel(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "generate-root/update",
+            &[(Write, |e, c| Box::pin(generate_root::update(e, c)))],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rotate/root/init",
+            &[
+                (Read, |e, c| Box::pin(rotate_root::status(e, c))),
+                (Write, |e, c| Box::pin(rotate_root::begin(e, c))),
+                (Delete, |e, c| Box::pin(rotate_root::cancel(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rotate/root/update",
+            &[(Write, |e, c| Box::pin(rotate_root::update(e, c)))],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rotate/root/verify",
+            &[
+                (Read, |e, c| Box::pin(rotate_root::verify_status(e, c))),
+                (Write, |e, c| Box::pin(rotate_root::verify(e, c))),
+                (Delete, |e, c| Box::pin(rotate_root::verify_reset(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rotate/recovery/init",
+            &[
+                (Read, |e, c| Box::pin(rotate_root::status(e, c))),
+                (Write, |e, c| Box::pin(rotate_root::begin(e, c))),
+                (Delete, |e, c| Box::pin(rotate_root::cancel(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rotate/recovery/update",
+            &[(Write, |e, c| Box::pin(rotate_root::update(e, c)))],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rotate/recovery/verify",
+            &[
+                (Read, |e, c| Box::pin(rotate_root::verify_status(e, c))),
+                (Write, |e, c| Box::pin(rotate_root::verify(e, c))),
+                (Delete, |e, c| Box::pin(rotate_root::verify_reset(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rekey/init",
+            &[
+                (Read, |e, c| Box::pin(rotate_root::status(e, c))),
+                (Write, |e, c| Box::pin(rotate_root::begin(e, c))),
+                (Delete, |e, c| Box::pin(rotate_root::cancel(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rekey/update",
+            &[(Write, |e, c| Box::pin(rotate_root::update(e, c)))],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rekey/verify",
+            &[
+                (Read, |e, c| Box::pin(rotate_root::verify_status(e, c))),
+                (Write, |e, c| Box::pin(rotate_root::verify(e, c))),
+                (Delete, |e, c| Box::pin(rotate_root::verify_reset(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rekey-recovery-key/init",
+            &[
+                (Read, |e, c| Box::pin(rotate_root::status(e, c))),
+                (Write, |e, c| Box::pin(rotate_root::begin(e, c))),
+                (Delete, |e, c| Box::pin(rotate_root::cancel(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rekey-recovery-key/update",
+            &[(Write, |e, c| Box::pin(rotate_root::update(e, c)))],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rekey-recovery-key/verify",
+            &[
+                (Read, |e, c| Box::pin(rotate_root::verify_status(e, c))),
+                (Write, |e, c| Box::pin(rotate_root::verify(e, c))),
+                (Delete, |e, c| Box::pin(rotate_root::verify_reset(e, c))),
+            ],
+        )
+        .lifted()
+        .access(Access::Sudo),
+        Route::new(
+            "rotate/keyring",
+            &[(Write, |e, c| Box::pin(seal::rotate(e, c)))],
+        )
+        .access(Access::Sudo),
         Route::new("rotate", &[(Write, |e, c| Box::pin(seal::rotate(e, c)))]).access(Access::Sudo),
     ];
 }

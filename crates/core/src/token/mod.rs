@@ -13,6 +13,7 @@ mod store;
 pub(crate) use cache::Cache;
 pub use entry::{Entry, Issued, Purpose};
 pub use mount::Tokens;
+pub(crate) use store::LENGTH;
 pub use store::{NewToken, SERVICE_PREFIX, Spent, Store};
 
 /// The policy of wrapping tokens.

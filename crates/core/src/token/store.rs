@@ -570,8 +570,13 @@ fn alive(entry: &Entry, now: Time) -> bool {
     !entry.revoking && !entry.expired(now) && entry.uses_left != Some(0)
 }
 
+/// Bytes of a token's text.
+pub(crate) const LENGTH: usize = SERVICE_PREFIX.len() + RANDOM;
+/// Of them the random ones, as in Vault.
+const RANDOM: usize = 95;
+
 fn mint() -> Result<Secret<String>, Fault> {
-    let random = random_base62(95).map_err(Fault::internal)?;
+    let random = random_base62(RANDOM).map_err(Fault::internal)?;
     Ok(Secret::new(format!("{SERVICE_PREFIX}{}", random.expose())))
 }
 

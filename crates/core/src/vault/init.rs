@@ -229,26 +229,31 @@ fn refuse_unserved(request: &InitRequest) -> Result<(), Fault> {
 
 /// Shares and threshold: the unseal key's with Shamir, else the recovery key's (0 shares: none).
 fn counts(request: &InitRequest, auto: bool) -> Result<(u8, u8), Fault> {
-    let (shares, threshold, names) = if auto {
-        (
-            request.recovery_shares.0,
-            request.recovery_threshold.0,
-            "recovery_shares and recovery_threshold",
-        )
-    } else {
-        (
+    match (
+        auto,
+        request.recovery_shares.0,
+        request.recovery_threshold.0,
+    ) {
+        (true, 0, 0) => Ok((0, 0)),
+        (true, shares, threshold) => {
+            share_counts(shares, threshold, "recovery_shares and recovery_threshold")
+        }
+        (false, ..) => share_counts(
             request.secret_shares.0,
             request.secret_threshold.0,
             "secret_shares and secret_threshold",
-        )
-    };
-    let fits = match (shares, threshold) {
-        (0, 0) => auto,
-        (1, 1) => true,
-        (shares, threshold) => {
-            (2..=255).contains(&threshold) && threshold <= shares && shares <= 255
-        }
-    };
+        ),
+    }
+}
+
+/// Shares and threshold as Shamir's scheme takes them.
+pub(crate) fn share_counts(
+    shares: u64,
+    threshold: u64,
+    names: &'static str,
+) -> Result<(u8, u8), Fault> {
+    let fits = (shares, threshold) == (1, 1)
+        || ((2..=255).contains(&threshold) && threshold <= shares && shares <= 255);
     let counts = u8::try_from(shares)
         .ok()
         .zip(u8::try_from(threshold).ok())

@@ -1,6 +1,6 @@
 //! The services of an open vault, and the work they do in the background.
 
-use super::Vault;
+use super::{SealChoice, Vault};
 use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::events::Hub;
@@ -31,6 +31,8 @@ pub(crate) struct Services {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Budget,
     pub(crate) events: Arc<Hub>,
+    /// How the root key is kept.
+    pub(crate) seal: SealChoice,
     seal_requested: AtomicBool,
     stop: watch::Sender<bool>,
 }
@@ -91,6 +93,7 @@ impl Vault {
             clock: self.clock.clone(),
             budget: self.budget,
             events: Arc::default(),
+            seal: self.seal.clone(),
             seal_requested: AtomicBool::new(false),
             stop: watch::Sender::new(false),
         });

@@ -80,7 +80,10 @@ impl Vault {
     /// When the store cannot be read.
     pub async fn seal_status(&self) -> Result<SealStatus, Fault> {
         let mut closed = self.closed.lock().await;
-        if closed.config.is_none()
+        if let Some(services) = self.open.load_full() {
+            // Shares may have been made anew since.
+            closed.config = services.barrier().seal_config().await?;
+        } else if closed.config.is_none()
             && let Some(barrier) = &closed.barrier
         {
             // Another replica may have initialized meanwhile.

@@ -11,6 +11,7 @@
 )]
 
 mod audit;
+mod ceremony;
 mod coverage;
 mod events;
 mod harness;

@@ -199,8 +199,8 @@ async fn a_path_that_is_not_served_never_answers_well() {
     let harness = Harness::open().await;
     for (verb, path) in [
         (Verb::Read, "sys/raft/configuration"),
-        (Verb::Write, "sys/rekey/init"),
-        (Verb::Write, "sys/generate-root/attempt"),
+        (Verb::Read, "sys/rekey/backup"),
+        (Verb::Write, "sys/raft/join"),
         (Verb::Write, "auth/token/roles/x"),
         (Verb::Read, "identity/entity"),
         (Verb::Delete, "sys/health"),

@@ -1,7 +1,10 @@
-//! `cofferdam operator`: initialising, sealing and unsealing, the encryption key.
+//! `cofferdam operator`: initialising, sealing and unsealing, the encryption key, new shares.
 
+mod ceremony;
+mod generate_root;
 mod init;
 mod key;
+mod rekey;
 mod unseal;
 
 use super::{Context, Exit, Failure, Verb};
@@ -27,6 +30,10 @@ enum Action {
     KeyStatus,
     /// start a new term of the encryption key
     Rotate,
+    /// make a new root key and new shares
+    Rekey(rekey::Rekey),
+    /// make a root token with key shares
+    GenerateRoot(generate_root::GenerateRoot),
 }
 
 impl Verb for Operator {
@@ -48,6 +55,8 @@ impl Verb for Operator {
             }
             Action::KeyStatus => key::status(context).await,
             Action::Rotate => key::rotate(context).await,
+            Action::Rekey(verb) => verb.run(context).await,
+            Action::GenerateRoot(verb) => verb.run(context).await,
         }
     }
 }

@@ -1,0 +1,138 @@
+//! `operator rekey`: another root key and other shares.
+
+use super::super::output::Format;
+use super::super::{Context, Exit, Failure};
+use super::ceremony::Ceremony;
+use clap::{Args, ValueEnum};
+use cofferdam_api::Tree;
+use cofferdam_secret::Buffer;
+
+/// Which shares.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// Of a seal that is opened with shares
+    Barrier,
+    /// Of a seal that opens by itself
+    Recovery,
+}
+
+/// Makes a new root key and new shares; holders of the present shares must agree.
+#[derive(Args)]
+pub(super) struct Rekey {
+    /// Begin
+    #[arg(long, group = "what")]
+    init: bool,
+    /// Show how far it is
+    #[arg(long, group = "what")]
+    status: bool,
+    /// End the attempt
+    #[arg(long, group = "what")]
+    cancel: bool,
+    /// Key shares to make
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 5)]
+    key_shares: u64,
+    /// Shares needed
+    #[arg(long, short = 't', value_name = "NUMBER", default_value_t = 3)]
+    key_threshold: u64,
+    /// Which shares
+    #[arg(long, value_enum, default_value_t = Target::Barrier)]
+    target: Target,
+    /// With -init: change nothing before the new shares were given once; else: this share is a new one
+    #[arg(long)]
+    verify: bool,
+    /// Names the attempt, where several share a terminal
+    #[arg(long, value_name = "NONCE")]
+    nonce: Option<String>,
+    /// Key share; without it there is a prompt that does not show it, - reads stdin
+    #[arg(value_name = "KEY")]
+    key: Option<String>,
+}
+
+impl Rekey {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let ceremony = self.ceremony();
+        if self.init {
+            let body = Tree::map()
+                .with("secret_shares", self.key_shares)
+                .with("secret_threshold", self.key_threshold)
+                .with("require_verification", self.verify);
+            return ceremony.begin(context, &body).await;
+        }
+        if self.status {
+            return ceremony.status(context).await;
+        }
+        if self.cancel {
+            return ceremony.cancel(context).await;
+        }
+        // Before the last share is given: the new ones are shown once.
+        context.may_print_values()?;
+        let answer = ceremony
+            .give(context, self.nonce.as_deref(), self.key.as_deref())
+            .await?;
+        if answer.get("keys").is_none_or(Tree::is_empty) || context.format() != Format::Table {
+            return ceremony.show(context, &answer);
+        }
+        context.out(lines(&answer).finish().expose())?;
+        explain(context, &answer);
+        Ok(Exit::Success)
+    }
+
+    fn ceremony(&self) -> Ceremony {
+        let verifying = self.verify && !self.init;
+        let (attempt, update) = match (self.target, verifying) {
+            (Target::Barrier, false) => ("sys/rotate/root/init", "sys/rotate/root/update"),
+            (Target::Barrier, true) => ("sys/rotate/root/verify", "sys/rotate/root/verify"),
+            (Target::Recovery, false) => ("sys/rotate/recovery/init", "sys/rotate/recovery/update"),
+            (Target::Recovery, true) => {
+                ("sys/rotate/recovery/verify", "sys/rotate/recovery/verify")
+            }
+        };
+        Ceremony {
+            attempt,
+            update,
+            command: match (self.target, verifying) {
+                (Target::Barrier, false) => "rekey",
+                (Target::Barrier, true) => "rekey -verify",
+                (Target::Recovery, false) => "rekey -target=recovery",
+                (Target::Recovery, true) => "rekey -target=recovery -verify",
+            },
+            question: if verifying {
+                "New Unseal Key"
+            } else {
+                "Unseal Key"
+            },
+        }
+    }
+}
+
+/// The lines that scripts look for in Vault's output.
+fn lines(answer: &Tree) -> Buffer {
+    let mut out = Buffer::with_capacity(1024);
+    let keys = answer
+        .get("keys_base64")
+        .map(Tree::items)
+        .unwrap_or_default();
+    for (index, key) in keys.iter().enumerate() {
+        out.push(format!("Key {}: ", index + 1).as_bytes());
+        out.push(key.as_text().unwrap_or_default().as_bytes());
+        out.push(b"\n");
+    }
+    out
+}
+
+fn explain(context: &Context, answer: &Tree) {
+    context.say("");
+    let waits = answer
+        .get("verification_required")
+        .and_then(Tree::as_bool)
+        .unwrap_or_default();
+    if waits {
+        context.say(
+            "these shares are shown this once; the old ones count until the new ones were given",
+        );
+        context.say("hint: each holder now runs: cofferdam operator rekey -verify");
+    } else {
+        context.say("these shares are shown this once; the old ones are worth nothing now");
+        context.say("give each to another person; without the threshold the data is lost");
+    }
+}

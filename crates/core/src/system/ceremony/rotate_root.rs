@@ -1,0 +1,360 @@
+//! `sys/rotate/root` and `sys/rotate/recovery`, and `sys/rekey` as Vault called them: another root key
+//! and other shares, for those who give enough of the present ones.
+//!
+//! With `require_verification` the change waits until the new shares were given once: whoever lost
+//! them on the way has lost nothing.
+
+use super::super::System;
+use super::{Attempt, Given, Round, Table, load, lock_of, record, store};
+use crate::fault::Fault;
+use crate::json::Data;
+use crate::json::field::{Count, Flag, Words};
+use crate::outcome::{Outcome, Response};
+use crate::request::Call;
+use crate::vault::{SealChoice, Services, share_counts};
+use cofferdam_barrier::RootKey;
+use cofferdam_barrier::seal::shamir::{self, Shamir};
+use cofferdam_barrier::seal::{self, Seal as _};
+use cofferdam_secret::Secret;
+use serde::{Deserialize, Serialize};
+
+const PLACE: &str = "core/ceremony/rotate-root";
+const IDLE: &str = "no rekey in progress";
+const NO_VERIFICATION: &str = "no rekey verification in progress";
+
+/// What was asked for, and what waits to be verified.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Purpose {
+    shares: u8,
+    threshold: u8,
+    verify: bool,
+    pending: Option<Pending>,
+}
+
+/// A seal that is not in force yet. Its root key is known to the new shares alone.
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    record: seal::Record,
+    round: Round,
+}
+
+/// Which of the two the path names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Unseal,
+    Recovery,
+}
+
+impl Whose {
+    /// `rotate/root`, `rekey` or `rotate/recovery`, `rekey-recovery-key`.
+    fn of(call: &Call<'_>) -> Self {
+        let path = call.path.as_str();
+        let recovery =
+            path.starts_with("rotate/recovery/") || path.starts_with("rekey-recovery-key/");
+        if recovery {
+            Self::Recovery
+        } else {
+            Self::Unseal
+        }
+    }
+
+    /// Refuses what the seal does not have.
+    fn check(self, seal: &SealChoice, config: &seal::Config) -> Result<(), Fault> {
+        match (self, seal) {
+            (Self::Unseal, SealChoice::Shamir) => Ok(()),
+            (Self::Recovery, SealChoice::Auto(_)) if config.shares > 0 => Ok(()),
+            (Self::Recovery, SealChoice::Auto(_)) => Err(Fault::invalid(
+                "this seal was made without recovery shares: there are none to prove the change with",
+            )),
+            (Self::Unseal, SealChoice::Auto(_)) => Err(Fault::invalid(
+                "this seal opens by itself; its shares are recovery shares: use sys/rotate/recovery, or -target=recovery",
+            )),
+            (Self::Recovery, SealChoice::Shamir) => Err(Fault::invalid(
+                "recovery keys are of seals that open by themselves; this one has unseal keys: use sys/rotate/root",
+            )),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    secret_shares: Count,
+    secret_threshold: Count,
+    pgp_keys: Words,
+    backup: Flag,
+    require_verification: Flag,
+}
+
+async fn prepared(
+    engine: &System,
+    call: &Call<'_>,
+) -> Result<(std::sync::Arc<Services>, u8), Fault> {
+    let services = engine.services()?;
+    let config = record(&services).await?.config;
+    Whose::of(call).check(&services.seal, &config)?;
+    Ok((services, config.threshold))
+}
+
+/// How far it is, by Vault's names.
+fn shown(attempt: Option<&Attempt<Purpose>>, required: u8) -> Result<Outcome, Fault> {
+    #[derive(Default, Serialize)]
+    struct Shape<'a> {
+        nonce: &'a str,
+        started: bool,
+        t: u8,
+        n: u8,
+        progress: usize,
+        required: u8,
+        pgp_fingerprints: Option<()>,
+        backup: bool,
+        verification_required: bool,
+        verification_nonce: &'a str,
+    }
+    let mut shape = Shape {
+        required,
+        ..Shape::default()
+    };
+    if let Some(attempt) = attempt {
+        let purpose = &attempt.purpose;
+        shape = Shape {
+            nonce: &attempt.round.nonce,
+            started: true,
+            t: purpose.threshold,
+            n: purpose.shares,
+            progress: attempt.round.progress(),
+            verification_required: purpose.verify,
+            verification_nonce: purpose
+                .pending
+                .as_ref()
+                .map_or("", |pending| &pending.round.nonce),
+            ..shape
+        };
+    }
+    Outcome::data(&shape)
+}
+
+pub(in super::super) async fn status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    let (services, required) = prepared(engine, &call).await?;
+    let found = load::<Purpose>(services.barrier(), PLACE, call.now).await?;
+    shown(found.as_ref().map(|found| &found.attempt), required)
+}
+
+pub(in super::super) async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    let (services, required) = prepared(engine, &call).await?;
+    let wanted: Wanted = call.body.parse()?;
+    if !wanted.pgp_keys.0.is_empty() || wanted.backup.0 {
+        return Err(Fault::unsupported(
+            "pgp_keys and backup are not served yet; leave them out and rotate on the local socket",
+        ));
+    }
+    let (shares, threshold) = share_counts(
+        wanted.secret_shares.0,
+        wanted.secret_threshold.0,
+        "secret_shares and secret_threshold",
+    )?;
+    let busy = || Fault::invalid("rekey already in progress");
+    if load::<Purpose>(services.barrier(), PLACE, call.now)
+        .await?
+        .is_some()
+    {
+        return Err(busy());
+    }
+    let attempt = Attempt {
+        started: call.now,
+        round: Round::fresh(),
+        purpose: Purpose {
+            shares,
+            threshold,
+            verify: wanted.require_verification.0,
+            pending: None,
+        },
+    };
+    if !store(services.barrier(), PLACE, None, Some(&attempt)).await? {
+        return Err(busy());
+    }
+    shown(Some(&attempt), required)
+}
+
+pub(in super::super) async fn cancel(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    let (services, _) = prepared(engine, &call).await?;
+    super::cancel::<Purpose>(&services, PLACE, call.now).await
+}
+
+pub(in super::super) async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    let (services, required) = prepared(engine, &call).await?;
+    let table: Table<'_, Purpose> = Table {
+        services: &services,
+        place: PLACE,
+        idle: IDLE,
+        config: |_, record| Some(record.config.clone()),
+        lock: |_, record| Some(lock_of(record)),
+        round: |attempt| match attempt.purpose.pending {
+            // The present shares have done their part.
+            Some(_) => None,
+            None => Some(&mut attempt.round),
+        },
+    };
+    let mut attempt = match table.give(call.body, call.now).await? {
+        Given::More(attempt) => return shown(Some(&attempt), required),
+        Given::Complete { attempt, .. } => attempt,
+    };
+    let purpose = &mut attempt.purpose;
+    let root = RootKey::generate()?;
+    let people = Shamir::generate()?;
+    let fresh = sealed(&services, &root, &people, purpose).await?;
+    let shares = people.shares(purpose.shares, purpose.threshold)?;
+    if purpose.verify {
+        purpose.pending = Some(Pending {
+            record: fresh,
+            round: Round::fresh(),
+        });
+        if !store(services.barrier(), PLACE, None, Some(&attempt)).await? {
+            return Err(Fault::invalid(
+                "another rekey began meanwhile; this one is over, and nothing has changed",
+            ));
+        }
+    } else {
+        services.barrier().rekey(&root, &fresh).await?;
+        tracing::warn!(
+            shares = purpose.shares,
+            threshold = purpose.threshold,
+            "root key and shares are new"
+        );
+    }
+    Ok(made(&attempt, &shares))
+}
+
+/// The seal of a new root key.
+async fn sealed(
+    services: &Services,
+    root: &RootKey,
+    people: &Shamir,
+    purpose: &Purpose,
+) -> Result<seal::Record, Fault> {
+    let by_people = people.wrap(root).await?;
+    let (kind, wrapped, recovery) = match &services.seal {
+        SealChoice::Shamir => ("shamir", by_people, None),
+        SealChoice::Auto(auto) => (auto.kind(), auto.wrap(root).await?, Some(by_people)),
+    };
+    Ok(seal::Record {
+        config: seal::Config {
+            kind: kind.to_owned(),
+            shares: purpose.shares,
+            threshold: purpose.threshold,
+        },
+        wrapped,
+        recovery,
+    })
+}
+
+/// The new shares, which are shown this once.
+fn made(attempt: &Attempt<Purpose>, shares: &[Secret<Vec<u8>>]) -> Outcome {
+    let hex: Vec<_> = shares.iter().map(shamir::to_hex).collect();
+    let base64: Vec<_> = shares.iter().map(shamir::to_base64).collect();
+    let pending = attempt.purpose.pending.as_ref();
+    let data = Data::object()
+        .text("nonce", &attempt.round.nonce)
+        .flag("complete", true)
+        .raw("keys", crate::json::texts(&hex).expose())
+        .raw("keys_base64", crate::json::texts(&base64).expose())
+        .raw("pgp_fingerprints", b"null")
+        .flag("backup", false)
+        .flag("verification_required", pending.is_some())
+        .text(
+            "verification_nonce",
+            pending.map_or("", |pending| &pending.round.nonce),
+        );
+    Outcome::Data(Response::of(data.finish()))
+}
+
+/// How far the verification is.
+fn verification(pending: &Pending, complete: bool) -> Result<Outcome, Fault> {
+    #[derive(Serialize)]
+    struct Shape<'a> {
+        nonce: &'a str,
+        started: bool,
+        t: u8,
+        n: u8,
+        progress: usize,
+        complete: bool,
+    }
+    let config = &pending.record.config;
+    Outcome::data(&Shape {
+        nonce: &pending.round.nonce,
+        started: true,
+        t: config.threshold,
+        n: config.shares,
+        progress: pending.round.progress(),
+        complete,
+    })
+}
+
+pub(in super::super) async fn verify_status(
+    engine: &System,
+    call: Call<'_>,
+) -> Result<Outcome, Fault> {
+    let (services, _) = prepared(engine, &call).await?;
+    let found = load::<Purpose>(services.barrier(), PLACE, call.now).await?;
+    let pending = found
+        .as_ref()
+        .and_then(|found| found.attempt.purpose.pending.as_ref());
+    verification(
+        pending.ok_or_else(|| Fault::invalid(NO_VERIFICATION))?,
+        false,
+    )
+}
+
+/// The new shares, once: with enough of them the new seal is in force.
+pub(in super::super) async fn verify(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    let (services, _) = prepared(engine, &call).await?;
+    let table: Table<'_, Purpose> = Table {
+        services: &services,
+        place: PLACE,
+        idle: NO_VERIFICATION,
+        config: |attempt, _| Some(attempt.purpose.pending.as_ref()?.record.config.clone()),
+        lock: |attempt, _| Some(lock_of(&attempt.purpose.pending.as_ref()?.record)),
+        round: |attempt| Some(&mut attempt.purpose.pending.as_mut()?.round),
+    };
+    let idle = || Fault::invalid(NO_VERIFICATION);
+    match table.give(call.body, call.now).await? {
+        Given::More(attempt) => {
+            verification(attempt.purpose.pending.as_ref().ok_or_else(idle)?, false)
+        }
+        Given::Complete { root, attempt } => {
+            let pending = attempt.purpose.pending.as_ref().ok_or_else(idle)?;
+            services.barrier().rekey(&root, &pending.record).await?;
+            tracing::warn!("root key and shares are new, and were verified");
+            verification(pending, true)
+        }
+    }
+}
+
+/// Forgets the new shares given so far; the new seal still waits.
+pub(in super::super) async fn verify_reset(
+    engine: &System,
+    call: Call<'_>,
+) -> Result<Outcome, Fault> {
+    let (services, _) = prepared(engine, &call).await?;
+    let found = load::<Purpose>(services.barrier(), PLACE, call.now).await?;
+    let mut found = found.ok_or_else(|| Fault::invalid(NO_VERIFICATION))?;
+    let pending = found.attempt.purpose.pending.as_mut();
+    let pending = pending.ok_or_else(|| Fault::invalid(NO_VERIFICATION))?;
+    pending.round = Round::fresh();
+    let outcome = verification(pending, false)?;
+    if store(
+        services.barrier(),
+        PLACE,
+        Some(found.revision),
+        Some(&found.attempt),
+    )
+    .await?
+    {
+        Ok(outcome)
+    } else {
+        Err(Fault::unavailable(
+            "somebody gave a share at the same moment; try again",
+            "lost a contest",
+        ))
+    }
+}
