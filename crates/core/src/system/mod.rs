@@ -9,6 +9,7 @@ mod events;
 mod internal;
 mod locked;
 mod mounts;
+mod openapi;
 mod policies;
 mod records;
 mod seal;
@@ -221,6 +222,11 @@ impl Routed for System {
             &[(Read, |e, c| Box::pin(internal::mount(e, c)))],
         )
         .with_slash()
+        .access(Access::Known),
+        Route::new(
+            "internal/specs/openapi",
+            &[(Read, |e, c| Box::pin(openapi::read(e, c)))],
+        )
         .access(Access::Known),
         Route::new(
             "events/subscribe/*type",

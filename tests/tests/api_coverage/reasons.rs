@@ -1,0 +1,179 @@
+//! Why an operation that OpenBao has is not served here.
+
+/// Why.
+pub(crate) struct Reason {
+    /// Not meant to be served; else it is only not there yet.
+    pub(crate) by_design: bool,
+    pub(crate) why: &'static str,
+    /// What it is about: paths that are this, or begin with this and a slash.
+    prefix: &'static str,
+}
+
+const fn never(prefix: &'static str, why: &'static str) -> Reason {
+    Reason {
+        by_design: true,
+        why,
+        prefix,
+    }
+}
+
+const fn later(prefix: &'static str, why: &'static str) -> Reason {
+    Reason {
+        by_design: false,
+        why,
+        prefix,
+    }
+}
+
+const REASONS: &[Reason] = &[
+    // Engines and methods.
+    later("/auth/cert", "the auth method of TLS certificates"),
+    later("/auth/jwt", "the auth method of JSON Web Tokens and OIDC"),
+    never("/auth/kerberos", "not among the methods this server is for"),
+    later("/auth/kubernetes", "the auth method of Kubernetes"),
+    never("/auth/ldap", "not among the methods this server is for"),
+    never("/auth/radius", "not among the methods this server is for"),
+    later("/auth/token/create", "roles of tokens"),
+    later("/auth/token/roles", "roles of tokens"),
+    later("/database", "dynamic database credentials"),
+    later("/identity", "entities and groups"),
+    later("/identity/mfa", "second factors at login"),
+    later("/identity/oidc", "identity tokens"),
+    never(
+        "/identity/persona",
+        "a name from before aliases, kept by nobody's client",
+    ),
+    never(
+        "/identity/alias",
+        "a name from before entity aliases, kept by nobody's client",
+    ),
+    later("/kubernetes", "service account tokens of Kubernetes"),
+    later("/kv1", "version 1 of the key-value engine"),
+    never("/ldap", "not among the engines this server is for"),
+    later("/pki", "certificates come after the first release"),
+    later("/rabbitmq", "dynamic credentials of RabbitMQ"),
+    later(
+        "/secret/detailed-metadata",
+        "listing with the metadata of each entry",
+    ),
+    later("/ssh", "SSH certificates come after the first release"),
+    later("/totp", "one-time passwords"),
+    later("/transit", "encryption as a service"),
+    // sys.
+    later(
+        "/sys/config/auditing",
+        "which request headers audit records show",
+    ),
+    later(
+        "/sys/config/cors",
+        "there are no web pages of other origins to serve",
+    ),
+    later(
+        "/sys/config/reload",
+        "SIGHUP reloads certificates and log level",
+    ),
+    later("/sys/config/state", "the configuration without its secrets"),
+    never(
+        "/sys/config/ui",
+        "there is no page whose headers could be set",
+    ),
+    never(
+        "/sys/control-group",
+        "approval by several people, of Vault's enterprise edition",
+    ),
+    later(
+        "/sys/decode-token",
+        "the pad of a root token is taken off by: cofferdam operator generate-root -decode",
+    ),
+    never(
+        "/sys/external-keys",
+        "keys of hardware modules and of cloud services are the seal's affair",
+    ),
+    never(
+        "/sys/ha-status",
+        "replicas are equal and do not know of each other",
+    ),
+    later("/sys/host-info", "figures of the host"),
+    later("/sys/in-flight-req", "requests under way"),
+    later(
+        "/sys/internal/counters",
+        "counts of requests, tokens and entities",
+    ),
+    never("/sys/internal/inspect", "the inside of OpenBao's router"),
+    never(
+        "/sys/internal/specs",
+        "with a body it differs only in the names it gives operations",
+    ),
+    later("/sys/internal/ui/namespaces", "namespaces"),
+    later(
+        "/sys/internal/ui/resultant-acl",
+        "the caller's rules put together",
+    ),
+    later(
+        "/sys/leases",
+        "leases: nothing that is served so far gives any but tokens",
+    ),
+    later("/sys/loggers", "log levels while the server runs"),
+    later("/sys/metrics", "figures for Prometheus"),
+    later("/sys/mfa", "second factors at login"),
+    later("/sys/monitor", "the server's log as a stream"),
+    later("/sys/namespaces", "namespaces"),
+    later("/sys/policies/acl", "changing part of a policy"),
+    later(
+        "/sys/policies/detailed",
+        "listing with the data of each policy",
+    ),
+    later("/sys/policies/password", "password policies"),
+    never("/sys/plugins", "there are no plugin processes"),
+    never("/sys/pprof", "profiles of Go's runtime"),
+    later("/sys/quotas", "rate limits set by an operator"),
+    never(
+        "/sys/raw",
+        "nothing reads or writes storage past the engines",
+    ),
+    later("/sys/rekey/backup", "new shares encrypted to PGP keys"),
+    later(
+        "/sys/rekey/recovery-key-backup",
+        "new shares encrypted to PGP keys",
+    ),
+    later("/sys/remount", "moving a mount"),
+    later(
+        "/sys/rotate/config",
+        "when the encryption key changes by itself",
+    ),
+    later(
+        "/sys/rotate/keyring/config",
+        "when the encryption key changes by itself",
+    ),
+    later(
+        "/sys/rotate/recovery/backup",
+        "new shares encrypted to PGP keys",
+    ),
+    later("/sys/rotate/root", "a new root key under the same shares"),
+    later(
+        "/sys/rotate/root/backup",
+        "new shares encrypted to PGP keys",
+    ),
+    never(
+        "/sys/step-down",
+        "replicas are equal: there is no leader to step down",
+    ),
+    later("/sys/tools/hash", "hashes of given data"),
+    later(
+        "/sys/version-history",
+        "which versions of the server ran on the data",
+    ),
+    never("/sys/workflows", "no scripting on the server"),
+];
+
+/// The reason, if one is written down; the longest prefix counts.
+pub(crate) fn of(path: &str, _operation: &str) -> Option<&'static Reason> {
+    let fits = |reason: &&Reason| {
+        path.strip_prefix(reason.prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    REASONS
+        .iter()
+        .filter(fits)
+        .max_by_key(|reason| reason.prefix.len())
+}
