@@ -202,6 +202,8 @@ fn mounts_and_kv(bao: &Bao<'_>) {
         "-max-lease-ttl=2h",
         "other/deep",
     ]);
+    bao.run(&["secrets", "move", "other/deep", "moved"]);
+    bao.run(&["secrets", "move", "moved/", "other/deep/"]);
     let mounts = bao.json(&["secrets", "list"]);
     assert_eq!(mounts["other/deep/"]["description"], "of a team");
     assert_eq!(mounts["secret/"]["options"]["version"], "2");

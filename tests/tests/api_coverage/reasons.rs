@@ -123,7 +123,6 @@ const REASONS: &[Reason] = &[
         "/sys/policies/detailed",
         "listing with the data of each policy",
     ),
-    later("/sys/policies/password", "password policies"),
     never("/sys/plugins", "there are no plugin processes"),
     never("/sys/pprof", "profiles of Go's runtime"),
     later("/sys/quotas", "rate limits set by an operator"),
@@ -136,7 +135,6 @@ const REASONS: &[Reason] = &[
         "/sys/rekey/recovery-key-backup",
         "new shares encrypted to PGP keys",
     ),
-    later("/sys/remount", "moving a mount"),
     later(
         "/sys/rotate/config",
         "when the encryption key changes by itself",

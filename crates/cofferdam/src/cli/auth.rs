@@ -1,6 +1,6 @@
 //! `cofferdam auth`: where ways to log in are mounted.
 
-use super::mounts::{Tuning, common_cell, mounts, table, with_slash};
+use super::mounts::{Move, Tuning, common_cell, mounts, table, with_slash};
 use super::{Context, Exit, Failure, Verb};
 use clap::{Args, Subcommand};
 use cofferdam_api::{Method, Request, Tree};
@@ -49,6 +49,8 @@ enum Action {
     },
     /// change the settings of a mount
     Tune(Tune),
+    /// move a mount; its tokens end
+    Move(Move),
 }
 
 #[derive(Args)]
@@ -96,6 +98,7 @@ impl Verb for Auth {
                 ))
             }
             Action::Tune(verb) => verb.run(context).await,
+            Action::Move(verb) => verb.run(context, "auth/").await,
         }
     }
 }

@@ -1,12 +1,41 @@
 //! What `secrets`, `auth` and `audit` share: tables of mounts, and the flags that tune one.
 
-use super::Failure;
 use super::context::go_duration;
 use super::input::parse_pairs;
 use super::output::{columns, shown};
+use super::{Context, Exit, Failure};
 use clap::Args;
-use cofferdam_api::{Response, Tree};
+use cofferdam_api::{Request, Response, Tree};
 use cofferdam_secret::Secret;
+
+/// From where to where.
+#[derive(Args)]
+pub(crate) struct Move {
+    /// Mount
+    #[arg(value_name = "SOURCE")]
+    source: String,
+    /// Where to
+    #[arg(value_name = "DESTINATION")]
+    destination: String,
+}
+
+impl Move {
+    /// Moves a mount; `below` is `auth/` for auth methods.
+    pub(crate) async fn run(self, context: &Context, below: &str) -> Result<Exit, Failure> {
+        let place = |path: &str| format!("{below}{}", path.trim_matches('/'));
+        let body = Tree::map()
+            .with("from", place(&self.source))
+            .with("to", place(&self.destination));
+        context
+            .link()?
+            .send(Request::put("sys/remount", &body))
+            .await?;
+        context.done(&format!(
+            "Finished moving {} to {}",
+            self.source, self.destination
+        ))
+    }
+}
 
 /// Members of a mount in the order in which Vault's client prints them.
 const ORDER: [&str; 14] = [

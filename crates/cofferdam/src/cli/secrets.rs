@@ -1,6 +1,6 @@
 //! `cofferdam secrets`: where engines are mounted.
 
-use super::mounts::{Tuning, common_cell, mounts, table, with_slash};
+use super::mounts::{Move, Tuning, common_cell, mounts, table, with_slash};
 use super::{Context, Exit, Failure, Verb};
 use clap::{Args, Subcommand};
 use cofferdam_api::{Method, Request, Tree};
@@ -49,14 +49,8 @@ enum Action {
     },
     /// change the settings of a mount
     Tune(Tune),
-    /// not supported
-    #[command(hide = true)]
-    Move {
-        /// Mount
-        source: String,
-        /// Where to
-        destination: String,
-    },
+    /// move a mount with what is in it
+    Move(Move),
 }
 
 #[derive(Args)]
@@ -107,9 +101,7 @@ impl Verb for Secrets {
                 ))
             }
             Action::Tune(verb) => verb.run(context).await,
-            Action::Move { .. } => Err(Failure::usage("not supported: secrets move")
-                .hint("enable the new mount, copy the secrets, then disable the old one")
-                .with_exit(Exit::Server)),
+            Action::Move(verb) => verb.run(context, "").await,
         }
     }
 }

@@ -10,8 +10,10 @@ mod internal;
 mod locked;
 mod mounts;
 mod openapi;
+mod password_policies;
 mod policies;
 mod records;
+mod remount;
 mod seal;
 mod tools;
 mod tune;
@@ -105,6 +107,29 @@ impl Routed for System {
                 (Write, |e, c| Box::pin(policies::write(e, c))),
                 (Delete, |e, c| Box::pin(policies::delete(e, c))),
             ],
+        ),
+        Route::new(
+            "policies/password",
+            &[(List, |e, c| Box::pin(password_policies::list(e, c)))],
+        ),
+        Route::new(
+            "policies/password/:name",
+            &[
+                (Read, |e, c| Box::pin(password_policies::read(e, c))),
+                (Write, |e, c| Box::pin(password_policies::write(e, c))),
+                (Delete, |e, c| Box::pin(password_policies::delete(e, c))),
+            ],
+        ),
+        Route::new(
+            "policies/password/:name/generate",
+            &[(Read, |e, c| Box::pin(password_policies::generate(e, c)))],
+        ),
+        Route::new("remount", &[(Write, |e, c| Box::pin(remount::begin(e, c)))])
+            .lifted()
+            .access(Access::Sudo),
+        Route::new(
+            "remount/status/:id",
+            &[(Read, |e, c| Box::pin(remount::status(e, c)))],
         ),
         Route::new("audit", &[(Read, |e, c| Box::pin(audit::list(e, c)))])
             .with_slash()

@@ -341,7 +341,7 @@ async fn disable(engine: &System, call: &Call<'_>, class: Class) -> Result<Outco
     Ok(Outcome::Done)
 }
 
-async fn revoke_issued(services: &Services, mount: &Mount) -> Result<(), Fault> {
+pub(super) async fn revoke_issued(services: &Services, mount: &Mount) -> Result<(), Fault> {
     for hash in services.tokens.issued_by(&mount.path).await? {
         services.tokens.revoke(&hash).await?;
     }

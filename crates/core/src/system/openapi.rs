@@ -169,10 +169,11 @@ pub(super) async fn read(engine: &System, call: Call<'_>) -> Result<Outcome, Fau
         {
             document.add(&mount.path, pattern, verb, access);
             // A mount's path may have any number of segments, and its settings stand behind it.
-            if mount.kind == "system" && ["mounts/*path", "auth/*path"].contains(&pattern) {
-                if matches!(verb, Verb::Read | Verb::Write) {
-                    document.add(&mount.path, &format!("{pattern}/tune"), verb, access);
-                }
+            if mount.kind == "system"
+                && ["mounts/*path", "auth/*path"].contains(&pattern)
+                && matches!(verb, Verb::Read | Verb::Write)
+            {
+                document.add(&mount.path, &format!("{pattern}/tune"), verb, access);
             }
         }
     }

@@ -241,3 +241,126 @@ async fn random_bytes_have_the_length_and_form_asked_for() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_mount_moves_with_what_is_in_it() {
+    let harness = Harness::open().await;
+    harness.write("secret/data/a", json!({"k": "v"})).await;
+    let moved = harness
+        .write("sys/remount", json!({"from": "secret/", "to": "/team/app"}))
+        .await;
+    assert_eq!(harness.read("team/app/data/a").await["data"]["k"], "v");
+    let gone = harness
+        .call(Verb::Read, "secret/data/a", &harness.root, Value::Null)
+        .await;
+    assert_eq!(gone.fault, Some(Kind::Unsupported));
+    let id = moved["migration_id"].as_str().unwrap();
+    let status = harness.read(&format!("sys/remount/status/{id}")).await;
+    let info = &status["data"]["migration_info"];
+    assert_eq!(
+        *info,
+        json!({"source_mount": "secret/", "status": "success", "target_mount": "team/app/"})
+    );
+    for (from, to) in [
+        ("secret", "other"),
+        ("cubbyhole", "other"),
+        ("team/app", "sys/x"),
+        ("team/app", "auth/x"),
+        ("team/app", "team"),
+        ("team/app", "cubbyhole/x"),
+        ("team/app", "a b"),
+        ("team/app", "a/../b"),
+        ("auth/probe", "probe"),
+        ("auth/token", "auth/other"),
+        ("", "other"),
+        ("team/app", ""),
+    ] {
+        let refused = harness
+            .call(
+                Verb::Write,
+                "sys/remount",
+                &harness.root,
+                json!({"from": from, "to": to}),
+            )
+            .await;
+        // "team" is free once "team/app" has left it.
+        let expected = (to != "team").then_some(Kind::Invalid);
+        assert_eq!(refused.fault, expected, "{from} to {to}");
+        if expected.is_none() {
+            harness
+                .write("sys/remount", json!({"from": to, "to": from}))
+                .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_a_method_that_moves_end() {
+    let harness = Harness::open().await;
+    let login = harness
+        .call(Verb::Write, "auth/probe/login", "", json!({}))
+        .await;
+    let token = login.body["auth"]["client_token"].as_str().unwrap();
+    harness
+        .write(
+            "sys/remount",
+            json!({"from": "auth/probe", "to": "auth/people"}),
+        )
+        .await;
+    let me = harness
+        .call(Verb::Read, "auth/token/lookup-self", token, Value::Null)
+        .await;
+    assert_eq!(me.fault, Some(Kind::Denied));
+    let login = harness
+        .call(Verb::Write, "auth/people/login", "", json!({}))
+        .await;
+    assert_eq!(login.fault, None);
+}
+
+#[tokio::test]
+async fn password_policies_are_kept_and_used() {
+    let harness = Harness::open().await;
+    let text = "length = 20\nrule \"charset\" { charset = \"abc\" }";
+    let base = "sys/policies/password";
+    harness
+        .write(&format!("{base}/db"), json!({"policy": text}))
+        .await;
+    assert_eq!(
+        harness.read(&format!("{base}/db")).await["data"]["policy"],
+        text
+    );
+    let made = harness.read(&format!("{base}/db/generate")).await;
+    let password = made["data"]["password"].as_str().unwrap();
+    assert!(password.len() == 20 && password.chars().all(|c| "abc".contains(c)));
+    let listed = harness
+        .call(Verb::List, base, &harness.root, Value::Null)
+        .await;
+    assert_eq!(listed.body["data"]["keys"], json!(["db"]));
+    for (path, body) in [
+        ("db", json!({"policy": "length = 20"})),
+        ("db", json!({})),
+        ("a b", json!({"policy": text})),
+    ] {
+        let refused = harness
+            .call(Verb::Write, &format!("{base}/{path}"), &harness.root, body)
+            .await;
+        assert_eq!(refused.fault, Some(Kind::Invalid), "{path}");
+    }
+    harness
+        .call(
+            Verb::Delete,
+            &format!("{base}/db"),
+            &harness.root,
+            Value::Null,
+        )
+        .await;
+    let gone = harness
+        .call(
+            Verb::Read,
+            &format!("{base}/db/generate"),
+            &harness.root,
+            Value::Null,
+        )
+        .await;
+    assert_eq!(gone.fault, Some(Kind::Unsupported));
+}
