@@ -12,11 +12,16 @@ mod escape;
 
 use cofferdam_secret::Secret;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 
 /// Longest byte string searched for. A longer form is known by its first bytes; a match of this
 /// length is no accident.
 pub const LONGEST: usize = 4096;
+
+/// Length of a piece of a longer form, where all of it is searched for.
+const PIECE: usize = 1024;
 
 /// Shortest line of a multi-line value that is searched for alone.
 const SHORTEST_LINE: usize = 16;
@@ -107,17 +112,46 @@ impl Shape {
 /// White space at both ends is left out: files and variables rarely keep it as it was.
 #[must_use]
 pub fn shapes(value: &[u8]) -> Vec<Shape> {
+    collect(value, Extent::Telling)
+}
+
+/// As [`shapes`], so that nothing of a form is left uncovered: a form that is longer than a piece
+/// is several overlapping ones, and every line of a broken one is there.
+#[must_use]
+pub fn pieces(value: &[u8]) -> Vec<Shape> {
+    collect(value, Extent::Whole)
+}
+
+/// How much of a form there is to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Enough to know it by.
+    Telling,
+    /// All of it.
+    Whole,
+}
+
+fn collect(value: &[u8], extent: Extent) -> Vec<Shape> {
     let value = value.trim_ascii();
-    let mut all = Collected::default();
+    let mut all = Collected::new(extent);
     all.push(Shape::exact(Form::Raw, copy(value)));
     base64::shapes(value, &mut all);
     all.push(escape::hex(value));
     escape::shapes(value, &mut all);
-    all.push(escape::utf16(value));
-    for line in lines(value) {
+    escape::utf16(value, &mut all);
+    let most = match extent {
+        Extent::Telling => MOST_LINES,
+        Extent::Whole => usize::MAX,
+    };
+    for line in lines(value).take(most) {
         all.push(Shape::exact(Form::Line, copy(line)));
     }
-    all.0
+    if extent == Extent::Whole && value.contains(&b'\r') {
+        // Terminals and pipes of terminals add and lose carriage returns; the search skips them.
+        let plain = value.iter().copied().filter(|&byte| byte != b'\r');
+        all.push(Shape::exact(Form::Raw, Secret::new(plain.collect())));
+    }
+    all.shapes
 }
 
 /// Lines that are telling enough to be searched for alone.
@@ -131,7 +165,6 @@ fn lines(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|line| {
             crate::weak::information(line) >= LEAST_LINE_BITS.min(line.len() as f64 * 3.0)
         })
-        .take(MOST_LINES)
 }
 
 fn copy(bytes: &[u8]) -> Secret<Vec<u8>> {
@@ -139,20 +172,55 @@ fn copy(bytes: &[u8]) -> Secret<Vec<u8>> {
 }
 
 /// Shapes without doubles. A shape shorter than the shortest value says nothing and is left out.
-#[derive(Default)]
-struct Collected(Vec<Shape>);
+struct Collected {
+    extent: Extent,
+    shapes: Vec<Shape>,
+    state: RandomState,
+    known: HashSet<u64>,
+}
 
 impl Collected {
-    fn push(&mut self, mut shape: Shape) {
-        if shape.bytes.len() > LONGEST {
-            shape.bytes = copy(shape.bytes.expose().get(..LONGEST).unwrap_or_default());
-            shape.caseless.truncate(LONGEST);
+    fn new(extent: Extent) -> Self {
+        Self {
+            extent,
+            shapes: Vec::new(),
+            state: RandomState::new(),
+            known: HashSet::new(),
         }
-        let known = |other: &Shape| {
-            other.bytes.expose() == shape.bytes.expose() && other.caseless == shape.caseless
-        };
-        if shape.bytes.len() >= crate::weak::SHORTEST && !self.0.iter().any(known) {
-            self.0.push(shape);
+    }
+
+    fn push(&mut self, mut shape: Shape) {
+        match self.extent {
+            Extent::Telling if shape.bytes.len() > LONGEST => {
+                shape.bytes = copy(shape.bytes.expose().get(..LONGEST).unwrap_or_default());
+                shape.caseless.truncate(LONGEST);
+            }
+            Extent::Whole if shape.bytes.len() > PIECE => return self.push_pieces(&shape),
+            _ => {}
+        }
+        self.add(shape);
+    }
+
+    /// Pieces that overlap by half, the last one up to the end: so they are found as one stretch.
+    fn push_pieces(&mut self, shape: &Shape) {
+        let last = shape.bytes.len() - PIECE;
+        for from in (0..last).step_by(PIECE / 2).chain([last]) {
+            let cut = |bytes: &[u8]| bytes.get(from..from + PIECE).unwrap_or_default().to_vec();
+            self.add(Shape {
+                form: shape.form,
+                bytes: Secret::new(cut(shape.bytes.expose())),
+                caseless: cut(&shape.caseless),
+            });
+        }
+    }
+
+    fn add(&mut self, shape: Shape) {
+        if shape.bytes.len() < crate::weak::SHORTEST {
+            return;
+        }
+        let print = self.state.hash_one((shape.bytes.expose(), &shape.caseless));
+        if self.known.insert(print) {
+            self.shapes.push(shape);
         }
     }
 }

@@ -22,6 +22,7 @@ mod label;
 mod matcher;
 mod needles;
 pub mod pattern;
+pub mod redact;
 pub mod report;
 pub mod source;
 mod weak;

@@ -13,6 +13,7 @@
 
 mod filter;
 mod index;
+mod starts;
 mod stream;
 
 pub use stream::Stream;
@@ -21,6 +22,7 @@ use crate::forms::Form;
 use crate::needles::{Needles, SecretId};
 use filter::Filter;
 use index::Index;
+use starts::Starts;
 use std::borrow::Cow;
 
 /// Where a value was found. Never the value.
@@ -41,6 +43,7 @@ pub struct Matcher {
     needles: Needles,
     filter: Filter,
     index: Index,
+    starts: Starts,
     longest: usize,
 }
 
@@ -50,6 +53,7 @@ impl Matcher {
     pub fn new(needles: Needles) -> Self {
         let filter = Filter::new(&needles);
         let index = Index::new(&needles);
+        let starts = Starts::new(&needles);
         let longest = needles
             .all()
             .iter()
@@ -60,6 +64,7 @@ impl Matcher {
             needles,
             filter,
             index,
+            starts,
         }
     }
 
@@ -81,6 +86,21 @@ impl Matcher {
         let mut hits = Vec::new();
         self.scan(text, 0, &mut hits);
         hits
+    }
+
+    /// Whether a needle that is longer than `text` begins with it: whether more bytes may make a
+    /// hit of all of `text`.
+    pub(crate) fn goes_on(&self, text: &[u8]) -> bool {
+        text.len() < self.longest
+            && self.starts.may_begin(text)
+            && self.index.goes_on(&self.needles, text)
+    }
+
+    /// The first offset of `text`, not before `from`, at which a needle may have begun that ends
+    /// behind it.
+    pub(crate) fn unfinished(&self, text: &[u8], from: usize) -> Option<usize> {
+        let first = (text.len() + 1).saturating_sub(self.longest).max(from);
+        (first..text.len()).find(|&start| self.goes_on(text.get(start..).unwrap_or_default()))
     }
 
     /// `text` with every value in it replaced by `‹secret›`.
@@ -105,6 +125,11 @@ impl Matcher {
         }
         out.extend_from_slice(text.as_bytes().get(from..).unwrap_or_default());
         Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    /// Appends the hits in `text`, ordered by where they end.
+    pub(crate) fn find_into(&self, text: &[u8], hits: &mut Vec<Hit>) {
+        self.scan(text, 0, hits);
     }
 
     /// Appends the hits in `text`, whose first byte has offset `base`.

@@ -4,6 +4,8 @@ use crate::forms::{self, Form, Shape};
 use crate::label::Label;
 use crate::weak::{self, Weakness};
 use cofferdam_secret::{Buffer, Secret};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 
 /// Index of a secret in its [`Needles`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +42,7 @@ pub(crate) struct Needle {
 /// Values to look for. All bytes stand in one buffer that is wiped on drop.
 #[derive(Default)]
 pub struct Needles {
+    whole: bool,
     entries: Vec<Entry>,
     arena: Buffer,
     caseless: Vec<u8>,
@@ -53,6 +56,16 @@ impl Needles {
         Self::default()
     }
 
+    /// As [`Needles::new`], for masking: nothing of a value may be left. A long form is covered from
+    /// its beginning to its end by overlapping pieces, and so are all its lines.
+    #[must_use]
+    pub fn for_redaction() -> Self {
+        Self {
+            whole: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds every form of `value`. A value too weak to be searched for is kept by name only.
     ///
     /// # Errors
@@ -62,7 +75,12 @@ impl Needles {
         let value = value.expose().trim_ascii();
         let weakness = weak::judge(value).err();
         if weakness.is_none() {
-            for shape in forms::shapes(value) {
+            let shapes = if self.whole {
+                forms::pieces(value)
+            } else {
+                forms::shapes(value)
+            };
+            for shape in shapes {
                 self.push(id, &shape)?;
             }
         }
@@ -81,19 +99,68 @@ impl Needles {
         Ok(id)
     }
 
+    /// Takes over what `older` has and this has not: a value that was replaced or deleted in the
+    /// store is still held by programs that got it.
+    ///
+    /// # Errors
+    /// As [`Needles::add`].
+    pub fn keep(&mut self, older: &Self) -> Result<(), Full> {
+        let state = RandomState::new();
+        let mut known: HashMap<&Label, HashSet<u64>> = HashMap::new();
+        for needle in &self.needles {
+            if let Some(label) = self.label(needle.secret) {
+                let print = state.hash_one(self.bytes(needle));
+                known.entry(label).or_default().insert(print);
+            }
+        }
+        let missing = |needle: &&Needle| {
+            let label = older.label(needle.secret);
+            let prints = label.and_then(|label| known.get(label));
+            let print = state.hash_one(older.bytes(needle));
+            prints.is_none_or(|prints| !prints.contains(&print))
+        };
+        let missing: Vec<Needle> = older.needles.iter().filter(missing).copied().collect();
+        let mut ids: HashMap<SecretId, SecretId> = HashMap::new();
+        for needle in missing {
+            let id = match ids.get(&needle.secret) {
+                Some(id) => *id,
+                None => {
+                    let entry = older.entries.get(needle.secret.index()).ok_or(Full)?;
+                    let id = SecretId(u32::try_from(self.entries.len()).map_err(|_| Full)?);
+                    self.entries.push(entry.clone());
+                    ids.insert(needle.secret, id);
+                    id
+                }
+            };
+            let marks = older.marks(&needle).unwrap_or_default();
+            self.store(id, needle.form, older.bytes(&needle), marks)?;
+        }
+        Ok(())
+    }
+
     fn push(&mut self, secret: SecretId, shape: &Shape) -> Result<(), Full> {
+        self.store(secret, shape.form, shape.bytes.expose(), &shape.caseless)
+    }
+
+    fn store(
+        &mut self,
+        secret: SecretId,
+        form: Form,
+        bytes: &[u8],
+        marks: &[u8],
+    ) -> Result<(), Full> {
         let start = u32::try_from(self.arena.len()).map_err(|_| Full)?;
-        let caseless = if shape.caseless.is_empty() {
+        let caseless = if marks.is_empty() {
             None
         } else {
             Some(u32::try_from(self.caseless.len()).map_err(|_| Full)?)
         };
-        self.arena.push(shape.bytes.expose());
-        self.caseless.extend_from_slice(&shape.caseless);
+        self.arena.push(bytes);
+        self.caseless.extend_from_slice(marks);
         self.needles.push(Needle {
             start,
-            length: u16::try_from(shape.bytes.len()).map_err(|_| Full)?,
-            form: shape.form,
+            length: u16::try_from(bytes.len()).map_err(|_| Full)?,
+            form,
             secret,
             caseless,
         });
@@ -135,10 +202,18 @@ impl Needles {
 
     /// Whether `text` begins with this needle, with free case where it is free.
     pub(crate) fn begins(&self, needle: &Needle, text: &[u8]) -> bool {
-        let bytes = self.bytes(needle);
-        let Some(text) = text.get(..bytes.len()) else {
-            return false;
-        };
+        let text = text.get(..usize::from(needle.length));
+        text.is_some_and(|text| self.agrees(needle, text))
+    }
+
+    /// Whether this needle is longer than `text` and begins with it.
+    pub(crate) fn goes_on(&self, needle: &Needle, text: &[u8]) -> bool {
+        text.len() < usize::from(needle.length) && self.agrees(needle, text)
+    }
+
+    /// Compares `text`, which is not longer, with the needle's first bytes.
+    fn agrees(&self, needle: &Needle, text: &[u8]) -> bool {
+        let bytes = self.bytes(needle).get(..text.len()).unwrap_or_default();
         match self.marks(needle) {
             None => text == bytes,
             Some(marks) => std::iter::zip(text, marks)

@@ -4,7 +4,7 @@
 //! prefix modulo three. Those that also carry bits of a neighbour are cut off; what remains is the
 //! same whatever stands around it, padded or not.
 
-use super::{Collected, Form, Shape};
+use super::{Collected, Extent, Form, Shape};
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use cofferdam_secret::Secret;
@@ -38,6 +38,14 @@ pub(super) fn shapes(value: &[u8], all: &mut Collected) {
 fn wrapped(value: &[u8], all: &mut Collected) {
     let whole = interior(&STANDARD_NO_PAD, value, 0);
     let text = whole.expose();
+    if all.extent == Extent::Whole && text.len() > FIRST_LINE {
+        for width in [FIRST_LINE, SECOND_LINE.start] {
+            for line in text.chunks(width) {
+                all.push(Shape::exact(Form::Base64, super::copy(line)));
+            }
+        }
+        return;
+    }
     // The first line of a PEM file is its armour, which says nothing.
     if text.len() > FIRST_LINE && !value.starts_with(b"-----") {
         let first = text.get(..FIRST_LINE).unwrap_or_default();

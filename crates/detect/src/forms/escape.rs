@@ -13,7 +13,12 @@ pub(super) fn shapes(value: &[u8], all: &mut Collected) {
         let once = json(Form::Json, value, *style).bytes;
         all.push(json(Form::JsonTwice, once.expose(), *style));
     }
-    for quote in [Shell::Single, Shell::SingleByDouble, Shell::Double] {
+    for quote in [
+        Shell::Single,
+        Shell::SingleByDouble,
+        Shell::Double,
+        Shell::Backslash,
+    ] {
         all.push(shell(value, quote));
     }
 }
@@ -27,16 +32,28 @@ pub(super) fn hex(value: &[u8]) -> Shape {
     out.into_shape(Form::Hex)
 }
 
-/// UTF-16 without its outermost zero byte, so that both byte orders contain it.
-pub(super) fn utf16(value: &[u8]) -> Shape {
-    let mut out = Buffer::with_capacity(value.len() * 2);
-    for (index, &byte) in value.iter().enumerate() {
-        if index > 0 {
-            out.push(&[0]);
+/// UTF-16 without its outermost zero bytes, so that both byte orders contain it where the text is
+/// ASCII; beyond that one shape for each order.
+pub(super) fn utf16(value: &[u8], all: &mut Collected) {
+    match std::str::from_utf8(value) {
+        Ok(text) if !text.is_ascii() => {
+            for order in [u16::to_le_bytes, u16::to_be_bytes] {
+                let mut out = Buffer::with_capacity(value.len() * 2);
+                text.encode_utf16().for_each(|unit| out.push(&order(unit)));
+                all.push(Shape::exact(Form::Utf16, out.finish()));
+            }
         }
-        out.push(&[byte]);
+        _ => {
+            let mut out = Buffer::with_capacity(value.len() * 2);
+            for (index, &byte) in value.iter().enumerate() {
+                if index > 0 {
+                    out.push(&[0]);
+                }
+                out.push(&[byte]);
+            }
+            all.push(Shape::exact(Form::Utf16, out.finish()));
+        }
     }
-    Shape::exact(Form::Utf16, out.finish())
 }
 
 /// Which bytes a percent-encoder leaves alone, besides letters and digits.
@@ -103,35 +120,54 @@ struct Style {
     slash: bool,
     html: bool,
     ascii: bool,
+    /// Written as `\uXXXX` besides.
+    more: &'static str,
 }
 
 /// Plain; Go's default, which Docker uses (`<`, `>`, `&`, U+2028, U+2029 escaped); `\/`; Python's
-/// default (ASCII only); both.
+/// default (ASCII only); both; Gson's default; .NET's default.
 const STYLES: &[Style] = &[
     Style {
         slash: false,
         html: false,
         ascii: false,
+        more: "",
     },
     Style {
         slash: false,
         html: true,
         ascii: false,
+        more: "",
     },
     Style {
         slash: true,
         html: false,
         ascii: false,
+        more: "",
     },
     Style {
         slash: false,
         html: false,
         ascii: true,
+        more: "",
     },
     Style {
         slash: true,
         html: false,
         ascii: true,
+        more: "",
+    },
+    Style {
+        slash: false,
+        html: true,
+        ascii: false,
+        more: "='",
+    },
+    Style {
+        slash: false,
+        html: true,
+        ascii: true,
+        more: "\"'+`",
     },
 ];
 
@@ -149,6 +185,7 @@ fn json(form: Form, value: &[u8], style: Style) -> Shape {
 
 fn json_character(character: char, style: Style, out: &mut Marked) {
     match character {
+        c if style.more.contains(c) => out.unicode(c),
         '"' => out.plain(b"\\\""),
         '\\' => out.plain(b"\\\\"),
         '\n' => out.plain(b"\\n"),
@@ -166,6 +203,8 @@ enum Shell {
     Single,
     SingleByDouble,
     Double,
+    /// No quotes: `printf %q`.
+    Backslash,
 }
 
 fn shell(value: &[u8], quote: Shell) -> Shape {
@@ -174,6 +213,13 @@ fn shell(value: &[u8], quote: Shell) -> Shape {
         match (quote, byte) {
             (Shell::Single, b'\'') => out.plain(b"'\\''"),
             (Shell::SingleByDouble, b'\'') => out.plain(b"'\"'\"'"),
+            (Shell::Backslash, byte)
+                if !byte.is_ascii_alphanumeric()
+                    && byte.is_ascii_graphic()
+                    && !b"_./:=@%+,-".contains(&byte) =>
+            {
+                out.plain(&[b'\\', byte]);
+            }
             (Shell::Double, b'"' | b'\\' | b'$' | b'`') => out.plain(&[b'\\', byte]),
             _ => out.plain(&[byte]),
         }

@@ -42,12 +42,23 @@ pub(super) struct Filter {
     short: Option<Tier>,
 }
 
+/// Up to so many needles one tier is made of all: a look at every fourth position costs less than
+/// two tiers, as long as its bits stay in the first cache.
+const FEW: usize = 6000;
+
 impl Filter {
     pub(super) fn new(needles: &Needles) -> Self {
         let (mut long, mut short) = (Vec::new(), Vec::new());
+        let lengths = || {
+            needles
+                .all()
+                .iter()
+                .map(|needle| usize::from(needle.length))
+        };
+        let together = needles.shapes() <= FEW && lengths().any(|length| length < LONG.shortest());
         for needle in needles.all() {
             let bytes = needles.bytes(needle);
-            if bytes.len() >= LONG.shortest() {
+            if bytes.len() >= LONG.shortest() && !together {
                 samples(LONG, bytes, &mut long);
             } else {
                 samples(SHORT, bytes, &mut short);
@@ -172,9 +183,9 @@ impl Tier {
     }
 
     fn insert(&mut self, sample: u64, offset: u32) {
-        let (word, mask) = self.place(sample);
-        if let Some(word) = self.bits.get_mut(word) {
-            *word |= mask;
+        let hash = hash(sample);
+        if let Some(word) = self.bits.get_mut((hash >> self.word_shift) as usize) {
+            *word |= 1 << first_bit(hash) | 1 << second_bit(hash);
         }
         let slot = self.slot(sample);
         if let Some((tag, offsets)) = self.table.get_mut(slot) {
@@ -201,66 +212,79 @@ impl Tier {
         self.table.get(self.slot(sample)).map_or(0, |entry| entry.1)
     }
 
-    /// The word of a sample and its two bits there.
+    /// The lowest bit says whether the sample may be known; the others say nothing.
+    ///
+    /// Multiplication carries every byte of the sample into the highest bits, which choose the word;
+    /// the two bits in it are chosen by those below.
     #[inline(always)]
-    const fn place(&self, sample: u64) -> (usize, u64) {
+    fn probe(&self, sample: u64) -> u64 {
         let hash = hash(sample);
-        let rest = hash << (64 - self.word_shift);
-        let mask = 1 << (rest >> 58) | 1 << (rest >> 52 & 63);
-        ((hash >> self.word_shift) as usize, mask)
-    }
-
-    #[inline(always)]
-    fn bit(&self, sample: u64) -> u64 {
-        let (word, mask) = self.place(sample);
-        let word = self.bits.get(word).copied().unwrap_or(0);
-        u64::from(word & mask == mask)
+        let word = self.bits.get((hash >> self.word_shift) as usize);
+        let word = word.copied().unwrap_or(0);
+        (word >> first_bit(hash)) & (word >> second_bit(hash))
     }
 
     fn scan_long(&self, text: &[u8], report: &mut impl FnMut(usize, u32)) {
-        let mut position = 0;
-        let mut blocks = text.chunks_exact(64);
-        for block in blocks.by_ref() {
-            let mut found = 0;
-            for (nth, word) in words(block).enumerate() {
-                found |= self.bit(word | FOLD) << nth;
+        let (words, _) = text.as_chunks::<8>();
+        let (blocks, rest) = words.as_chunks::<8>();
+        for (number, block) in blocks.iter().enumerate() {
+            let mut any = 0;
+            for word in block {
+                any |= self.probe(u64::from_le_bytes(*word) | FOLD);
             }
-            if found != 0 {
-                for (nth, word) in words(block)
-                    .enumerate()
-                    .filter(|(nth, _)| found >> nth & 1 == 1)
-                {
-                    report(position + nth * 8, self.offsets(word | FOLD));
-                }
-            }
-            position += 64;
-        }
-        for (nth, word) in words(blocks.remainder()).enumerate() {
-            if self.bit(word | FOLD) == 1 {
-                report(position + nth * 8, self.offsets(word | FOLD));
+            if any & 1 == 1 {
+                self.look(
+                    LONG,
+                    text,
+                    (number * 64..number * 64 + 64).step_by(8),
+                    report,
+                );
             }
         }
+        let from = blocks.len() * 64;
+        self.look(LONG, text, (from..from + rest.len() * 8).step_by(8), report);
     }
 
     fn scan_short(&self, text: &[u8], report: &mut impl FnMut(usize, u32)) {
-        let mask = SHORT.mask();
-        let mut words = words(text).chain(last_word(text));
-        let Some(mut here) = words.next() else { return };
-        let mut position = 0;
-        // One word of zeros behind the end: samples that reach into it match nothing.
-        for next in words.chain([0]) {
-            let low = (here | FOLD) & mask;
-            let high = (here >> 32 | next << 32 | FOLD) & mask;
-            if self.bit(low) | self.bit(high) == 1 {
-                if self.bit(low) == 1 {
-                    report(position, self.offsets(low));
-                }
-                if self.bit(high) == 1 {
-                    report(position + 4, self.offsets(high));
+        let (even, _) = text.as_chunks::<8>();
+        let (odd, _) = text.get(4..).unwrap_or_default().as_chunks::<8>();
+        let (even, _) = even.as_chunks::<8>();
+        let (odd, _) = odd.as_chunks::<8>();
+        let mut from = 0;
+        for (even, odd) in std::iter::zip(even, odd) {
+            let mut any = 0;
+            for (even, odd) in std::iter::zip(even, odd) {
+                any |= self.probe((u64::from_le_bytes(*even) | FOLD) & SHORT.mask());
+                any |= self.probe((u64::from_le_bytes(*odd) | FOLD) & SHORT.mask());
+            }
+            if any & 1 == 1 {
+                self.look(SHORT, text, (from..from + 64).step_by(4), report);
+            }
+            from += 64;
+        }
+        self.look(SHORT, text, (from..text.len()).step_by(4), report);
+    }
+
+    /// Looks at single positions: where one of many is meant, and at the end of the text.
+    #[inline(never)]
+    fn look(
+        &self,
+        shape: Shape,
+        text: &[u8],
+        positions: impl Iterator<Item = usize>,
+        report: &mut impl FnMut(usize, u32),
+    ) {
+        for position in positions {
+            let Some(sample) = text.get(position..position + shape.width) else {
+                return;
+            };
+            let sample = (load(sample) | FOLD) & shape.mask();
+            if self.probe(sample) & 1 == 1 {
+                let offsets = self.offsets(sample);
+                if offsets != 0 {
+                    report(position, offsets);
                 }
             }
-            here = next;
-            position += 8;
         }
     }
 }
@@ -273,23 +297,20 @@ impl Drop for Tier {
     }
 }
 
-/// The full words of `bytes`.
-#[inline(always)]
-fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    let (words, _) = bytes.as_chunks::<8>();
-    words.iter().map(|word| u64::from_le_bytes(*word))
-}
-
-/// What is left behind the full words, filled up with zeros.
-fn last_word(bytes: &[u8]) -> Option<u64> {
-    let (_, rest) = bytes.as_chunks::<8>();
-    (!rest.is_empty()).then(|| load(rest))
-}
-
 #[inline(always)]
 const fn hash(sample: u64) -> u64 {
-    let mixed = sample ^ sample >> 29;
-    mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    sample.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// There are at most 2^19 words, so these bits do not choose the word.
+#[inline(always)]
+const fn first_bit(hash: u64) -> u64 {
+    hash >> 39 & 63
+}
+
+#[inline(always)]
+const fn second_bit(hash: u64) -> u64 {
+    hash >> 33 & 63
 }
 
 const fn second(sample: u64) -> u64 {

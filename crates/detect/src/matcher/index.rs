@@ -59,6 +59,25 @@ impl Index {
             }
         }
     }
+
+    /// Whether some needle begins with `text` and is longer. May say yes to a text that differs in
+    /// the case of letters only, where very many needles begin alike.
+    pub(super) fn goes_on(&self, needles: &Needles, text: &[u8]) -> bool {
+        /// Needles that are looked at one by one.
+        const MOST: usize = 64;
+        let from = self
+            .sorted
+            .partition_point(|needle| compare(needles.bytes(needle), text) == Ordering::Less);
+        let alike = self.sorted.get(from..).unwrap_or_default().iter();
+        let mut alike = alike
+            .take_while(|needle| common(needles.bytes(needle), text) == text.len())
+            .take(MOST + 1);
+        let mut seen = 0;
+        alike.any(|needle| {
+            seen += 1;
+            seen > MOST || needles.goes_on(needle, text)
+        })
+    }
 }
 
 fn folded(bytes: &[u8]) -> impl Iterator<Item = u8> {
