@@ -2,7 +2,7 @@
 //! is supervised.
 //!
 //! [`plan`] says which secrets under which names, [`fetch`] borrows them from the store, [`sink`]
-//! puts them where only the reader sees them, [`supervise`] runs the reader; [`shim`] turns files back into variables, inside a container. This room knows the
+//! puts them where only the reader sees them, [`supervise`] runs the reader, whose [`output`] passes the redactor; [`shim`] turns files back into variables, inside a container. This room knows the
 //! server only through `cofferdam_api` and knows nothing of Docker.
 //!
 //! It promises (`security.md`, DELIV): a value is byte for byte what the store holds; it is never
@@ -11,6 +11,7 @@
 
 pub mod fetch;
 mod name;
+pub mod output;
 pub mod plan;
 pub mod shim;
 pub mod sink;

@@ -4,6 +4,8 @@
 //!   reach it directly and pipelines keep working; those are not sent a second time. Signals that
 //!   somebody sent to us are forwarded.
 //! * When the child is stopped on a terminal, so are we, or the shell would wait for nothing.
+//! * Where values are masked ([`crate::output`]) the child's output passes us; on a terminal it may
+//!   then have a session of its own.
 //! * The child's end is ours: its exit code, or 128 + its signal.
 //! * As PID 1 of a container all orphans are reaped.
 //! * When we are killed without a chance to act, the kernel tells the child ([`stage`]).
@@ -16,16 +18,19 @@ pub use program::{ProgramError, resolve};
 pub use signals::end_by_signals;
 pub use stage::Stage;
 
+use crate::output::{Console, Current};
 use crate::sink::SealedFile;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpid, getsid, kill_process, wait, waitpid,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getsid, kill_process, kill_process_group, wait,
+    waitpid,
 };
 use signals::Incoming;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 /// What to run.
 #[derive(Debug)]
@@ -48,6 +53,8 @@ pub struct Job {
     /// How our own program is called to become the child; without it the child outlives us when we
     /// are killed.
     pub stage: Option<Stage>,
+    /// What is masked in its output. Without it, its output goes where ours goes, untouched.
+    pub masks: Option<Arc<Current>>,
 }
 
 /// How the process ended.
@@ -117,29 +124,113 @@ impl Supervisor {
     /// [`Error`] when it could not be started or waited for.
     pub fn run(mut self, job: &Job) -> Result<Ending, Error> {
         let mut command = command(job);
+        let staged = job.stage.is_some();
+        let attach = |masks| Console::attach(&mut command, Arc::clone(masks), staged);
+        let console = job.masks.as_ref().map(attach).transpose();
+        let mut console = console.map_err(failed("stand between the command and its output"))?;
+        if let Some(stage) = &job.stage {
+            let session = console.as_ref().is_some_and(Console::has_session);
+            stage.arguments(&mut command, job, session);
+        }
         for file in &job.inherit {
             file.share_with_children()?;
         }
         let child = command.spawn();
+        // It holds the child's side of the pipes.
+        drop(command);
         for file in &job.inherit {
             file.keep_from_children();
         }
         let child = child.map_err(failed("start the command"))?;
         let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let child = child.ok_or_else(|| failed("start the command")(io::Error::other("no pid")))?;
-        let terminal = has_job_control();
+        if let Some(console) = &mut console {
+            console.begin();
+        }
+        let session = console.as_ref().is_some_and(Console::has_session);
+        let watch = Watch {
+            child,
+            console: console.as_ref(),
+            tells_terminal: session,
+            stops_too: has_job_control(),
+            whole_group: false,
+        };
+        let ending = self.attend(&watch);
+        if let Some(console) = console {
+            console.end();
+        }
+        ending
+    }
+
+    /// Stands behind the foreground of a session of our own, to the child's end.
+    fn lead(mut self, child: Pid) -> Result<Ending, Error> {
+        self.attend(&Watch {
+            child,
+            console: None,
+            tells_terminal: false,
+            stops_too: true,
+            whole_group: true,
+        })
+    }
+
+    /// Until the child ends.
+    fn attend(&mut self, watch: &Watch<'_>) -> Result<Ending, Error> {
         loop {
             for event in self.incoming.wait() {
-                if event.is_for(child) {
-                    forward(child, event.signal);
+                if let Some(console) = watch.console {
+                    follow_terminal(console, event.signal);
+                }
+                let told = watch.tells_terminal && event.is_of_terminal();
+                if event.is_for(watch.child) || told {
+                    watch.forward(event.signal);
                 }
             }
-            match poll(child).map_err(failed("wait for the command"))? {
+            match poll(watch.child).map_err(failed("wait for the command"))? {
                 State::Ended(ending) => return Ok(ending),
-                State::Stopped if terminal => stop_too(),
+                State::Stopped if watch.stops_too => {
+                    if let Some(console) = watch.console {
+                        console.pause();
+                    }
+                    stop_too();
+                }
                 State::Stopped | State::Running => {}
             }
         }
+    }
+}
+
+/// A child that is waited for.
+struct Watch<'w> {
+    child: Pid,
+    console: Option<&'w Console>,
+    /// What the kernel tells our group of the terminal, a child in another session has not heard.
+    tells_terminal: bool,
+    /// Somebody waits for us as we wait for it.
+    stops_too: bool,
+    /// It is a group of its own, and gets signals as one.
+    whole_group: bool,
+}
+
+impl Watch<'_> {
+    fn forward(&self, signal: i32) {
+        let Some(signal) = Signal::from_named_raw(signal) else {
+            return;
+        };
+        // It may have ended just now; then its end is what the next round sees.
+        let _ = if self.whole_group {
+            kill_process_group(self.child, signal)
+        } else {
+            kill_process(self.child, signal)
+        };
+    }
+}
+
+/// The child's terminal is as large as ours, and ours is raw while we run.
+fn follow_terminal(console: &Console, signal: i32) {
+    match Signal::from_named_raw(signal) {
+        Some(Signal::WINCH) => console.resize(),
+        Some(Signal::CONT) => console.go_on(),
+        _ => {}
     }
 }
 
@@ -181,7 +272,7 @@ fn state_of(status: WaitStatus) -> State {
 
 fn command(job: &Job) -> Command {
     let mut command = match &job.stage {
-        Some(stage) => stage.command(job),
+        Some(stage) => stage.command(),
         None => {
             let mut command = Command::new(&job.program);
             std::os::unix::process::CommandExt::arg0(&mut command, &job.called);
@@ -197,13 +288,6 @@ fn command(job: &Job) -> Command {
     }
     command.envs(job.set.iter().map(|(name, value)| (name, value)));
     command
-}
-
-fn forward(child: Pid, signal: i32) {
-    if let Some(signal) = Signal::from_named_raw(signal) {
-        // It may have ended just now; then its end is what the next round sees.
-        let _ = kill_process(child, signal);
-    }
 }
 
 /// Whether a shell with job control watches us.

@@ -97,6 +97,14 @@ impl Event {
     }
 }
 
+impl Event {
+    /// Whether it tells a whole group of processes what became of their terminal. Its size is told
+    /// by the child's own terminal.
+    pub(super) fn is_of_terminal(&self) -> bool {
+        self.sender == Sender::Kernel && self.signal != known::SIGWINCH
+    }
+}
+
 impl From<&Origin> for Event {
     fn from(origin: &Origin) -> Self {
         let process = || Sender::Process(origin.process.as_ref().map(|process| process.pid));
