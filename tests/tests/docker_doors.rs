@@ -319,7 +319,8 @@ fn dockers_references_come_from_its_engine_or_from_our_store() {
     let server = Server::up();
     let socket = server.directory().path().join("engine.sock");
     let run = |reference: &str| {
-        let mut command = server.command(&["run", "--", "sh", "-c", "printf %s \"$A\""]);
+        let mut command =
+            server.command(&["run", "-no-redact", "--", "sh", "-c", "printf %s \"$A\""]);
         command
             .env("COFFERDAM_SECRETS_ENGINE", &socket)
             .env("A", reference);

@@ -1,12 +1,17 @@
 //! What `run`, `build` and `plugin` share: flags that name secrets, and refusals as people read
 //! them.
 
-use super::Failure;
+use super::{Context, Failure};
+use cofferdam_agent::fetch::Lent;
+use cofferdam_agent::output::Current;
 use cofferdam_agent::plan::{Loan, PlanError, Prefix};
 use cofferdam_agent::supervise::{self, Stage};
 use cofferdam_agent::{fetch, sink};
+use cofferdam_detect::redact::{Masks, Style};
+use cofferdam_detect::{Label, Needles};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The prefix that `-from` or `-app` names, if one does.
 pub(super) fn prefix(from: Option<&str>, app: Option<&str>) -> Result<Option<Prefix>, Failure> {
@@ -26,6 +31,26 @@ pub(super) fn loans(texts: &[String], prefix: &Prefix) -> Result<Vec<Loan>, Fail
     loans
         .collect::<Result<_, _>>()
         .map_err(|error| plan_failure(&error))
+}
+
+/// What is masked in the output of who gets `lent`; nothing when it gets nothing.
+pub(super) fn masks<'l>(
+    context: &Context,
+    lent: impl Iterator<Item = &'l Lent>,
+) -> Result<Option<Arc<Current>>, Failure> {
+    let mut needles = Needles::for_redaction();
+    for lent in lent {
+        let field = lent.reference.field().unwrap_or("value");
+        let label = Label::new(lent.reference.path(), lent.version, field);
+        let added = needles.add(label, &lent.value);
+        added.map_err(|full| Failure::local(full.to_string()))?;
+    }
+    if needles.entries().is_empty() {
+        return Ok(None);
+    }
+    let masks = Masks::new(needles, &Style::default());
+    super::redact::say_refused(context, &masks);
+    Ok(Some(Current::new(masks)))
 }
 
 /// How this program is called to become a child that does not outlive us.

@@ -43,6 +43,7 @@ mod podman_secret;
 mod policy;
 mod print;
 mod read;
+mod redact;
 mod report;
 mod run;
 mod scan;
@@ -97,6 +98,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<print::Print>(),
     Entry::of::<report::Report>(),
     Entry::of::<scan::Scan>(),
+    Entry::of::<redact::Redact>(),
     Entry::of::<plugin::Plugin>(),
     Entry::of::<docker_plugin::DockerPlugin>(),
     Entry::of::<docker_credential::DockerCredential>(),

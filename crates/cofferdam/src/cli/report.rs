@@ -3,13 +3,13 @@
 //! Exit code: 0 clean, 1 at least one exposure, 2 when a place that was asked for could not be looked
 //! at, or on any error. See `docs/adr/0007-leak-search.md` for why values are read.
 
-mod values;
+pub(super) mod values;
 
 use super::output::Format;
 use super::{Context, Exit, Failure, Runtime, Verb, terminal};
 use clap::{Args, Subcommand, ValueEnum};
 use cofferdam_detect::report::{Cell, Matrix, Place, Style};
-use cofferdam_detect::{Label, Matcher};
+use cofferdam_detect::{Label, Matcher, Needles};
 use cofferdam_platform::docker::sources::{self, Processes, Scope, Selection};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,7 +90,13 @@ impl Leaks {
         let progress = Progress::new();
         progress.show("reading the store");
         let client = context.client()?;
-        let found = values::collect(&client, &self.app, self.versions == Versions::Current).await?;
+        let found = values::collect(
+            &client,
+            &self.app,
+            self.versions == Versions::Current,
+            Needles::new(),
+        )
+        .await?;
         if found.entries().is_empty() {
             return Err(Failure::local("no secrets to look for")
                 .hint("import some with: cofferdam import .env"));

@@ -1,9 +1,9 @@
 //! `cofferdam run`: a command with its secrets as files in memory.
 //!
-//! The child's output goes where ours would go, untouched.
+//! The child's output goes where ours would go, with names where values it was given stand.
 
 use super::delivery::{
-    fetch_failure, loans, plan_failure, prefix, sink_failure, stage, supervise_failure,
+    fetch_failure, loans, masks, plan_failure, prefix, sink_failure, stage, supervise_failure,
 };
 use super::{Context, Exit, Failure, Verb};
 use clap::Args;
@@ -61,6 +61,9 @@ pub(crate) struct Run {
     /// Show the files to nobody but the command and its children (root)
     #[arg(long)]
     private: bool,
+    /// Leave values in the command's output
+    #[arg(long)]
+    no_redact: bool,
     /// Internal: the step between our fork and the command
     #[arg(long, hide = true)]
     stage: bool,
@@ -77,9 +80,13 @@ impl Verb for Run {
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         if self.stage {
-            let error = supervise::stage::become_command(self.command);
-            return Err(Failure::local(format!("cannot start the command: {error}"))
-                .with_exit(Exit::Code(126)));
+            let ended = supervise::stage::become_command(self.command);
+            return ended
+                .map(|ending| Exit::Code(ending.exit_code()))
+                .map_err(|error| {
+                    let failure = Failure::local(format!("cannot start the command: {error}"));
+                    failure.with_exit(Exit::Code(126))
+                });
         }
         let called = self.command.first().cloned().unwrap_or_default();
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -107,8 +114,12 @@ impl Verb for Run {
             pristine: self.pristine,
             inherit: Vec::new(),
             stage: Some(stage()),
+            masks: None,
         };
         let supervisor = Supervisor::new().map_err(supervise_failure)?;
+        if !self.no_redact {
+            job.masks = masks(context, files.iter().chain(&variables))?;
+        }
         let delivery = self.deliver(&files, access)?;
         drop(files);
         job.set.extend(delivery.variables());

@@ -120,6 +120,7 @@ fn job(program: &Path, words: Vec<OsString>) -> Job {
         pristine: false,
         inherit: Vec::new(),
         stage: Some(stage()),
+        masks: None,
     }
 }
 

@@ -148,6 +148,7 @@ fn start(
         pristine: false,
         inherit,
         stage: Some(stage()),
+        masks: None,
     };
     let supervisor = Supervisor::new().map_err(supervise_failure)?;
     let ending = supervisor.run(&job).map_err(supervise_failure)?;

@@ -6,16 +6,18 @@ use cofferdam_detect::{Label, Needles};
 
 /// All KV values below `prefixes` (all, when there are none), in the order of their paths.
 ///
-/// What cannot be read is kept by name, so that the report shows it as not searched for.
-pub(super) async fn collect(
+/// What cannot be read is kept by name, so that the report shows it as not searched for. They go
+/// into `needles`, which says what for.
+pub(in crate::cli) async fn collect(
     client: &Client,
     prefixes: &[String],
     only_current: bool,
+    needles: Needles,
 ) -> Result<Needles, Failure> {
     let mut found = Found {
         client,
         only_current,
-        needles: Needles::new(),
+        needles,
     };
     for mount in mounts(client).await? {
         for start in starts(&mount.path, prefixes) {
