@@ -89,7 +89,7 @@ impl Findings {
             more_gaps: looked.more_gaps,
             objects: looked.objects,
             bytes: looked.bytes,
-            known: 0,
+            known: looked.known,
         }
     }
 

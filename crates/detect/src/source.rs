@@ -6,6 +6,7 @@
 //! created, linked or run.
 
 mod directory;
+pub mod git;
 mod image;
 mod item;
 mod json;
@@ -107,6 +108,8 @@ pub struct Looked {
     pub gaps: Vec<Gap>,
     /// How many more gaps there are.
     pub more_gaps: u64,
+    /// Findings that were there before, where only what is new was asked for.
+    pub known: u64,
     /// Things looked at (containers, files, processes: the caller's unit).
     pub objects: u64,
     /// Bytes searched, decompressed.
@@ -129,6 +132,7 @@ impl Looked {
             self.gap(gap);
         }
         self.more_gaps += other.more_gaps;
+        self.known += other.known;
         self.objects += other.objects;
         self.bytes += other.bytes;
     }

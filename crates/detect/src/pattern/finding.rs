@@ -118,6 +118,52 @@ const MADE: &[&str] = &[
     "package.resolved",
 ];
 
+/// What the names of a file say about the text in it: text without quotes is a value in configuration
+/// and an expression in code, and a lock file is full of checksums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names(u8);
+
+impl Names {
+    const PLAIN: u8 = 1;
+    const CODE: u8 = 2;
+    const MADE: u8 = 4;
+
+    /// What one name says.
+    pub(crate) fn of(path: &str) -> Self {
+        let file = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+        if MADE.contains(&file.as_str())
+            || file.ends_with(".min.js")
+            || file.ends_with(".map")
+            || file.ends_with(".svg")
+        {
+            return Self(Self::MADE);
+        }
+        let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
+        Self(if CODE.contains(&extension) {
+            Self::CODE
+        } else {
+            Self::PLAIN
+        })
+    }
+
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From the bits of all names that a file has.
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// Whether a finding counts under at least one of the names. Without a name nothing is known.
+    pub(crate) const fn keep(self, finding: &Finding) -> bool {
+        !finding.shape.generic
+            || self.0 == 0
+            || self.0 & Self::PLAIN != 0
+            || (self.0 & Self::CODE != 0 && finding.shape.quoted)
+    }
+}
+
 impl Finding {
     pub(crate) fn new(
         scanner: &Scanner,
@@ -165,23 +211,29 @@ impl Finding {
         }
     }
 
-    /// Whether it still counts, now that the file is known: text without quotes is a value in
-    /// configuration and an expression in code, and a lock file is full of checksums.
+    /// Whether it still counts, now that the file is known.
     pub(crate) fn fits(&self) -> bool {
         if !self.shape.generic {
             return true;
         }
         let path = self.location.rsplit(": ").next().unwrap_or(&self.location);
-        let file = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-        if MADE.contains(&file.as_str())
-            || file.ends_with(".min.js")
-            || file.ends_with(".map")
-            || file.ends_with(".svg")
-        {
-            return false;
-        }
-        let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
-        self.shape.quoted || !CODE.contains(&extension)
+        Names::of(path).keep(self)
+    }
+
+    /// Masks its location, which was not known when it was made.
+    pub(crate) fn hide(&mut self, scanner: &Scanner, key: &DigestKey) {
+        let parts = self.location.split('/').map(|part| {
+            let stem = part.split('.').next().unwrap_or(part);
+            if key.digest(part.as_bytes()) == self.digest {
+                "‹secret›".to_owned()
+            } else if key.digest(stem.as_bytes()) == self.digest {
+                part.replacen(stem, "‹secret›", 1)
+            } else {
+                part.to_owned()
+            }
+        });
+        let location = parts.collect::<Vec<_>>().join("/");
+        self.location = hidden(scanner, b"", &location);
     }
 
     /// Where it is, for people: `src/app.env:3:13`, `layer 2 of 6: app/.env:1:5`.

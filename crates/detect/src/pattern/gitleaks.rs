@@ -273,6 +273,11 @@ impl Imported {
         !global.chain(of_rule).any(|allow| allow.place(finding))
     }
 
+    /// Whether there are rules that are about the name of a file alone.
+    pub(crate) fn names_files(&self) -> bool {
+        self.rules.iter().any(|rule| rule.regex.is_none())
+    }
+
     /// Rules that are about the name of a file alone.
     pub(crate) fn about_name(&self, path: &str) -> Vec<Arc<RuleInfo>> {
         let about = |rule: &&Rule| {

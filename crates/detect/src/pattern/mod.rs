@@ -13,6 +13,7 @@
 //! Each rule names the page that documents its form. No rule set, test file or corpus of another
 //! scanner was read for them.
 
+mod again;
 mod assignment;
 mod base64;
 mod digest;
@@ -33,6 +34,8 @@ pub use gitleaks::{IgnoreList, Imported, Refused};
 pub use rule::{RuleInfo, Scanner};
 pub use specimen::specimen;
 
+pub(crate) use again::{Piece, Seen};
+pub(crate) use finding::Names;
 pub(crate) use stream::Windows;
 
 #[cfg(test)]

@@ -104,6 +104,8 @@ struct File {
 pub(super) struct Rule {
     pub(super) info: Arc<RuleInfo>,
     pub(super) written: Written,
+    /// It may match over the end of a line.
+    pub(super) far: bool,
     regex: OnceLock<Option<Regex>>,
     variable: OnceLock<Option<Regex>>,
 }
@@ -117,6 +119,7 @@ impl Rule {
                 severity: written.severity,
                 source: written.source.clone(),
             }),
+            far: spans_lines(&written.regex),
             written,
             regex: OnceLock::new(),
             variable: OnceLock::new(),
@@ -166,6 +169,43 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
         Some(syntax) => syntax.to_string(),
         None => error.to_string(),
     })
+}
+
+/// Whether an expression may match the end of a line, as far as its text tells: when in doubt, yes.
+fn spans_lines(pattern: &str) -> bool {
+    let mut bytes = pattern.bytes().peekable();
+    let (mut class, mut negated, mut ends) = (false, false, false);
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => {
+                let line = matches!(bytes.next(), Some(b's' | b'n' | b'r' | b'x' | b'W' | b'D'));
+                ends |= line;
+                if line && !class {
+                    return true;
+                }
+            }
+            b'[' if !class => {
+                (class, ends) = (true, false);
+                negated = bytes.next_if_eq(&b'^').is_some();
+            }
+            b']' if class => {
+                class = false;
+                if negated != ends {
+                    return true;
+                }
+            }
+            b'\n' => return true,
+            b'(' if !class && bytes.peek() == Some(&b'?') => {
+                let flags = bytes.clone().skip(1);
+                let flags = flags.take_while(|byte| byte.is_ascii_lowercase());
+                if flags.into_iter().any(|flag| flag == b's') {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Rules without an expression of their own: what was found is decided by code.
@@ -385,6 +425,40 @@ pub(super) mod tests {
             );
         }
         assert!(ids.len() >= 150, "{} rules", ids.len());
+    }
+
+    #[test]
+    fn expressions_over_several_lines_are_known() {
+        for far in [
+            "a\\sb",
+            "a\\r?\\nb",
+            "[^a]*",
+            "[\\s]",
+            "[a\\n]",
+            "[^\\x00]",
+            "(?s).",
+            "a\nb",
+        ] {
+            assert!(spans_lines(far), "{far}");
+        }
+        for near in [
+            "a b",
+            "[^\\s]",
+            "[^\\n]*?x",
+            "[A-Za-z0-9_-]{20}",
+            "(?P<secret>[^'\"\\s]{5})",
+        ] {
+            assert!(!spans_lines(near), "{near}");
+        }
+        let far: Vec<_> = written()
+            .into_iter()
+            .filter(|(_, rule)| spans_lines(&rule.regex))
+            .collect();
+        assert!(
+            far.iter()
+                .any(|(_, rule)| rule.regex.contains("BEGIN PGP PRIVATE"))
+        );
+        assert!(far.len() < 20, "{}", far.len());
     }
 
     #[test]

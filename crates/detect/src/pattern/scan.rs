@@ -32,7 +32,27 @@ pub(crate) struct Found {
     pub(crate) shape: Shape,
     /// It is written as base64.
     pub(crate) encoded: bool,
+    /// The literal that led here.
+    pub(crate) anchor: usize,
     strength: u8,
+}
+
+impl Found {
+    /// The same in a text where the bytes from `from` on stand at `to`.
+    pub(super) fn moved(&self, from: usize, to: usize) -> Option<Self> {
+        let place = |at: usize| (at + to).checked_sub(from);
+        let range = |range: &Range<usize>| Some(place(range.start)?..place(range.end)?);
+        Some(Self {
+            rule: Arc::clone(&self.rule),
+            secret: range(&self.secret)?,
+            name: match &self.name {
+                Some(name) => Some(range(name)?),
+                None => None,
+            },
+            anchor: place(self.anchor)?,
+            ..*self
+        })
+    }
 }
 
 /// Which finding stays where two are about the same bytes.
@@ -50,12 +70,28 @@ struct Search<'s, 't> {
     /// Whether names without a rule of their own count.
     generic: bool,
     kubernetes: usize,
+    /// Where the literal stands that is being looked at.
+    anchor: usize,
+    /// Something was met that may lead beyond its line.
+    far: bool,
 }
 
 impl Scanner {
     /// What begins in `from..to` of `text`. Bytes around that range are looked at and give no findings
     /// of their own. `binary` says that the text is none.
     pub(crate) fn scan(&self, text: &[u8], from: usize, to: usize, binary: bool) -> Vec<Found> {
+        self.scan_noting(text, from, to, binary, &mut false)
+    }
+
+    /// The same; `far` is set where a literal may lead beyond its line.
+    pub(super) fn scan_noting(
+        &self,
+        text: &[u8],
+        from: usize,
+        to: usize,
+        binary: bool,
+        far: &mut bool,
+    ) -> Vec<Found> {
         let mut search = Search {
             scanner: self,
             text,
@@ -63,9 +99,12 @@ impl Scanner {
             named: 0,
             generic: self.imported.wants_own() && !binary,
             kubernetes: 0,
+            anchor: 0,
+            far: false,
         };
         let mut wanted = vec![false; self.imported.len()];
         self.literals.each(text, from, to, |at, owner| {
+            search.anchor = at;
             match self.owners.get(owner as usize) {
                 Some(Owner::Token(rule)) => search.token(*rule, at),
                 Some(Owner::Name) => search.name(at),
@@ -79,6 +118,7 @@ impl Scanner {
             }
         });
         search.imported(from, to, &wanted);
+        *far |= search.far;
         let mut found = search.found;
         found.sort_by_key(|one| (one.secret.start, std::cmp::Reverse(one.strength)));
         settle(found)
@@ -107,6 +147,7 @@ impl Search<'_, '_> {
         let Some(rule) = scanner.tokens.get(number) else {
             return;
         };
+        self.far |= rule.far;
         if let Some(secret) = token_at(rule, self.text, at) {
             let known = known(rule, self.text, &secret, at);
             self.keep(&rule.info, secret, None, known, TOKEN, true);
@@ -132,6 +173,7 @@ impl Search<'_, '_> {
                 quoted,
             },
             encoded: false,
+            anchor: self.anchor,
             strength,
         });
     }
@@ -228,6 +270,7 @@ impl Search<'_, '_> {
     }
 
     fn manifest(&mut self, at: usize) {
+        self.far = true;
         if at < self.kubernetes {
             return;
         }

@@ -138,7 +138,7 @@ struct State {
 
 /// Where the first byte of the window stands.
 #[derive(Default)]
-struct Place {
+pub(super) struct Place {
     base: u64,
     lines: u64,
     /// Bytes between the last line end and the window.
@@ -162,7 +162,7 @@ impl Place {
     }
 
     /// `found` is in the order of the text, so that its lines are counted once.
-    fn report(
+    pub(super) fn report(
         &self,
         text: &[u8],
         found: &[Found],
@@ -241,12 +241,12 @@ impl Allowances {
     }
 }
 
-fn is_binary(text: &[u8]) -> bool {
+pub(super) fn is_binary(text: &[u8]) -> bool {
     memchr::memchr(0, text.get(..TELLING.min(text.len())).unwrap_or_default()).is_some()
 }
 
 /// UTF-16 with a byte order mark, as Windows writes `.reg` and scripts, in UTF-8.
-fn wide_text(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn wide_text(text: &[u8]) -> Option<Vec<u8>> {
     let (little, rest) = match text {
         [0xff, 0xfe, rest @ ..] => (true, rest),
         [0xfe, 0xff, rest @ ..] => (false, rest),

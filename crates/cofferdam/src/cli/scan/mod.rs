@@ -4,6 +4,7 @@
 //! any error. Works without a server and without a network.
 
 mod baseline;
+mod git;
 mod key;
 mod places;
 mod progress;
@@ -44,6 +45,9 @@ enum What {
         #[command(flatten)]
         tree: TreeFlags,
     },
+    /// look into a git repository: its whole history, what is staged, or some commits
+    #[command(visible_aliases = ["repo"])]
+    Git(git::GitFlags),
     /// look into what comes on stdin
     #[command(visible_aliases = ["pipe"])]
     Stdin,
@@ -98,6 +102,8 @@ impl Verb for Scan {
     const NAME: &'static str = "scan";
     const ABOUT: &'static str = "look for what looks like a secret in files, images and streams";
     const EXAMPLE: &'static str = "cofferdam scan .\n\
+        cofferdam scan git\n\
+        cofferdam scan git -staged\n\
         cofferdam scan image myapp:1\n\
         docker logs web | cofferdam scan stdin -format=json";
     const RUNTIME: Runtime = Runtime::Small;
@@ -137,10 +143,9 @@ impl Scan {
             .transpose()?;
         let list = self.options.ignore_list(self.root())?;
         // Readers of images wait for an engine on a runtime of their own, which needs a thread of its own.
-        let what = self.what;
-        let path = self.path;
+        let (what, path) = (&self.what, &self.path);
         let looked = std::thread::scope(|scope| {
-            let thread = scope.spawn(|| look(&search, what, path));
+            let thread = scope.spawn(|| look(&search, context, what.as_ref(), path.as_deref()));
             thread
                 .join()
                 .map_err(|_| Failure::local("the search broke down"))?
@@ -160,27 +165,34 @@ impl Scan {
         if let Some(known) = &baseline {
             findings.without_digests(known);
         }
-        print(context, &findings)
+        print(context, &findings, self.what.as_ref())
     }
 
     /// Where lists of known findings are looked for.
     fn root(&self) -> &Path {
         match (&self.what, &self.path) {
             (Some(What::Dir { path, .. }), _) | (None, Some(path)) => path,
+            (Some(What::Git(flags)), _) => flags.root(),
             _ => Path::new("."),
         }
     }
 }
 
-fn look(search: &Search, what: Option<What>, path: Option<PathBuf>) -> Result<Looked, Failure> {
+fn look(
+    search: &Search,
+    context: &Context,
+    what: Option<&What>,
+    path: Option<&Path>,
+) -> Result<Looked, Failure> {
     match what {
-        None => {
-            let path = path.unwrap_or_else(|| PathBuf::from("."));
-            search.tree(&path, false)
-        }
-        Some(What::Dir { path, tree }) => search.tree(&path, tree.gitignore),
+        None => search.tree(path.unwrap_or(Path::new(".")), false),
+        Some(What::Dir { path, tree }) => search.tree(path, tree.gitignore),
+        Some(What::Git(flags)) => search.git(context, flags),
         Some(What::Stdin) => Ok(search.stdin()),
-        Some(What::Image { name, image }) => search.image(&name.or(image).unwrap_or_default()),
+        Some(What::Image { name, image }) => {
+            let name = name.as_deref().or(image.as_deref());
+            search.image(name.unwrap_or_default())
+        }
         Some(What::Rules) => Ok(Looked::default()),
     }
 }
@@ -259,7 +271,7 @@ fn rules(context: &Context, scanner: &Scanner) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn print(context: &Context, findings: &Findings) -> Result<Exit, Failure> {
+fn print(context: &Context, findings: &Findings, what: Option<&What>) -> Result<Exit, Failure> {
     let named = context.format_name().and_then(Form::parse);
     let form = named.unwrap_or(match context.format() {
         Format::Table => Form::Text,
@@ -274,6 +286,7 @@ fn print(context: &Context, findings: &Findings) -> Result<Exit, Failure> {
     }
     context.out(text.as_bytes())?;
     summary(context, findings);
+    advise(context, findings, what);
     Ok(Exit::Code(u8::from(!findings.is_clean())))
 }
 
@@ -303,15 +316,26 @@ fn summary(context: &Context, findings: &Findings) {
             context.say(&format!("  … and {} more", findings.more_gaps));
         }
     }
-    if let Some(first) = findings.findings.first() {
-        let rule = &first.rule.id;
-        context.say(
+}
+
+/// What to do next, where something was found.
+fn advise(context: &Context, findings: &Findings, what: Option<&What>) {
+    let Some(first) = findings.findings.first() else {
+        return;
+    };
+    let rule = &first.rule.id;
+    match what {
+        Some(What::Git(flags)) if flags.staged => {
+            context.say("hint: take it out of the file, then: git add FILE");
+        }
+        Some(What::Git(_)) => {
+            context.say("hint: whoever has a copy of this repository has these values: give them new ones");
+        }
+        _ => context.say(
             "hint: a value that was here is known to others: give it a new one, then remove it",
-        );
-        context.say(&format!(
-            "hint: if it is none, say so in its line: cofferdam:allow {rule}"
-        ));
+        ),
     }
+    context.say(&format!("hint: if it is none, say so in its line: cofferdam:allow {rule}"));
 }
 
 fn counted(count: u64, word: &str) -> String {
