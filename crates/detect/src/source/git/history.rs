@@ -4,7 +4,7 @@
 //! and the oldest first among them, and no tree is read twice.
 
 use super::inflate::Damage;
-use super::object::{Commit, DIRECTORY, Entries, Id, Kind, Person, SUBMODULE, tag};
+use super::object::{Commit, DIRECTORY, Entries, Id, Kind, Person, SUBMODULE, heights, tag};
 use super::odb::Access;
 use super::refs::{Reach, Refs};
 use std::collections::{HashMap, HashSet};
@@ -69,11 +69,12 @@ impl Commits {
                 u32::try_from(at).unwrap_or(u32::MAX),
             ));
         }
+        let heights = heights(&commits);
         order.sort_by_key(|(reach, at)| {
-            let time = commits
-                .get(*at as usize)
-                .map_or(0, |(_, commit)| commit.time);
-            (*reach, time, *at)
+            let commit = commits.get(*at as usize);
+            let time = commit.map_or(0, |(_, commit)| commit.time);
+            let height = heights.get(*at as usize).copied().unwrap_or(0);
+            (*reach, time, height, *at)
         });
         Self {
             order,

@@ -153,6 +153,38 @@ impl Commit {
     }
 }
 
+/// How far each commit is from a beginning, in the order of `commits`, which are sorted by id: of two
+/// commits of the same second a child stands behind its parent.
+pub(super) fn heights(commits: &[(Id, Commit)]) -> Vec<u32> {
+    let number = |id: &Id| commits.binary_search_by_key(id, |(id, _)| *id).ok();
+    let parents = |at: usize| {
+        let commit = commits.get(at).map(|(_, commit)| commit.parents.as_slice());
+        commit.unwrap_or_default().iter().filter_map(number)
+    };
+    let mut heights: Vec<u32> = vec![0; commits.len()];
+    for start in 0..commits.len() {
+        // A commit is left for its parents and met again when they are known. Ids cannot go round.
+        let mut left = vec![(start, false)];
+        while let Some((at, met)) = left.pop() {
+            if heights.get(at).is_none_or(|height| *height != 0) {
+                continue;
+            }
+            if met {
+                let below = parents(at).filter_map(|parent| heights.get(parent)).max();
+                let height = below.copied().unwrap_or(0).saturating_add(1);
+                if let Some(here) = heights.get_mut(at) {
+                    *here = height;
+                }
+            } else {
+                left.push((at, true));
+                let unknown = |parent: &usize| heights.get(*parent) == Some(&0);
+                left.extend(parents(at).filter(unknown).map(|parent| (parent, false)));
+            }
+        }
+    }
+    heights
+}
+
 /// Who made something, and when.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Person {

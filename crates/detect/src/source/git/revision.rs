@@ -3,7 +3,7 @@
 
 use super::super::clean;
 use super::inflate::Damage;
-use super::object::{Commit, Id, Kind, tag};
+use super::object::{Commit, Id, Kind, heights, tag};
 use super::odb::Access;
 use super::place::Refused;
 use super::refs::Refs;
@@ -201,8 +201,11 @@ pub(super) fn commits(
         .filter(|(_, (commit, inside))| *inside && since.is_none_or(|since| commit.time >= since))
         .map(|(id, (commit, _))| (id, commit))
         .collect();
-    all.sort_by_key(|(id, commit)| (commit.time, *id));
-    Ok(all)
+    all.sort_unstable_by_key(|(id, _)| *id);
+    let heights = heights(&all);
+    let mut all: Vec<_> = all.into_iter().zip(heights).collect();
+    all.sort_by_key(|((id, commit), height)| (commit.time, *height, *id));
+    Ok(all.into_iter().map(|(one, _)| one).collect())
 }
 
 /// Marks a commit and what it leads to as left out. Returns how many of them were still waiting.
