@@ -178,7 +178,11 @@ fn spans_lines(pattern: &str) -> bool {
     while let Some(byte) = bytes.next() {
         match byte {
             b'\\' => {
-                let line = matches!(bytes.next(), Some(b's' | b'n' | b'r' | b'x' | b'W' | b'D'));
+                let escape = bytes.next();
+                if matches!(escape, Some(b'x' | b'u' | b'W' | b'D' | b'p' | b'P')) {
+                    return true;
+                }
+                let line = matches!(escape, Some(b's' | b'n' | b'r'));
                 ends |= line;
                 if line && !class {
                     return true;

@@ -17,7 +17,12 @@ pub(super) struct GitFlags {
     #[arg(long, conflicts_with_all = ["range", "since"])]
     pub(super) staged: bool,
     /// Only what these commits brought: A..B, A...B, A ^B
-    #[arg(long, value_name = "RANGE", conflicts_with = "since", visible_alias = "log-opts")]
+    #[arg(
+        long,
+        value_name = "RANGE",
+        conflicts_with = "since",
+        visible_alias = "log-opts"
+    )]
     range: Option<String>,
     /// Only commits of this day and later: 2026-11-25
     #[arg(long, value_name = "DAY")]
@@ -68,7 +73,8 @@ impl GitFlags {
             None => Ok(Selection::all()),
             Some(day) => {
                 let moment = moment(day).ok_or_else(|| {
-                    Failure::usage(format!("not a day: {day}")).hint("write it as -since=2026-11-25")
+                    Failure::usage(format!("not a day: {day}"))
+                        .hint("write it as -since=2026-11-25")
                 })?;
                 Ok(repository.since(moment))
             }

@@ -329,13 +329,17 @@ fn advise(context: &Context, findings: &Findings, what: Option<&What>) {
             context.say("hint: take it out of the file, then: git add FILE");
         }
         Some(What::Git(_)) => {
-            context.say("hint: whoever has a copy of this repository has these values: give them new ones");
+            context.say(
+                "hint: whoever has a copy of this repository has these values: give them new ones",
+            );
         }
         _ => context.say(
             "hint: a value that was here is known to others: give it a new one, then remove it",
         ),
     }
-    context.say(&format!("hint: if it is none, say so in its line: cofferdam:allow {rule}"));
+    context.say(&format!(
+        "hint: if it is none, say so in its line: cofferdam:allow {rule}"
+    ));
 }
 
 fn counted(count: u64, word: &str) -> String {

@@ -158,8 +158,7 @@ fn unopened(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "is missing".to_owned(),
         io::ErrorKind::Unsupported => "of a version that is not read".to_owned(),
-        io::ErrorKind::NotADirectory
-        | io::ErrorKind::InvalidInput => {
+        io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
             "a link or a special file, which is not followed".to_owned()
         }
         _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
@@ -173,7 +172,7 @@ fn unopened(error: &io::Error) -> String {
 pub(super) struct Access<'o> {
     odb: &'o Odb,
     readers: HashMap<usize, Reader>,
-    remembered: HashMap<(usize, u64), (Kind, Arc<Vec<u8>>)>,
+    remembered: HashMap<(usize, u64), (Kind, Text)>,
     bytes: usize,
 }
 

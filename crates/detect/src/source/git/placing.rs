@@ -74,7 +74,7 @@ impl Placing<'_, '_> {
             if spots.contains_key(&id) && !self.staged.contains_key(&id) {
                 continue;
             }
-            placed.all(&self.elsewhere(&id), left);
+            placed.all(&self.elsewhere(&id), &left);
         }
         for (id, other) in others {
             let spot = spots
@@ -117,7 +117,7 @@ impl Placing<'_, '_> {
                 note: None,
             };
             if let Some(all) = waiting.remove(id) {
-                placed.all(&spot, all);
+                placed.all(&spot, &all);
             }
             if pending.remove(id).is_some() {
                 spots.insert(*id, spot);
@@ -288,8 +288,8 @@ struct Placed<'f> {
 }
 
 impl Placed<'_> {
-    fn all(&mut self, spot: &Spot, occurrences: Vec<Occurrence>) {
-        for occurrence in &occurrences {
+    fn all(&mut self, spot: &Spot, occurrences: &[Occurrence]) {
+        for occurrence in occurrences {
             self.one(spot, occurrence);
         }
     }

@@ -7,6 +7,7 @@ use super::object::{Commit, Id, Kind, heights, tag};
 use super::odb::Access;
 use super::place::Refused;
 use super::refs::Refs;
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 
 /// Tags of tags.
@@ -161,10 +162,10 @@ pub(super) fn commits(
         let first = commit(&id, access)
             .map_err(|damage| Refused::new(format!("commit {id}: {damage}"), "git fsck"))?;
         let first = first.ok_or_else(|| unknown(&id.to_string()))?;
-        if !known.contains_key(&id) {
+        if let Entry::Vacant(place) = known.entry(id) {
             heap.push((first.time, id));
             wanted += usize::from(inside);
-            known.insert(id, (first, inside));
+            place.insert((first, inside));
         }
     }
     while wanted > 0
