@@ -12,8 +12,8 @@ use flows::server::shown;
 use serde_json::Value;
 use std::process::{Command, Output};
 
-const OLD: &str = "first-Xy7-Pa55word";
-const NEW: &str = "second-Qk3-Pa55word";
+const OLD: &str = "first-Xy7-Pa55word-4Tq9Lm";
+const NEW: &str = "second-Qk3-Pa55word-8Rz2Vn";
 
 /// A server with a secret of two versions, a weak one and one of another app.
 fn site() -> Server {
@@ -31,7 +31,7 @@ fn site() -> Server {
         &format!("value={NEW}"),
     ]);
     server.run(&["kv", "put", "secret/shop/DEBUG", "value=true"]);
-    server.run(&["kv", "put", "secret/other/KEY", "value=other-Zr5-Pa55word"]);
+    server.run(&["kv", "put", "secret/other/KEY", "value=other-Zr5-Pa55word-6Hc3Wk"]);
     server
 }
 
@@ -42,7 +42,7 @@ fn report(server: &Server, arguments: &[&str]) -> Output {
         .output()
         .unwrap();
     let text = shown(&output);
-    for value in [OLD, NEW, "other-Zr5-Pa55word"] {
+    for value in [OLD, NEW, "other-Zr5-Pa55word-6Hc3Wk"] {
         assert!(!text.contains(value), "a value was printed: {text}");
     }
     output
@@ -164,7 +164,8 @@ path "sys/internal/ui/mounts" { capabilities = ["read"] }"#;
     let token = server.run(&["token", "create", "-policy=half", "-field=token"]);
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("a"), "nothing").unwrap();
-    let mut command = server.command(&["report", "leaks", "-no-docker", "-no-processes", "-dir"]);
+    let words = ["report", "leaks", "-values", "-no-docker", "-no-processes", "-dir"];
+    let mut command = server.command(&words);
     command
         .arg(place.path())
         .arg("-tls-skip-verify")

@@ -32,6 +32,7 @@ pub(crate) async fn vault(resolved: &Resolved) -> Result<Arc<Vault>, Failure> {
         barrier,
         seal: seal(resolved, config.as_ref())?,
         offers: cofferdam_engines::offers(),
+        fingerprinter: Arc::new(crate::fingerprinter::Prints),
         clock: Arc::new(WallClock),
         budget: cofferdam_core::json::Budget::default(),
         info: Info {

@@ -6,6 +6,7 @@ mod config;
 mod daemon;
 mod doctor;
 mod files;
+mod fingerprinter;
 mod install;
 mod serve;
 mod systemd;

@@ -4,6 +4,7 @@
 //! come without a token, what needs `sudo`, which operations there are. The pipeline reads the
 //! table; it never tests path text.
 
+use crate::clock::Time;
 pub use crate::events::{Happened, Touched};
 use crate::fault::Fault;
 use crate::mount::MountConfig;
@@ -14,6 +15,7 @@ use crate::request::{Call, Captures};
 use async_trait::async_trait;
 /// What an engine's storage is made of: engines know no other part of the barrier.
 pub use cofferdam_barrier::{Batch, Commit, Opened, Revision, View};
+use cofferdam_secret::Secret;
 use std::pin::Pin;
 
 /// A handler at work.
@@ -161,6 +163,30 @@ pub trait Routed: Send + Sync + Sized + 'static {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    /// Secrets that are kept, in the order of their paths, behind the path `after`; at most `most`, and
+    /// none when there are no more. An engine without stored values has none.
+    fn kept<'a>(
+        &'a self,
+        view: &'a View,
+        after: Option<&'a str>,
+        most: usize,
+        now: Time,
+    ) -> Pending<'a, Vec<Kept>> {
+        let _ = (view, after, most, now);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// The JSON object of one version; `None` when it went away.
+    fn content<'a>(
+        &'a self,
+        view: &'a View,
+        kept: &'a Kept,
+        version: u64,
+    ) -> Pending<'a, Option<Secret<Vec<u8>>>> {
+        let _ = (view, kept, version);
+        Box::pin(async { Ok(None) })
+    }
+
     /// Re-checks the binding of a token this method issued, before it is renewed.
     fn renew<'a>(
         &'a self,
@@ -174,6 +200,21 @@ pub trait Routed: Send + Sync + Sized + 'static {
             ))
         })
     }
+}
+
+/// A secret that an engine keeps, for what is made of all stored values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Relative to the mount.
+    pub path: String,
+    /// Names its data; another one when the path is made again.
+    pub incarnation: u64,
+    /// Number of the newest version.
+    pub current: u64,
+    /// Versions whose data can be read, oldest first.
+    pub versions: Vec<u64>,
+    /// Who is to be told of it, where people say so.
+    pub owner: Option<String>,
 }
 
 /// The contract the pipeline sees.
@@ -197,6 +238,23 @@ pub trait Engine: Send + Sync + 'static {
 
     /// See [`Routed::events`].
     async fn events(&self, touched: &[Touched<'_>]) -> Result<Vec<Happened>, Fault>;
+
+    /// See [`Routed::kept`].
+    async fn kept(
+        &self,
+        view: &View,
+        after: Option<&str>,
+        most: usize,
+        now: Time,
+    ) -> Result<Vec<Kept>, Fault>;
+
+    /// See [`Routed::content`].
+    async fn content(
+        &self,
+        view: &View,
+        kept: &Kept,
+        version: u64,
+    ) -> Result<Option<Secret<Vec<u8>>>, Fault>;
 
     /// See [`Routed::renew`].
     async fn renew(
@@ -285,6 +343,25 @@ impl<E: Routed> Engine for E {
 
     async fn events(&self, touched: &[Touched<'_>]) -> Result<Vec<Happened>, Fault> {
         Routed::events(self, touched).await
+    }
+
+    async fn kept(
+        &self,
+        view: &View,
+        after: Option<&str>,
+        most: usize,
+        now: Time,
+    ) -> Result<Vec<Kept>, Fault> {
+        Routed::kept(self, view, after, most, now).await
+    }
+
+    async fn content(
+        &self,
+        view: &View,
+        kept: &Kept,
+        version: u64,
+    ) -> Result<Option<Secret<Vec<u8>>>, Fault> {
+        Routed::content(self, view, kept, version).await
     }
 
     async fn renew(

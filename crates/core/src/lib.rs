@@ -10,6 +10,7 @@ mod devices;
 pub mod engine;
 pub mod events;
 mod fault;
+pub mod fingerprint;
 pub mod json;
 pub mod lockout;
 pub mod mount;

@@ -15,6 +15,7 @@ pub(crate) use open::erase;
 use crate::clock::Clock;
 use crate::engine::Listed;
 use crate::fault::Fault;
+use crate::fingerprint::Fingerprinter;
 use crate::json::Budget;
 use crate::operation::Verb;
 use crate::pipeline;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub offers: Vec<Offer>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Who makes fingerprints of values.
+    pub fingerprinter: Arc<dyn Fingerprinter>,
     /// What a request's JSON may cost.
     pub budget: Budget,
     /// Shown to callers.
@@ -68,6 +71,7 @@ pub struct Vault {
     clock: Arc<dyn Clock>,
     seal: SealChoice,
     offers: Vec<Offer>,
+    fingerprinter: Arc<dyn Fingerprinter>,
     budget: Budget,
     info: Info,
     open: ArcSwapOption<Services>,
@@ -95,6 +99,7 @@ impl Vault {
             clock: parts.clock,
             seal: parts.seal,
             offers: parts.offers,
+            fingerprinter: parts.fingerprinter,
             budget: parts.budget,
             info: parts.info,
             open: ArcSwapOption::empty(),

@@ -15,6 +15,7 @@ use serde::Serialize;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
 
 /// Longest byte string searched for. A longer form is known by its first bytes; a match of this
 /// length is no accident.
@@ -81,6 +82,35 @@ impl Form {
     }
 }
 
+/// Every form with its number in fingerprints. A number is never given to another form.
+const CODES: [(Form, u8); 11] = [
+    (Form::Raw, 1),
+    (Form::Line, 2),
+    (Form::Base64, 3),
+    (Form::Base64Url, 4),
+    (Form::Base64Twice, 5),
+    (Form::Hex, 6),
+    (Form::Url, 7),
+    (Form::Json, 8),
+    (Form::JsonTwice, 9),
+    (Form::Shell, 10),
+    (Form::Utf16, 11),
+];
+
+impl Form {
+    /// Its number in fingerprints.
+    pub(crate) fn code(self) -> u8 {
+        let known = CODES.iter().find(|(form, _)| *form == self);
+        known.map_or(0, |(_, code)| *code)
+    }
+
+    /// The form with this number.
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        let known = CODES.iter().find(|(_, known)| *known == code);
+        known.map(|(form, _)| *form)
+    }
+}
+
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
@@ -98,7 +128,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    fn exact(form: Form, bytes: Secret<Vec<u8>>) -> Self {
+    pub(crate) fn exact(form: Form, bytes: Secret<Vec<u8>>) -> Self {
         Self {
             form,
             bytes,
@@ -134,16 +164,13 @@ enum Extent {
 fn collect(value: &[u8], extent: Extent) -> Vec<Shape> {
     let value = value.trim_ascii();
     let mut all = Collected::new(extent);
-    all.push(Shape::exact(Form::Raw, copy(value)));
-    base64::shapes(value, &mut all);
-    all.push(escape::hex(value));
-    escape::shapes(value, &mut all);
-    escape::utf16(value, &mut all);
+    whole(value, &mut all);
     let most = match extent {
         Extent::Telling => MOST_LINES,
         Extent::Whole => usize::MAX,
     };
     for line in lines(value).take(most) {
+        let line = value.get(line).unwrap_or_default();
         all.push(Shape::exact(Form::Line, copy(line)));
     }
     if extent == Extent::Whole && value.contains(&b'\r') {
@@ -154,17 +181,47 @@ fn collect(value: &[u8], extent: Extent) -> Vec<Shape> {
     all.shapes
 }
 
+/// The value as a whole, in every form.
+fn whole(value: &[u8], all: &mut Collected) {
+    all.push(Shape::exact(Form::Raw, copy(value)));
+    base64::shapes(value, all);
+    all.push(escape::hex(value));
+    escape::shapes(value, all);
+    escape::utf16(value, all);
+}
+
+/// Every form of a few bytes inside a value, however short: what all forms of the value have.
+pub(crate) fn of_window(window: &[u8]) -> Vec<Shape> {
+    let mut all = Collected {
+        shortest: 1,
+        ..Collected::new(Extent::Telling)
+    };
+    whole(window, &mut all);
+    all.shapes
+}
+
+/// Where the lines are that are searched for alone.
+pub(crate) fn lines_at(value: &[u8]) -> Vec<Range<usize>> {
+    lines(value).take(MOST_LINES).collect()
+}
+
 /// Lines that are telling enough to be searched for alone.
-fn lines(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn lines(value: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let several = value.contains(&b'\n');
+    let mut next = 0;
     value
         .split(|&byte| byte == b'\n')
+        .map(move |line| {
+            let start = next + (line.len() - line.trim_ascii_start().len());
+            next += line.len() + 1;
+            (start, line.trim_ascii())
+        })
         .filter(move |_| several)
-        .map(<[u8]>::trim_ascii)
-        .filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with(b"-----"))
-        .filter(|line| {
+        .filter(|(_, line)| line.len() >= SHORTEST_LINE && !line.starts_with(b"-----"))
+        .filter(|(_, line)| {
             crate::weak::information(line) >= LEAST_LINE_BITS.min(line.len() as f64 * 3.0)
         })
+        .map(|(start, line)| start..start + line.len())
 }
 
 fn copy(bytes: &[u8]) -> Secret<Vec<u8>> {
@@ -177,6 +234,7 @@ struct Collected {
     shapes: Vec<Shape>,
     state: RandomState,
     known: HashSet<u64>,
+    shortest: usize,
 }
 
 impl Collected {
@@ -186,6 +244,7 @@ impl Collected {
             shapes: Vec::new(),
             state: RandomState::new(),
             known: HashSet::new(),
+            shortest: crate::weak::SHORTEST,
         }
     }
 
@@ -215,7 +274,7 @@ impl Collected {
     }
 
     fn add(&mut self, shape: Shape) {
-        if shape.bytes.len() < crate::weak::SHORTEST {
+        if shape.bytes.len() < self.shortest {
             return;
         }
         let print = self.state.hash_one((shape.bytes.expose(), &shape.caseless));

@@ -17,6 +17,7 @@
 
 mod canary;
 pub mod findings;
+pub mod fingerprint;
 pub mod forms;
 mod label;
 mod matcher;

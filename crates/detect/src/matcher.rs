@@ -18,6 +18,7 @@ mod stream;
 
 pub use stream::Stream;
 
+use crate::fingerprint::{Keyed, PrintKey, Prints};
 use crate::forms::Form;
 use crate::needles::{Needles, SecretId};
 use filter::Filter;
@@ -45,6 +46,8 @@ pub struct Matcher {
     index: Index,
     starts: Starts,
     longest: usize,
+    /// The search by fingerprint, instead of the one by value.
+    keyed: Option<Keyed>,
 }
 
 impl Matcher {
@@ -65,7 +68,26 @@ impl Matcher {
             filter,
             index,
             starts,
+            keyed: None,
         }
+    }
+
+    /// Prepares a search by fingerprint: the same, without values.
+    #[must_use]
+    pub fn of_prints(prints: Prints, key: PrintKey) -> Self {
+        let (entries, keyed) = prints.keyed(key);
+        Self {
+            longest: keyed.longest(),
+            keyed: Some(keyed),
+            ..Self::new(Needles::named(entries))
+        }
+    }
+
+    /// How many byte strings are searched for.
+    #[must_use]
+    pub fn shapes(&self) -> usize {
+        let keyed = self.keyed.as_ref().map_or(0, Keyed::shapes);
+        self.needles.shapes() + keyed
     }
 
     /// What is searched for.
@@ -135,6 +157,9 @@ impl Matcher {
     /// Appends the hits in `text`, whose first byte has offset `base`.
     fn scan(&self, text: &[u8], base: u64, hits: &mut Vec<Hit>) {
         let first = hits.len();
+        if let Some(keyed) = &self.keyed {
+            keyed.scan(text, base, hits);
+        }
         self.filter.candidates(text, |start| {
             let Some(rest) = text.get(start..) else {
                 return;

@@ -26,6 +26,23 @@ pub struct Entry {
     pub label: Label,
     /// Why it is not searched for.
     pub weakness: Option<Weakness>,
+    /// The newest version of the secret, where it is known.
+    pub newest: Option<u64>,
+    /// Who is to be told, as the store says.
+    pub owner: Option<String>,
+}
+
+impl Entry {
+    /// One that is searched for, and nothing more is known of it.
+    #[must_use]
+    pub const fn of(label: Label) -> Self {
+        Self {
+            label,
+            weakness: None,
+            newest: None,
+            owner: None,
+        }
+    }
 }
 
 /// A byte string inside the arena.
@@ -84,8 +101,27 @@ impl Needles {
                 self.push(id, &shape)?;
             }
         }
-        self.entries.push(Entry { label, weakness });
+        self.entries.push(Entry {
+            weakness,
+            ..Entry::of(label)
+        });
         Ok(id)
+    }
+
+    /// Says of a secret which version is the newest, and who is to be told.
+    pub fn describe(&mut self, secret: SecretId, newest: Option<u64>, owner: Option<String>) {
+        if let Some(entry) = self.entries.get_mut(secret.index()) {
+            entry.newest = newest;
+            entry.owner = owner;
+        }
+    }
+
+    /// Names without values: what is searched for is elsewhere.
+    pub(crate) fn named(entries: Vec<Entry>) -> Self {
+        Self {
+            entries,
+            ..Self::default()
+        }
     }
 
     /// Adds a secret whose value is not known: it has a row and is never searched for.
@@ -94,8 +130,10 @@ impl Needles {
     /// As [`Needles::add`].
     pub fn add_unreadable(&mut self, label: Label) -> Result<SecretId, Full> {
         let id = SecretId(u32::try_from(self.entries.len()).map_err(|_| Full)?);
-        let weakness = Some(Weakness::Unreadable);
-        self.entries.push(Entry { label, weakness });
+        self.entries.push(Entry {
+            weakness: Some(Weakness::Unreadable),
+            ..Entry::of(label)
+        });
         Ok(id)
     }
 

@@ -23,8 +23,8 @@ pub use tree::{Tree, TreeOptions};
 
 use crate::forms::Form;
 use crate::matcher::{Hit, Matcher, Stream};
-use crate::needles::SecretId;
-use crate::pattern::Finding;
+use crate::needles::{Entry, SecretId};
+use crate::pattern::{DigestKey, Finding};
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -135,6 +135,22 @@ impl Looked {
         self.known += other.known;
         self.objects += other.objects;
         self.bytes += other.bytes;
+    }
+
+    /// Makes findings of what was found exactly, for those who show findings.
+    pub fn name_exposed(&mut self, key: &DigestKey, entries: &[Entry]) {
+        for (secret, exposed) in std::mem::take(&mut self.exposed) {
+            let Some(entry) = entries.get(secret.index()) else {
+                continue;
+            };
+            self.more_findings += exposed.more;
+            for at in &exposed.at {
+                self.finding(Finding::of_stored(key, &entry.label, at));
+            }
+        }
+        // Exact ones say more than what only looks like it.
+        self.findings
+            .sort_by(|a, b| (&a.location, a.offset).cmp(&(&b.location, b.offset)));
     }
 
     /// Adds a finding.

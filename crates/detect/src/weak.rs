@@ -32,6 +32,33 @@ pub enum Weakness {
     Repetitive,
     /// The caller may not read it, so nobody can look for it.
     Unreadable,
+    /// Its fingerprint could be guessed by whoever may search.
+    Guessable,
+}
+
+/// Every reason with its number in fingerprints.
+const CODES: [(Weakness, u8); 7] = [
+    (Weakness::Empty, 1),
+    (Weakness::TooShort, 2),
+    (Weakness::CommonWord, 3),
+    (Weakness::Number, 4),
+    (Weakness::Repetitive, 5),
+    (Weakness::Unreadable, 6),
+    (Weakness::Guessable, 7),
+];
+
+impl Weakness {
+    /// Its number in fingerprints.
+    pub(crate) fn code(self) -> u8 {
+        let known = CODES.iter().find(|(weakness, _)| *weakness == self);
+        known.map_or(0, |(_, code)| *code)
+    }
+
+    /// The reason with this number.
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        let known = CODES.iter().find(|(_, known)| *known == code);
+        known.map(|(weakness, _)| *weakness)
+    }
 }
 
 impl fmt::Display for Weakness {
@@ -43,6 +70,7 @@ impl fmt::Display for Weakness {
             Self::Number => "a short number",
             Self::Repetitive => "too repetitive",
             Self::Unreadable => "its value may not be read",
+            Self::Guessable => "cannot be protected by fingerprint, please rotate",
         })
     }
 }

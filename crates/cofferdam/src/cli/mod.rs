@@ -8,6 +8,7 @@ mod agent_marker;
 mod arguments;
 mod context;
 mod delivery;
+mod exact;
 mod exit;
 mod failure;
 mod input;
@@ -31,6 +32,7 @@ mod docker_plugin;
 mod doctor;
 mod down;
 mod events;
+mod fingerprints;
 mod guard;
 mod import;
 mod install;
@@ -99,6 +101,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<report::Report>(),
     Entry::of::<scan::Scan>(),
     Entry::of::<redact::Redact>(),
+    Entry::of::<fingerprints::Fingerprints>(),
     Entry::of::<plugin::Plugin>(),
     Entry::of::<docker_plugin::DockerPlugin>(),
     Entry::of::<docker_credential::DockerCredential>(),

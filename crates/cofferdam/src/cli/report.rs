@@ -1,10 +1,12 @@
 //! `cofferdam report leaks`: is any stored value in a plain place of this machine?
 //!
 //! Exit code: 0 clean, 1 at least one exposure, 2 when a place that was asked for could not be looked
-//! at, or on any error. See `docs/adr/0007-leak-search.md` for why values are read.
+//! at, or on any error. The values are searched for by fingerprint; with `-values` they are read
+//! (`docs/adr/0007-leak-search.md`).
 
 pub(super) mod values;
 
+use super::exact::{self, PackFlags};
 use super::output::Format;
 use super::{Context, Exit, Failure, Runtime, Verb, terminal};
 use clap::{Args, Subcommand, ValueEnum};
@@ -54,6 +56,11 @@ struct Leaks {
     /// Which versions to look for
     #[arg(long, value_enum, default_value = "all", help_heading = "What")]
     versions: Versions,
+    /// Read the values and look for them, also for those too weak for a fingerprint
+    #[arg(long, help_heading = "What", conflicts_with = "pack")]
+    values: bool,
+    #[command(flatten)]
+    pack: PackFlags,
     /// Title above the table
     #[arg(long, value_name = "TEXT", help_heading = "Output")]
     title: Option<String>,
@@ -89,22 +96,14 @@ impl Leaks {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let progress = Progress::new();
         progress.show("reading the store");
-        let client = context.client()?;
-        let found = values::collect(
-            &client,
-            &self.app,
-            self.versions == Versions::Current,
-            Needles::new(),
-        )
-        .await?;
-        if found.entries().is_empty() {
+        let matcher = self.matcher(context).await?;
+        if matcher.needles().entries().is_empty() {
             return Err(Failure::local("no secrets to look for")
                 .hint("import some with: cofferdam import .env"));
         }
         let scope = self.scope();
         let shown = progress.clone();
         let search = tokio::task::spawn_blocking(move || {
-            let matcher = Matcher::new(found);
             sources::search(&matcher, &scope, &mut |what| shown.show(what))
         });
         let matrix = search
@@ -117,6 +116,46 @@ impl Leaks {
         };
         print(context, &matrix)?;
         Ok(Exit::Code(matrix.verdict().exit_code()))
+    }
+
+    /// What to look for: fingerprints, or values where somebody says so.
+    async fn matcher(&self, context: &Context) -> Result<Matcher, Failure> {
+        let current = self.versions == Versions::Current;
+        if self.values {
+            let found = values::collect(&context.client()?, &self.app, current).await?;
+            return Ok(Matcher::new(found));
+        }
+        let below = |label: &Label| {
+            let inside = |prefix: &String| {
+                let rest = label.path.strip_prefix(prefix.trim_matches('/'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            self.app.is_empty() || self.app.iter().any(inside)
+        };
+        let wanted = |label: &Label, newest: Option<u64>| {
+            below(label) && (!current || label.version.is_none() || label.version == newest)
+        };
+        if let Some(file) = &self.pack.pack {
+            return Ok(self.pack.open(context, file, &wanted)?.into_matcher());
+        }
+        let client = context.client()?.without_wrapping();
+        if !exact::is_local(&client) {
+            return Err(Failure::local(
+                "fingerprints are given over the server's own socket only",
+            )
+            .hint("read the values instead: -values, or take a pack: cofferdam fingerprints export"));
+        }
+        let exact = exact::session(&client, &self.app, &wanted).await?;
+        if exact.hidden > 0 {
+            context.say(&format!(
+                "{} not looked for: no \"read\" on sys/fingerprints/secrets/ for them",
+                match exact.hidden {
+                    1 => "1 secret".to_owned(),
+                    more => format!("{more} secrets"),
+                }
+            ));
+        }
+        Ok(exact.into_matcher())
     }
 
     fn scope(&self) -> Scope {

@@ -6,6 +6,7 @@ mod audit;
 mod capabilities;
 mod ceremony;
 mod events;
+mod fingerprints;
 mod internal;
 mod locked;
 mod mounts;
@@ -31,6 +32,7 @@ use std::sync::{Arc, OnceLock, Weak};
 #[derive(Default)]
 pub(crate) struct System {
     pub(crate) services: OnceLock<Weak<Services>>,
+    pace: fingerprints::Pace,
 }
 
 impl System {
@@ -237,6 +239,27 @@ impl Routed for System {
             ],
         )
         .creating(|e, c| Box::pin(records::exists(e, c))),
+        Route::new(
+            "fingerprints/session",
+            &[(Read, |e, c| Box::pin(fingerprints::session(e, c)))],
+        ),
+        Route::new(
+            "fingerprints/secrets/*path",
+            &[(Read, |e, c| Box::pin(fingerprints::of_secret(e, c)))],
+        ),
+        Route::new(
+            "fingerprints/config",
+            &[(Read, |e, c| Box::pin(fingerprints::config(e, c)))],
+        ),
+        Route::new(
+            "fingerprints/rotate",
+            &[(Write, |e, c| Box::pin(fingerprints::rotate(e, c)))],
+        )
+        .access(Access::Sudo),
+        Route::new(
+            "fingerprints/export",
+            &[(Write, |e, c| Box::pin(fingerprints::export(e, c)))],
+        ),
         Route::new(
             "internal/ui/mounts",
             &[(Read, |e, c| Box::pin(internal::mounts(e, c)))],

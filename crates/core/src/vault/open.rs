@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::events::Hub;
 use crate::fault::Fault;
+use crate::fingerprint::Fingerprinter;
 use crate::json::Budget;
 use crate::mount::Class;
 use crate::registry::{Offer, Registry};
@@ -30,6 +31,7 @@ pub(crate) struct Services {
     pub(crate) audit: Devices,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Budget,
+    pub(crate) fingerprinter: Arc<dyn Fingerprinter>,
     pub(crate) events: Arc<Hub>,
     /// How the root key is kept.
     pub(crate) seal: SealChoice,
@@ -92,6 +94,7 @@ impl Vault {
             registry,
             clock: self.clock.clone(),
             budget: self.budget,
+            fingerprinter: self.fingerprinter.clone(),
             events: Arc::default(),
             seal: self.seal.clone(),
             seal_requested: AtomicBool::new(false),

@@ -3,10 +3,11 @@
 use cofferdam_barrier::Barrier;
 use cofferdam_core::clock::{Clock, ManualClock, Time};
 use cofferdam_core::engine::{Access, Happened, Pending, Route, Routed, Touched};
+use cofferdam_core::fingerprint::{Fingerprinter, Order, Packed};
 use cofferdam_core::json::{Budget, Data};
 use cofferdam_core::mount::Class;
 use cofferdam_core::{
-    Answer, Arrival, Info, Kind, Offer, Outcome, Parts, Peer, Response, SealChoice, Vault, Verb,
+    Answer, Arrival, Fault, Info, Kind, Offer, Outcome, Parts, Peer, Response, SealChoice, Vault, Verb,
 };
 use cofferdam_secret::Secret;
 use cofferdam_store::{Store, memory::Memory};
@@ -73,6 +74,28 @@ impl Routed for Probe {
     }
 }
 
+/// "Fingerprints" that show what they were made of: for tests of who gets which.
+pub struct Initials;
+
+impl Fingerprinter for Initials {
+    fn print(&self, key: &Secret<[u8; 32]>, value: &Secret<Vec<u8>>) -> Vec<u8> {
+        vec![key.expose()[0], value.expose().len() as u8]
+    }
+
+    fn public(&self, seed: &Secret<[u8; 32]>) -> Result<[u8; 32], Fault> {
+        Ok(seed.expose().map(|byte| !byte))
+    }
+
+    fn pack(&self, order: Order<'_>) -> Result<Packed, Fault> {
+        let names = order.values.iter();
+        Ok(Packed {
+            bytes: vec![order.values.len() as u8],
+            taken: order.values.len(),
+            weak: names.map(|value| format!("{}@{}", value.path, value.version)).collect(),
+        })
+    }
+}
+
 pub struct Answered {
     pub fault: Option<Kind>,
     pub text: String,
@@ -104,6 +127,7 @@ pub fn parts(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Parts {
                 engine: probe,
             },
         ],
+        fingerprinter: Arc::new(Initials),
         clock,
         budget: Budget::default(),
         info: Info {

@@ -14,6 +14,7 @@ mod audit;
 mod ceremony;
 mod coverage;
 mod events;
+mod fingerprints;
 mod harness;
 mod records;
 mod replicas;

@@ -4,9 +4,10 @@ use super::Digest;
 use super::rule::RuleInfo;
 use super::stream::Sighting;
 use super::{DigestKey, Scanner};
-use crate::source::clean;
+use crate::label::Label;
+use crate::source::{Exposure, clean};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// How bad it is that this lies there.
 #[derive(
@@ -82,6 +83,9 @@ pub struct Finding {
     pub note: Option<String>,
     pub(crate) shape: Shape,
 }
+
+/// The rule of values that are stored.
+pub const STORED: &str = "stored-value";
 
 /// Names of files in which text without quotes is code.
 const CODE: &[&str] = &[
@@ -188,6 +192,39 @@ impl Finding {
             digest: key.digest(sighting.secret),
             note: found.encoded.then(|| "base64".to_owned()),
             shape: found.shape,
+        }
+    }
+
+    /// What is said of a stored value that lies here, by its name in the store.
+    #[must_use]
+    pub fn of_stored(key: &DigestKey, label: &Label, at: &Exposure) -> Self {
+        static RULE: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+            Arc::new(RuleInfo {
+                id: STORED.to_owned(),
+                name: "a value of the store, exactly".to_owned(),
+                severity: Severity::Critical,
+                source: "docs/adr/0018-fingerprints.md".to_owned(),
+            })
+        });
+        let split = at.location.rsplit_once(", byte ");
+        let split = split.and_then(|(place, offset)| Some((place, offset.parse().ok()?)));
+        let (location, offset) = split.unwrap_or((at.location.as_str(), 0));
+        let name = label.to_string();
+        Self {
+            rule: Arc::clone(&RULE),
+            location: location.to_owned(),
+            line: None,
+            column: None,
+            offset,
+            commit: None,
+            digest: key.digest(name.as_bytes()),
+            name: Some(clean(&name)),
+            preview: format!("… ({})", at.form),
+            note: None,
+            shape: Shape {
+                generic: false,
+                quoted: true,
+            },
         }
     }
 

@@ -6,8 +6,8 @@ use crate::weak::Weakness;
 
 fn entry(name: &str, weakness: Option<Weakness>) -> Entry {
     Entry {
-        label: Label::new(name, Some(3), "value"),
         weakness,
+        ..Entry::of(Label::new(name, Some(3), "value"))
     }
 }
 

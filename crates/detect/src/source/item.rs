@@ -130,7 +130,7 @@ impl Finder<'_> {
             }
             Some(patterns) => {
                 let stream = &mut self.stream;
-                let exact = self.matcher.needles().shapes() > 0;
+                let exact = self.matcher.shapes() > 0;
                 let also = |piece: &[u8]| {
                     if exact {
                         stream.push(piece, |hit| hits.push(hit));

@@ -123,7 +123,7 @@ impl Finder<'_> {
 
     /// A whole text that is in memory, with all searches.
     pub(super) fn whole(&mut self, location: &str, text: &[u8]) {
-        if self.matcher.needles().shapes() > 0 {
+        if self.matcher.shapes() > 0 {
             self.bytes(location, text);
         } else {
             self.looked.bytes += text.len() as u64;

@@ -1,7 +1,8 @@
 //! `cofferdam scan`: does anything here look like a secret?
 //!
 //! Exit code: 0 clean, 1 at least one finding, 2 when what was asked for could not be looked at, or on
-//! any error. Works without a server and without a network.
+//! any error. Works without a server and without a network; where a server is on
+//! this host, its values are looked for too, by fingerprint.
 
 mod baseline;
 mod git;
@@ -9,11 +10,12 @@ mod key;
 mod places;
 mod progress;
 
+use super::exact::{self, PackFlags};
 use super::output::Format;
 use super::{Context, Exit, Failure, Runtime, Verb, terminal};
 use clap::{Args, Subcommand};
 use cofferdam_detect::findings::{Findings, Form, Style};
-use cofferdam_detect::pattern::{DigestKey, IgnoreList, Imported, Scanner};
+use cofferdam_detect::pattern::{DigestKey, IgnoreList, Imported, STORED, Scanner};
 use cofferdam_detect::source::Looked;
 use cofferdam_detect::{Matcher, Needles};
 use progress::Progress;
@@ -96,6 +98,11 @@ struct Options {
     /// File with the key of digests (default: one of your own)
     #[arg(long, value_name = "FILE", global = true, help_heading = "Rules")]
     key_file: Option<PathBuf>,
+    /// Look only for what looks like a secret, not for stored values
+    #[arg(long, global = true, help_heading = "Stored values")]
+    no_store: bool,
+    #[command(flatten)]
+    pack: PackFlags,
 }
 
 impl Verb for Scan {
@@ -134,7 +141,7 @@ impl Scan {
         let search = Search {
             scanner,
             key: key::find(context, self.options.key_file.as_deref())?,
-            matcher: Matcher::new(Needles::new()),
+            matcher: self.options.stored(context).await?,
             progress: Progress::new(),
         };
         let baseline = self.options.baseline.as_deref();
@@ -151,7 +158,10 @@ impl Scan {
                 .map_err(|_| Failure::local("the search broke down"))?
         });
         search.progress.end();
-        let mut findings = Findings::new(looked?);
+        let mut looked = looked?;
+        looked.name_exposed(&search.key, search.matcher.needles().entries());
+        unprotected(context, &search.matcher);
+        let mut findings = Findings::new(looked);
         if let Some(path) = &self.options.write_baseline {
             baseline::write(path, &search.key, &findings)?;
             context.say(&format!(
@@ -215,6 +225,31 @@ impl Options {
         Ok(Scanner::with(imported))
     }
 
+    /// Stored values to look for: of a pack, else of the server on this host where there is one.
+    async fn stored(&self, context: &Context) -> Result<Matcher, Failure> {
+        if self.no_store {
+            return Ok(Matcher::new(Needles::new()));
+        }
+        if let Some(file) = &self.pack.pack {
+            let exact = self.pack.open(context, file, &|_, _| true)?;
+            return Ok(exact.into_matcher());
+        }
+        let client = context.client()?.without_wrapping();
+        if !exact::is_local(&client) {
+            return Ok(Matcher::new(Needles::new()));
+        }
+        match exact::session(&client, &[], &|_, _| true).await {
+            Ok(exact) => Ok(exact.into_matcher()),
+            Err(cofferdam_api::Error::Unreachable { .. }) => Ok(Matcher::new(Needles::new())),
+            // There is a store, and it is not looked into: that must not look like "nothing found".
+            Err(error) => {
+                let why = Failure::from(error);
+                context.say(&format!("not looked for stored values: {}", why.what()));
+                Ok(Matcher::new(Needles::new()))
+            }
+        }
+    }
+
     fn ignore_list(&self, root: &Path) -> Result<IgnoreList, Failure> {
         if let Some(path) = &self.ignore_list {
             return Ok(IgnoreList::parse(&text_of(path)?));
@@ -224,6 +259,16 @@ impl Options {
             return Ok(IgnoreList::parse(&text_of(&usual)?));
         }
         Ok(IgnoreList::default())
+    }
+}
+
+/// Names the values that no search can be made for.
+fn unprotected(context: &Context, matcher: &Matcher) {
+    let entries = matcher.needles().entries().iter();
+    for entry in entries {
+        if let Some(weakness) = entry.weakness {
+            context.say(&format!("not looked for: {}: {weakness}", entry.label));
+        }
     }
 }
 
@@ -336,6 +381,9 @@ fn advise(context: &Context, findings: &Findings, what: Option<&What>) {
         _ => context.say(
             "hint: a value that was here is known to others: give it a new one, then remove it",
         ),
+    }
+    if rule == STORED {
+        return;
     }
     context.say(&format!(
         "hint: if it is none, say so in its line: cofferdam:allow {rule}"

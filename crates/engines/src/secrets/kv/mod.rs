@@ -23,6 +23,7 @@ mod custom;
 mod data;
 mod elsewhere;
 mod events;
+mod kept;
 mod merge;
 mod metadata;
 mod record;
@@ -37,9 +38,11 @@ mod tests;
 
 use crate::contest::Contests;
 use cofferdam_core::Fault;
+use cofferdam_core::clock::Time;
 use cofferdam_core::engine::View;
-use cofferdam_core::engine::{Happened, Pending, Route, Routed, Touched};
+use cofferdam_core::engine::{Happened, Kept, Pending, Route, Routed, Touched};
 use cofferdam_core::mount::MountConfig;
+use cofferdam_secret::Secret;
 
 /// The engine's name in mount tables. `kv-v2` means this one with the option `version` = `2`.
 pub const KIND: &str = "kv";
@@ -65,6 +68,25 @@ impl Routed for Kv {
 
     fn events<'a>(&'a self, touched: &'a [Touched<'a>]) -> Pending<'a, Vec<Happened>> {
         Box::pin(events::of(touched))
+    }
+
+    fn kept<'a>(
+        &'a self,
+        view: &'a View,
+        after: Option<&'a str>,
+        most: usize,
+        now: Time,
+    ) -> Pending<'a, Vec<Kept>> {
+        Box::pin(kept::page(view, after, most, now))
+    }
+
+    fn content<'a>(
+        &'a self,
+        view: &'a View,
+        kept: &'a Kept,
+        version: u64,
+    ) -> Pending<'a, Option<Secret<Vec<u8>>>> {
+        Box::pin(storage::content(view, kept.incarnation, version))
     }
 
     fn mount<'a>(&'a self, _: &'a View, config: &'a MountConfig) -> Pending<'a, ()> {

@@ -52,7 +52,16 @@ pub(super) async fn value(
     meta: &Metadata,
     number: u64,
 ) -> Result<Option<Secret<Vec<u8>>>, Fault> {
-    let found = view.get(&data_key(meta.incarnation, number)).await?;
+    content(view, meta.incarnation, number).await
+}
+
+/// The same by the name of the data.
+pub(super) async fn content(
+    view: &View,
+    incarnation: u64,
+    number: u64,
+) -> Result<Option<Secret<Vec<u8>>>, Fault> {
+    let found = view.get(&data_key(incarnation, number)).await?;
     Ok(found.map(|found| found.value))
 }
 

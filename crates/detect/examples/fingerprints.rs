@@ -1,0 +1,144 @@
+//! What the search by fingerprint costs: `cargo run --profile fast -p cofferdam-detect --example fingerprints`.
+//!
+//! The same texts as `throughput`: patterns alone, patterns with fingerprints of 10,000 values in one pass,
+//! and both exact searches alone.
+
+#![allow(clippy::print_stdout, reason = "prints a table for people")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark may stop"
+)]
+
+use cofferdam_detect::fingerprint::{LEAST_BITS, Named, Print, PrintKey, Prints};
+use cofferdam_detect::pattern::{DigestKey, Scanner};
+use cofferdam_detect::source::{Finder, Limits, Patterns};
+use cofferdam_detect::{Label, Matcher, Needles};
+use cofferdam_secret::{Secret, random_base62};
+use std::time::{Duration, Instant};
+
+const SIZE: usize = 64 << 20;
+const VALUES: usize = 10_000;
+
+fn main() {
+    let values: Vec<_> = (0..VALUES)
+        .map(|number| random_base62(16 + number * 7 % 33).unwrap().into_bytes())
+        .collect();
+    let secret = Secret::new([7; 32]);
+    let key = PrintKey::new(&secret);
+    let start = Instant::now();
+    let prints: Vec<_> = values
+        .iter()
+        .map(|value| Print::of(&key, value.expose(), LEAST_BITS))
+        .collect();
+    let made = start.elapsed();
+    let bytes: usize = prints.iter().map(|print| print.to_bytes().len()).sum();
+    println!(
+        "{VALUES} prints: {:.1} us and {} bytes each",
+        made.as_secs_f64() * 1e6 / VALUES as f64,
+        bytes / VALUES
+    );
+    let start = Instant::now();
+    let mut set = Prints::new();
+    for (number, print) in prints.into_iter().enumerate() {
+        set.add(Named {
+            label: Label::new(format!("bench/{number}"), Some(1), "value"),
+            newest: Some(1),
+            owner: None,
+            print,
+        });
+    }
+    println!("forms: {}", set.shapes());
+    let by_print = Matcher::of_prints(set, key);
+    println!("ready in {:.1?}", start.elapsed());
+    let mut needles = Needles::new();
+    for (number, value) in values.iter().enumerate() {
+        let label = Label::new(format!("bench/{number}"), Some(1), "value");
+        needles.add(label, value).unwrap();
+    }
+    let by_value = Matcher::new(needles);
+    let nothing = Matcher::new(Needles::new());
+    println!("GB/s:      patterns  patterns+fingerprints  ratio of time  fingerprints  values");
+    for (name, text) in [("log", log()), ("libraries", libraries())] {
+        let patterns = scan(&nothing, &text);
+        let both = scan(&by_print, &text);
+        let speed = |time: Duration| text.len() as f64 / time.as_secs_f64() / 1e9;
+        println!(
+            "{name:<9} {:>9.2} {:>22.2} {:>14.2} {:>13.2} {:>7.2}",
+            speed(patterns),
+            speed(both),
+            both.as_secs_f64() / patterns.as_secs_f64(),
+            speed(exact(&by_print, &text)),
+            speed(exact(&by_value, &text)),
+        );
+    }
+}
+
+/// Processor time of a whole look, the best of several.
+fn scan(matcher: &Matcher, text: &[u8]) -> Duration {
+    let scanner = Scanner::new();
+    let key = DigestKey::new(&Secret::new(vec![1; 32]));
+    best(|| {
+        let patterns = Patterns::new(&scanner, &key);
+        let mut finder = Finder::new(matcher, Limits::default()).with_patterns(patterns);
+        finder.reader("text", &mut &text[..]);
+        assert!(finder.take().exposed.is_empty());
+    })
+}
+
+fn exact(matcher: &Matcher, text: &[u8]) -> Duration {
+    best(|| {
+        let mut stream = matcher.stream();
+        for piece in text.chunks(16 * 1024) {
+            stream.push(piece, |_| panic!("random values stand nowhere"));
+        }
+        stream.finish(|_| panic!("random values stand nowhere"));
+    })
+}
+
+fn best(mut work: impl FnMut()) -> Duration {
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let start = processor_time();
+        work();
+        best = best.min(processor_time().saturating_sub(start));
+    }
+    best
+}
+
+fn log() -> Vec<u8> {
+    let mut text = Vec::with_capacity(SIZE + 200);
+    let mut number = 0_u64;
+    while text.len() < SIZE {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        text.extend_from_slice(
+            format!(
+                "{{\"time\":\"2026-11-23T20:{:02}:{:02}Z\",\"level\":\"info\",\"request\":\"{number:016x}\",\"path\":\"/v1/secret/data/app\",\"status\":200,\"took_us\":{}}}\n",
+                number >> 58, number >> 59, number >> 50
+            )
+            .as_bytes(),
+        );
+    }
+    text
+}
+
+fn libraries() -> Vec<u8> {
+    let mut text = Vec::new();
+    for entry in std::fs::read_dir("/usr/lib/x86_64-linux-gnu")
+        .unwrap()
+        .flatten()
+    {
+        if text.len() < SIZE && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            text.extend(std::fs::read(entry.path()).unwrap_or_default());
+        }
+    }
+    text.truncate(SIZE);
+    text
+}
+
+fn processor_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}

@@ -1,0 +1,288 @@
+//! What prints find, and what they give away (SCAN-3 of the threat model).
+
+use super::*;
+use crate::forms::{self, Form};
+use crate::label::Label;
+use crate::weak::Weakness;
+use crate::{Hit, Matcher, Needles};
+use cofferdam_secret::Secret;
+use proptest::prelude::*;
+
+fn secret(seed: u8) -> Secret<[u8; 32]> {
+    Secret::new([seed; 32])
+}
+
+fn key() -> PrintKey {
+    PrintKey::new(&secret(7))
+}
+
+fn prints(values: &[Vec<u8>]) -> Prints {
+    let mut prints = Prints::new();
+    for (number, value) in values.iter().enumerate() {
+        let print = Print::of(&key(), value, LEAST_BITS);
+        let again = Print::parse(&print.to_bytes());
+        assert_eq!(again.as_ref(), Ok(&print), "bytes and back");
+        prints.add(Named {
+            label: Label::new(format!("secret/{number}"), Some(1), "value"),
+            newest: Some(1),
+            owner: None,
+            print,
+        });
+    }
+    prints
+}
+
+fn by_print(values: &[Vec<u8>]) -> Matcher {
+    Matcher::of_prints(prints(values), key())
+}
+
+fn by_value(values: &[Vec<u8>]) -> Matcher {
+    let mut needles = Needles::new();
+    for (number, value) in values.iter().enumerate() {
+        let label = Label::new(format!("secret/{number}"), Some(1), "value");
+        needles.add(label, &Secret::new(value.clone())).unwrap();
+    }
+    Matcher::new(needles)
+}
+
+/// Passwords as machines make them, with bytes that every form escapes.
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    proptest::string::string_regex("[A-Za-z0-9+/=_.:@%&?<>\"'\\\\ $~!#-]{20,64}")
+        .unwrap()
+        .prop_map(String::into_bytes)
+        .prop_filter("as strong as asked for", |value| {
+            Print::of(&key(), value, LEAST_BITS).weakness.is_none()
+        })
+}
+
+/// Each form of each value among noise, and noise.
+fn text(values: &[Vec<u8>]) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    for value in values {
+        let shapes = forms::shapes(value);
+        pieces.extend(shapes.iter().map(|shape| shape.bytes.expose().clone()));
+        let upper = shapes.iter().filter(|shape| shape.form == Form::Hex);
+        pieces.extend(upper.map(|shape| shape.bytes.expose().to_ascii_uppercase()));
+        pieces.push(value[..value.len() / 2].to_vec());
+    }
+    let piece = prop_oneof![
+        3 => proptest::sample::select(pieces),
+        1 => proptest::collection::vec(any::<u8>(), 0..20),
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn prints_find_what_the_values_find(
+        (values, text) in proptest::collection::vec(value(), 1..4).prop_flat_map(|values| {
+            let text = text(&values);
+            (Just(values), text)
+        })
+    ) {
+        prop_assert_eq!(by_print(&values).find(&text), by_value(&values).find(&text));
+    }
+
+    #[test]
+    fn chunk_boundaries_never_change_what_prints_find(
+        (values, text) in proptest::collection::vec(value(), 1..3).prop_flat_map(|values| {
+            let text = text(&values);
+            (Just(values), text)
+        }),
+        mut cuts in proptest::collection::vec(0..900_usize, 0..20),
+    ) {
+        cuts.sort_unstable();
+        let matcher = by_print(&values);
+        let mut hits: Vec<Hit> = Vec::new();
+        let mut stream = matcher.stream();
+        let mut from = 0;
+        for cut in cuts {
+            let cut = cut.clamp(from, text.len());
+            stream.push(&text[from..cut], |hit| hits.push(hit));
+            from = cut;
+        }
+        stream.push(&text[from..], |hit| hits.push(hit));
+        stream.finish(|hit| hits.push(hit));
+        prop_assert_eq!(hits, matcher.find(&text));
+    }
+
+    /// The bound: whatever the bytes outside of the window are, the first stage is the same, as long as
+    /// the window lies where it lay and no form has another length.
+    #[test]
+    fn first_stage_is_a_function_of_one_window(
+        value in proptest::string::string_regex("[A-Za-z0-9]{24,64}").unwrap(),
+        other in proptest::string::string_regex("[A-Za-z0-9]{64}").unwrap(),
+    ) {
+        let value = value.into_bytes();
+        let window = window::Window::of(&value, 0).unwrap();
+        let shown = window.at..window.at + WINDOW;
+        let mut changed = value.clone();
+        for (at, byte) in changed.iter_mut().enumerate() {
+            if !shown.contains(&at) {
+                *byte = other.as_bytes()[at];
+            }
+        }
+        prop_assume!(window::Window::of(&changed, 0).unwrap().at == window.at);
+        prop_assume!(value.len() <= 57);
+        let first = |value: &[u8]| Print::of(&key(), value, 0);
+        let (before, after) = (first(&value), first(&changed));
+        prop_assert_eq!(&before.windows, &after.windows);
+        let shape = |print: &Print| {
+            let traces = print.forms.iter();
+            let traces = traces.filter(|trace| trace.form != Form::Base64Url);
+            traces.map(|trace| (trace.window, trace.offset, trace.length, trace.form)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(shape(&before), shape(&after));
+        // Which of the places it is: the only choice that depends on the rest.
+        prop_assert!(window.at % 3 == 0 && window.at / 3 < PLACES);
+    }
+
+    /// Under another key nothing of a print is the same, so who has none cannot try a guess.
+    #[test]
+    fn without_the_key_no_guess_is_confirmable(value in value(), seed in 8_u8..) {
+        let mine = Print::of(&key(), &value, 0);
+        let guess = Print::of(&PrintKey::new(&secret(seed)), &value, 0);
+        let tags = |print: &Print| {
+            let looks = print.windows.iter();
+            looks.flat_map(|look| look.samples.iter().copied().chain([look.whole])).collect::<Vec<_>>()
+        };
+        let (mine_tags, guessed) = (tags(&mine), tags(&guess));
+        // 32 bits each: a few hundred pairs agree by chance once in ten million.
+        let agree = mine_tags.iter().filter(|tag| guessed.contains(tag)).count();
+        prop_assert!(agree <= 1, "{} tags agree", agree);
+        for trace in &mine.forms {
+            prop_assert!(guess.forms.iter().all(|other| other.digest != trace.digest));
+        }
+        let text = [b"x=".as_slice(), &value, b"\n"].concat();
+        let mut other = Prints::new();
+        other.add(Named {
+            label: Label::new("secret/a", None, "value"),
+            newest: None,
+            owner: None,
+            print: mine,
+        });
+        let wrong = Matcher::of_prints(other, PrintKey::new(&secret(seed)));
+        prop_assert!(wrong.find(&text).is_empty());
+    }
+
+    #[test]
+    fn bytes_that_are_no_print_are_refused_and_nothing_breaks(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(print) = Print::parse(&bytes) {
+            prop_assert_eq!(print.to_bytes(), bytes);
+        }
+    }
+}
+
+#[test]
+fn weak_values_are_named_and_have_no_print() {
+    for (value, why) in [
+        ("hunter2#9", Weakness::Guessable),
+        ("correct horse", Weakness::Guessable),
+        ("s3cr3t-Pa55", Weakness::Guessable),
+        ("password123", Weakness::CommonWord),
+        ("short", Weakness::TooShort),
+        ("production-database", Weakness::Guessable),
+    ] {
+        let print = Print::of(&key(), value.as_bytes(), LEAST_BITS);
+        assert_eq!(print.weakness, Some(why), "{value}");
+        assert!(print.forms.is_empty() && print.windows.is_empty(), "{value}");
+    }
+    assert_eq!(
+        Weakness::Guessable.to_string(),
+        "cannot be protected by fingerprint, please rotate"
+    );
+}
+
+#[test]
+fn lines_of_a_key_are_found_alone_and_each_is_strong_without_its_window() {
+    let key_file = "-----BEGIN EC PRIVATE KEY-----\n\
+        MHcCAQEEIIrYSSNQFaA2Hwf1duRSxKtLYX5CB04fSeQ6tF1aY+0uoAoGCCqGSM49\n\
+        AwEHoUQDQgAEPR3tU2Fta9ktY+6P9G0cWO+0kETA6SFs38GecTyudlHz6xvCdz8q\n\
+        -----END EC PRIVATE KEY-----";
+    let matcher = by_print(&[key_file.as_bytes().to_vec()]);
+    let text = "x = AwEHoUQDQgAEPR3tU2Fta9ktY+6P9G0cWO+0kETA6SFs38GecTyudlHz6xvCdz8q;";
+    let hits = matcher.find(text.as_bytes());
+    assert_eq!(hits.len(), 1, "{hits:?}");
+    assert_eq!(hits[0].form, Form::Line);
+    let whole = matcher.find(key_file.as_bytes());
+    assert!(whole.iter().any(|hit| hit.form == Form::Raw), "{whole:?}");
+}
+
+#[test]
+fn every_form_of_plain_values_is_in_the_print() {
+    for value in [
+        "k3Tq9ZpL2vXw7RbN4sYc",
+        "p@ss w/rd<&>'x'`$HOME`\\?~k3Tq9ZpL2v",
+        "postgres://shop:k3Tq9ZpL2vXw7RbN@db:5432/shop?sslmode=require",
+    ] {
+        let print = Print::of(&key(), value.as_bytes(), LEAST_BITS);
+        assert_eq!(print.weakness, None, "{value}");
+        let shapes = forms::shapes(value.as_bytes());
+        assert_eq!(print.forms.len(), shapes.len(), "{value}");
+    }
+    // Letters of two bytes: every form that keeps the value in one piece.
+    let value = "пароль-Kx7Qz9Tw3Lp5-ключ".as_bytes();
+    let print = Print::of(&key(), value, LEAST_BITS);
+    assert_eq!(print.forms.len(), forms::shapes(value).len());
+}
+
+fn a_pack(values: &[&str]) -> Vec<u8> {
+    let (key, signer) = (secret(1), Signer::new(&secret(2)).unwrap());
+    let mut pack = Pack::new(&key);
+    for (number, value) in values.iter().enumerate() {
+        let label = Label::new(format!("secret/{number}"), Some(3), "value");
+        let value = Secret::new(value.as_bytes().to_vec());
+        pack.add(label, Some(4), Some("ops".to_owned()), &value);
+    }
+    let order = Order {
+        key: &key,
+        signer: &signer,
+        issued: 1000,
+        expires: 2000,
+    };
+    pack.finish(&order).unwrap()
+}
+
+#[test]
+fn pack_takes_only_what_may_leave_the_host_and_finds_it() {
+    let strong = "k3Tq9ZpL2vXw7RbN4sYcHd8";
+    let pack = a_pack(&[strong, "k3Tq9ZpL2vXw", "hunter2#9"]);
+    let trusted = Signer::new(&secret(2)).unwrap().public();
+    let opened = Pack::open(&pack, &trusted, &secret(1), 1500, &|_, _| true).unwrap();
+    assert_eq!(opened.prints.entries().len(), 1, "weak ones are not in it");
+    let entry = opened.prints.entries()[0].clone();
+    assert_eq!(entry.label.to_string(), "secret/0@3#value");
+    assert_eq!((entry.newest, entry.owner.as_deref()), (Some(4), Some("ops")));
+    let matcher = Matcher::of_prints(opened.prints, opened.key);
+    assert_eq!(matcher.find(format!("a={strong}").as_bytes()).len(), 1);
+    for plain in [strong, "secret/0"] {
+        let there = memchr::memmem::find(&pack, plain.as_bytes());
+        assert_eq!(there, None, "not even names are there for everybody");
+    }
+}
+
+#[test]
+fn pack_that_was_changed_or_has_expired_or_is_foreign_is_refused() {
+    let pack = a_pack(&["k3Tq9ZpL2vXw7RbN4sYcHd8"]);
+    let trusted = Signer::new(&secret(2)).unwrap().public();
+    let open = |pack: &[u8], trusted: &[u8; 32], seed: u8, now: i64| {
+        Pack::open(pack, trusted, &secret(seed), now, &|_, _| true).err()
+    };
+    assert_eq!(open(&pack, &trusted, 1, 1500), None);
+    assert_eq!(open(&pack, &trusted, 1, 2000), Some(PackError::Expired));
+    assert_eq!(open(&pack, &trusted, 1, -9000), Some(PackError::Early));
+    assert_eq!(open(&pack, &[0; 32], 1, 1500), Some(PackError::Foreign));
+    assert_eq!(open(&pack, &trusted, 9, 1500), Some(PackError::WrongKey));
+    for at in 0..pack.len() {
+        let mut changed = pack.clone();
+        changed[at] ^= 1;
+        let refused = open(&changed, &trusted, 1, 1500);
+        assert!(refused.is_some(), "byte {at} was changed and nobody saw it");
+        let refused = open(&pack[..at], &trusted, 1, 1500);
+        assert!(refused.is_some(), "cut at {at}");
+    }
+    // A longer life under the same signature, which is what somebody would want.
+    let mut longer = pack;
+    longer[25 + 32 + 16 + 8] = 0x7f;
+    assert_eq!(open(&longer, &trusted, 1, 5000), Some(PackError::Tampered));
+}
