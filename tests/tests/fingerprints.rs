@@ -185,10 +185,19 @@ fn container_environment_log_and_image_layer_are_found_with_that_token() {
     let name = docker.name("web");
     let env = format!("P={PASSWORD}");
     docker.run(&[
-        "run", "-d", "--name", &name, "-e", &env, IMAGE, "sh", "-c", "echo $P; exec sleep 600",
+        "run",
+        "-d",
+        "--name",
+        &name,
+        "-e",
+        &env,
+        IMAGE,
+        "sh",
+        "-c",
+        "echo $P; exec sleep 600",
     ]);
     flows::docker::wait("the log", || {
-        !docker.run(&["logs", &name]).trim().is_empty()
+        (!docker.run(&["logs", &name]).trim().is_empty()).then_some(())
     });
     let words = [
         "report",
@@ -241,13 +250,24 @@ path "sys/fingerprints/secrets/secret/other/*" { capabilities = ["read"] }"#;
     let named = stored(&found);
     assert_eq!(named.len(), 1, "{named:?}");
     assert_eq!(named[0].0, "secret/other/key@1#value");
-    let report = ["report", "leaks", "-no-docker", "-no-processes", "-dir", dir];
+    let report = [
+        "report",
+        "leaks",
+        "-no-docker",
+        "-no-processes",
+        "-dir",
+        dir,
+    ];
     let report = run(&half, &report);
     let text = shown(&report);
     assert!(text.contains("2 secrets not looked for"), "{text}");
     assert!(!text.contains("secret/shop"), "not even its name: {text}");
 
-    let none = token(&site.server, "none", r#"path "secret/*" { capabilities = ["read"] }"#);
+    let none = token(
+        &site.server,
+        "none",
+        r#"path "secret/*" { capabilities = ["read"] }"#,
+    );
     let found = run(&none, &["scan", "-format=json", dir]);
     assert!(stored(&found).is_empty());
     assert!(
@@ -257,9 +277,9 @@ path "sys/fingerprints/secrets/secret/other/*" { capabilities = ["read"] }"#;
     );
 
     // The key of a session does not leave the host, whoever asks.
-    let mut command = site
-        .server
-        .command(&["read", "sys/fingerprints/session", "-tls-skip-verify"]);
+    let mut command =
+        site.server
+            .command(&["read", "sys/fingerprints/session", "-tls-skip-verify"]);
     let output = command
         .env("COFFERDAM_ADDR", site.server.address())
         .env("COFFERDAM_TOKEN", &site.token)
@@ -317,7 +337,10 @@ fn pack_finds_without_a_server_and_is_refused_when_something_is_wrong_with_it() 
     };
     let found = scan(&file, &signer, None);
     assert_eq!(found.status.code(), Some(1), "{}", shown(&found));
-    let mut names: Vec<_> = stored(&found).into_iter().map(|(name, _, _)| name).collect();
+    let mut names: Vec<_> = stored(&found)
+        .into_iter()
+        .map(|(name, _, _)| name)
+        .collect();
     names.sort();
     assert_eq!(
         names,
@@ -361,7 +384,9 @@ fn pack_finds_without_a_server_and_is_refused_when_something_is_wrong_with_it() 
     ]);
     flows::docker::wait("the end of the pack", || {
         let refused = scan(&short, &signer, None);
-        shown(&refused).contains("the pack has expired")
+        shown(&refused)
+            .contains("the pack has expired")
+            .then_some(())
     });
 }
 
@@ -371,10 +396,16 @@ fn after_a_rotation_what_was_handed_out_is_of_another_key() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().to_str().unwrap();
     std::fs::write(place.path().join("a"), PASSWORD).unwrap();
-    let before = site.server.run(&["read", "-field=key", "sys/fingerprints/session"]);
+    let before = site
+        .server
+        .run(&["read", "-field=key", "sys/fingerprints/session"]);
     assert_eq!(stored(&site.run(&["scan", "-format=json", dir])).len(), 1);
     let denied = site.run(&["fingerprints", "rotate"]);
-    assert_ne!(denied.status.code(), Some(0), "reading is no right to rotate");
+    assert_ne!(
+        denied.status.code(),
+        Some(0),
+        "reading is no right to rotate"
+    );
     let config = site.server.run(&["fingerprints", "config", "-format=json"]);
     let rotated = site.server.run(&["fingerprints", "rotate", "-format=json"]);
     let generation = |text: &str| {
@@ -384,7 +415,9 @@ fn after_a_rotation_what_was_handed_out_is_of_another_key() {
     let (old, new) = (generation(&config), generation(&rotated));
     assert_eq!(new.0, old.0 + 1);
     assert_eq!(new.1, old.1, "packs that are out keep their signer");
-    let after = site.server.run(&["read", "-field=key", "sys/fingerprints/session"]);
+    let after = site
+        .server
+        .run(&["read", "-field=key", "sys/fingerprints/session"]);
     assert_ne!(before, after);
     assert_eq!(stored(&site.run(&["scan", "-format=json", dir])).len(), 1);
 }

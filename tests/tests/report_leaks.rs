@@ -31,7 +31,12 @@ fn site() -> Server {
         &format!("value={NEW}"),
     ]);
     server.run(&["kv", "put", "secret/shop/DEBUG", "value=true"]);
-    server.run(&["kv", "put", "secret/other/KEY", "value=other-Zr5-Pa55word-6Hc3Wk"]);
+    server.run(&[
+        "kv",
+        "put",
+        "secret/other/KEY",
+        "value=other-Zr5-Pa55word-6Hc3Wk",
+    ]);
     server
 }
 
@@ -164,7 +169,14 @@ path "sys/internal/ui/mounts" { capabilities = ["read"] }"#;
     let token = server.run(&["token", "create", "-policy=half", "-field=token"]);
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("a"), "nothing").unwrap();
-    let words = ["report", "leaks", "-values", "-no-docker", "-no-processes", "-dir"];
+    let words = [
+        "report",
+        "leaks",
+        "-values",
+        "-no-docker",
+        "-no-processes",
+        "-dir",
+    ];
     let mut command = server.command(&words);
     command
         .arg(place.path())

@@ -100,7 +100,8 @@ async fn pages(
             request = request.query("after", after.clone());
         }
         let answer = client.send(request).await?;
-        let strange = || cofferdam_api::Error::Request("the server's fingerprints are not understood");
+        let strange =
+            || cofferdam_api::Error::Request("the server's fingerprints are not understood");
         let data = answer.tree().ok_or_else(strange)?;
         let generation = data.get("generation").and_then(Tree::as_u64);
         if first.is_some() && first != generation {
@@ -110,9 +111,7 @@ async fn pages(
         let text = |name: &str| data.get(name).and_then(Tree::as_text);
         let key = text("key").and_then(key_of).ok_or_else(strange)?;
         let bundle = text("prints").ok_or_else(strange)?;
-        prints
-            .add_bundle(bundle, wanted)
-            .map_err(|_| strange())?;
+        prints.add_bundle(bundle, wanted).map_err(|_| strange())?;
         hidden += data.get("hidden").and_then(Tree::as_u64).unwrap_or(0);
         match text("after") {
             Some(more) => more.clone_into(&mut after),
@@ -134,7 +133,12 @@ fn key_of(text: &str) -> Option<Secret<[u8; 32]>> {
 
 impl PackFlags {
     /// The pack that was named, opened and checked.
-    pub(crate) fn open(&self, context: &Context, file: &Path, wanted: Wanted<'_>) -> Result<Exact, Failure> {
+    pub(crate) fn open(
+        &self,
+        context: &Context,
+        file: &Path,
+        wanted: Wanted<'_>,
+    ) -> Result<Exact, Failure> {
         let shown = file.display();
         let bytes = std::fs::File::open(file)
             .and_then(|opened| terminal::read_all(opened, PACK))

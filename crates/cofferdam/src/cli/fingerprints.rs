@@ -75,7 +75,10 @@ impl Verb for Fingerprints {
 fn show(context: &Context, data: Option<&Tree>) -> Result<Exit, Failure> {
     let data = data.ok_or_else(|| Failure::local("the server answered without data"))?;
     let generation = data.get("generation").and_then(Tree::as_u64).unwrap_or(0);
-    let signer = data.get("signer").and_then(Tree::as_text).unwrap_or_default();
+    let signer = data
+        .get("signer")
+        .and_then(Tree::as_text)
+        .unwrap_or_default();
     context.print(data, || {
         Secret::new(format!(
             "generation    {generation}\nsigner        {signer}\n"
@@ -85,7 +88,11 @@ fn show(context: &Context, data: Option<&Tree>) -> Result<Exit, Failure> {
 
 impl Export {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let prefixes: Vec<Tree> = self.app.iter().map(|app| Tree::from(app.as_str())).collect();
+        let prefixes: Vec<Tree> = self
+            .app
+            .iter()
+            .map(|app| Tree::from(app.as_str()))
+            .collect();
         let ttl = super::context::go_duration(&self.ttl);
         let body = Tree::map().with("ttl", ttl).with("prefix", prefixes);
         let request = Request::post("sys/fingerprints/export", &body);

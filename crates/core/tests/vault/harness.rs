@@ -7,7 +7,8 @@ use cofferdam_core::fingerprint::{Fingerprinter, Order, Packed};
 use cofferdam_core::json::{Budget, Data};
 use cofferdam_core::mount::Class;
 use cofferdam_core::{
-    Answer, Arrival, Fault, Info, Kind, Offer, Outcome, Parts, Peer, Response, SealChoice, Vault, Verb,
+    Answer, Arrival, Fault, Info, Kind, Offer, Outcome, Parts, Peer, Response, SealChoice, Vault,
+    Verb,
 };
 use cofferdam_secret::Secret;
 use cofferdam_store::{Store, memory::Memory};
@@ -91,7 +92,9 @@ impl Fingerprinter for Initials {
         Ok(Packed {
             bytes: vec![order.values.len() as u8],
             taken: order.values.len(),
-            weak: names.map(|value| format!("{}@{}", value.path, value.version)).collect(),
+            weak: names
+                .map(|value| format!("{}@{}", value.path, value.version))
+                .collect(),
         })
     }
 }

@@ -19,9 +19,10 @@ pub(super) const fn fold(byte: u8, folded: bool) -> u8 {
 
 /// A sample as one word.
 pub(super) fn word(sample: &[u8], folded: bool) -> u64 {
-    sample.iter().rev().fold(0, |word, &byte| {
-        word << 8 | u64::from(fold(byte, folded))
-    })
+    sample
+        .iter()
+        .rev()
+        .fold(0, |word, &byte| word << 8 | u64::from(fold(byte, folded)))
 }
 
 /// A tag, and what has it: the number of a look, and where in its window the sample lies.
@@ -166,13 +167,7 @@ impl Tier {
     }
 
     #[cold]
-    fn report(
-        &self,
-        tags: &[u32],
-        at: usize,
-        step: usize,
-        candidate: &mut impl FnMut(u32, usize),
-    ) {
+    fn report(&self, tags: &[u32], at: usize, step: usize, candidate: &mut impl FnMut(u32, usize)) {
         for (nth, tag) in tags.iter().enumerate() {
             for sample in self.of(*tag) {
                 if let Some(start) = (at + nth * step).checked_sub(usize::from(sample.at)) {

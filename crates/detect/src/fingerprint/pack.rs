@@ -190,7 +190,11 @@ impl Pack {
         out.extend(order.issued.to_be_bytes());
         out.extend(order.expires.to_be_bytes());
         out.extend(nonce.expose());
-        out.extend(u32::try_from(sealed).map_err(|_| PackError::Unmade)?.to_be_bytes());
+        out.extend(
+            u32::try_from(sealed)
+                .map_err(|_| PackError::Unmade)?
+                .to_be_bytes(),
+        );
         cipher(order.key)?
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(*nonce.expose()),

@@ -1,9 +1,9 @@
 //! Many prints, ready to be searched for: the second stage, and what a [`crate::Matcher`] holds.
 
+use super::PrintKey;
 use super::filter::{Sample, Tier, fold};
 use super::key::{DIGEST, Mix};
 use super::print::Print;
-use super::PrintKey;
 use crate::forms::Form;
 use crate::label::Label;
 use crate::matcher::Hit;
@@ -163,10 +163,14 @@ impl Keyed {
     /// Appends the hits in `text`, whose first byte has offset `base`.
     pub(crate) fn scan(&self, text: &[u8], base: u64, hits: &mut Vec<Hit>) {
         if let Some(tier) = &self.short {
-            tier.scan(text, true, |look, start| self.judge(text, base, look, start, hits));
+            tier.scan(text, true, |look, start| {
+                self.judge(text, base, look, start, hits)
+            });
         }
         if let Some(tier) = &self.long {
-            tier.scan(text, false, |look, start| self.judge(text, base, look, start, hits));
+            tier.scan(text, false, |look, start| {
+                self.judge(text, base, look, start, hits)
+            });
         }
     }
 

@@ -185,7 +185,10 @@ fn weak_values_are_named_and_have_no_print() {
     ] {
         let print = Print::of(&key(), value.as_bytes(), LEAST_BITS);
         assert_eq!(print.weakness, Some(why), "{value}");
-        assert!(print.forms.is_empty() && print.windows.is_empty(), "{value}");
+        assert!(
+            print.forms.is_empty() && print.windows.is_empty(),
+            "{value}"
+        );
     }
     assert_eq!(
         Weakness::Guessable.to_string(),
@@ -252,7 +255,10 @@ fn pack_takes_only_what_may_leave_the_host_and_finds_it() {
     assert_eq!(opened.prints.entries().len(), 1, "weak ones are not in it");
     let entry = opened.prints.entries()[0].clone();
     assert_eq!(entry.label.to_string(), "secret/0@3#value");
-    assert_eq!((entry.newest, entry.owner.as_deref()), (Some(4), Some("ops")));
+    assert_eq!(
+        (entry.newest, entry.owner.as_deref()),
+        (Some(4), Some("ops"))
+    );
     let matcher = Matcher::of_prints(opened.prints, opened.key);
     assert_eq!(matcher.find(format!("a={strong}").as_bytes()).len(), 1);
     for plain in [strong, "secret/0"] {

@@ -29,7 +29,7 @@ mod stream;
 mod words;
 
 pub use digest::{Digest, DigestKey};
-pub use finding::{STORED, Commit, Finding, Severity};
+pub use finding::{Commit, Finding, STORED, Severity};
 pub use gitleaks::{IgnoreList, Imported, Refused};
 pub use rule::{RuleInfo, Scanner};
 pub use specimen::specimen;

@@ -27,17 +27,18 @@ struct Wanted {
     prefix: Words,
 }
 
-pub(in crate::system) async fn export(
-    engine: &System,
-    call: Call<'_>,
-) -> Result<Outcome, Fault> {
+pub(in crate::system) async fn export(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     engine.pace.take(&call)?;
     let wanted: Wanted = call.body.parse()?;
     let life = wanted.ttl.map_or(USUAL, |ttl| ttl.0);
     if life.is_zero() || life > LONGEST {
         return Err(Fault::invalid("a pack lives from one second to 90 days"));
     }
-    let prefixes = wanted.prefix.0.iter().map(|prefix| prefix.trim_matches('/'));
+    let prefixes = wanted
+        .prefix
+        .0
+        .iter()
+        .map(|prefix| prefix.trim_matches('/'));
     let prefixes = prefixes.filter(|prefix| !prefix.is_empty());
     let walk = Walk::new(engine, &call, prefixes.map(str::to_owned).collect()).await?;
     let values = values(engine, &walk).await?;

@@ -62,9 +62,7 @@ async fn put(barrier: &Barrier<Unsealed>, keys: &Keys) -> Result<bool, Fault> {
     out.extend(keys.generation.to_be_bytes());
     out.extend(keys.print.expose());
     out.extend(keys.seed.expose());
-    let batch = Batch::new()
-        .expect(PLACE, keys.revision)
-        .put(PLACE, bytes);
+    let batch = Batch::new().expect(PLACE, keys.revision).put(PLACE, bytes);
     Ok(matches!(barrier.commit(batch).await?, Commit::Done(_)))
 }
 
