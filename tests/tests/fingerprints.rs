@@ -356,7 +356,7 @@ fn pack_finds_without_a_server_and_is_refused_when_something_is_wrong_with_it() 
         assert!(!there, "{value} stands in the pack");
     }
     let changed = home.path().join("changed.pack");
-    let mut other = bytes.clone();
+    let mut other = bytes;
     let middle = other.len() / 2;
     other[middle] ^= 1;
     std::fs::write(&changed, other).unwrap();

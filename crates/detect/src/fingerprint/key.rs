@@ -107,7 +107,7 @@ impl Mix {
         for byte in bytes {
             word = word << 8 | u64::from(byte);
             count += 1;
-            if count % 8 == 0 {
+            if count.is_multiple_of(8) {
                 hash = self.step(hash ^ word);
                 word = 0;
             }

@@ -134,7 +134,7 @@ proptest! {
         };
         prop_assert_eq!(shape(&before), shape(&after));
         // Which of the places it is: the only choice that depends on the rest.
-        prop_assert!(window.at % 3 == 0 && window.at / 3 < PLACES);
+        prop_assert!(window.at.is_multiple_of(3) && window.at / 3 < PLACES);
     }
 
     /// Under another key nothing of a print is the same, so who has none cannot try a guess.
