@@ -99,7 +99,7 @@ impl Finder<'_> {
 
     /// A text of which another version may have been searched before, with all searches.
     pub(super) fn version(&mut self, text: &[u8], before: Option<&Before<'_>>) -> Option<Seen> {
-        if self.matcher.needles().shapes() > 0 {
+        if self.matcher.shapes() > 0 {
             self.bytes("", text);
         } else {
             self.looked.bytes += text.len() as u64;

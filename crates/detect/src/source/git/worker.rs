@@ -478,7 +478,7 @@ impl Finder<'_> {
 
     /// Names of files, a line each.
     fn names(&mut self, lines: &[u8]) {
-        if self.matcher.needles().shapes() > 0 {
+        if self.matcher.shapes() > 0 {
             self.text("a file name", lines);
         } else if lines.len() > 8 {
             self.unplaced("a file name", lines);
