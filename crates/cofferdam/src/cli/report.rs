@@ -122,7 +122,8 @@ impl Leaks {
     async fn matcher(&self, context: &Context) -> Result<Matcher, Failure> {
         let current = self.versions == Versions::Current;
         if self.values {
-            let found = values::collect(&context.client()?, &self.app, current).await?;
+            let client = context.client()?;
+            let found = values::collect(&client, &self.app, current, Needles::new()).await?;
             return Ok(Matcher::new(found));
         }
         let below = |label: &Label| {
