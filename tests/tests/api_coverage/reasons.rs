@@ -33,8 +33,6 @@ const REASONS: &[Reason] = &[
     later("/auth/kubernetes", "the auth method of Kubernetes"),
     never("/auth/ldap", "not among the methods this server is for"),
     never("/auth/radius", "not among the methods this server is for"),
-    later("/auth/token/create", "roles of tokens"),
-    later("/auth/token/roles", "roles of tokens"),
     later("/database", "dynamic database credentials"),
     later("/identity", "entities and groups"),
     later("/identity/mfa", "second factors at login"),

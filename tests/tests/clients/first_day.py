@@ -77,6 +77,14 @@ machine.auth.approle.login(role_id, secret_id)
 assert machine.secrets.kv.v2.read_secret_version("app/db", raise_on_deleted_version=True)["data"]["data"]["password"] == "hunter2"
 refused(exceptions.InvalidRequest, lambda: connect().auth.approle.login(role_id, secret_id))
 
+root.auth.token.create_or_update_role("ci", allowed_policies=["reader"], orphan=True, token_period="1h")
+assert root.auth.token.read_role("ci")["data"]["allowed_policies"] == ["reader"]
+assert root.auth.token.list_roles()["data"]["keys"] == ["ci"]
+made_by_role = root.auth.token.create(role_name="ci")["auth"]
+assert made_by_role["policies"] == ["default", "reader"] and made_by_role["lease_duration"] == 3600
+refused(exceptions.InvalidRequest, lambda: root.auth.token.create(role_name="ci", policies=["other"]))
+root.auth.token.delete_role("ci")
+
 root.sys.enable_auth_method("userpass")
 root.auth.userpass.create_or_update_user("Ada", "lovelace", policies="reader")
 assert root.auth.userpass.list_user()["data"]["keys"] == ["ada"]

@@ -5,6 +5,8 @@ mod handles;
 mod lookup;
 mod renew;
 mod revoke;
+mod role;
+mod roles;
 
 use super::{Entry, Store};
 use crate::engine::{Access, Route, Routed};
@@ -41,6 +43,20 @@ impl Routed for Tokens {
             &[(Verb::Write, |e, c| Box::pin(create::create_orphan(e, c)))],
         )
         .access(Access::Sudo),
+        Route::new(
+            "create/:role",
+            &[(Verb::Write, |e, c| Box::pin(create::create_by_role(e, c)))],
+        ),
+        Route::new("roles", &[(Verb::List, |_, c| Box::pin(roles::list(c)))]),
+        Route::new(
+            "roles/:role",
+            &[
+                (Verb::Read, |_, c| Box::pin(roles::read(c))),
+                (Verb::Write, |_, c| Box::pin(roles::write(c))),
+                (Verb::Delete, |_, c| Box::pin(roles::delete(c))),
+            ],
+        )
+        .creating(|_, c| Box::pin(roles::exists(c))),
         Route::new(
             "lookup-self",
             &[

@@ -201,7 +201,6 @@ async fn a_path_that_is_not_served_never_answers_well() {
         (Verb::Read, "sys/raft/configuration"),
         (Verb::Read, "sys/rekey/backup"),
         (Verb::Write, "sys/raft/join"),
-        (Verb::Write, "auth/token/roles/x"),
         (Verb::Read, "identity/entity"),
         (Verb::Delete, "sys/health"),
         (Verb::Write, "sys/step-down"),

@@ -329,3 +329,215 @@ async fn the_local_admin_needs_no_token_and_others_on_the_socket_do() {
         assert_eq!(harness.arrive(request).await.fault, fault);
     }
 }
+
+/// A token that may use every role and holds little itself.
+async fn role_user(harness: &Harness) -> String {
+    let rules = r#"path "auth/token/create/*" { capabilities = ["update"] }"#;
+    harness
+        .write("sys/policies/acl/maker", json!({"policy": rules}))
+        .await;
+    harness.token(json!({"policies": ["maker"]})).await
+}
+
+async fn by_role(
+    harness: &Harness,
+    token: &str,
+    role: &str,
+    body: Value,
+) -> crate::harness::Answered {
+    harness
+        .call(
+            Verb::Write,
+            &format!("auth/token/create/{role}"),
+            token,
+            body,
+        )
+        .await
+}
+
+#[tokio::test]
+async fn a_role_gives_what_it_says_and_nothing_else() {
+    let harness = with_reader().await;
+    let user = role_user(&harness).await;
+    harness
+        .write(
+            "auth/token/roles/web",
+            json!({
+                "allowed_policies": "reader", "allowed_policies_glob": ["team-*"], "disallowed_policies_glob": "team-admin*",
+                "orphan": true, "token_period": "1h", "token_explicit_max_ttl": "2h", "token_num_uses": 3, "path_suffix": "ci",
+                "token_bound_cidrs": "127.0.0.0/8", "renewable": false,
+            }),
+        )
+        .await;
+    let made = by_role(&harness, &user, "web", json!({})).await;
+    let auth = &made.body["auth"];
+    assert_eq!(
+        auth["policies"],
+        json!(["default", "reader"]),
+        "{}",
+        made.text
+    );
+    assert_eq!(
+        (&auth["orphan"], &auth["renewable"], &auth["num_uses"]),
+        (&json!(true), &json!(false), &json!(3))
+    );
+    let token = auth["client_token"].as_str().unwrap();
+    let me = harness
+        .call(Verb::Read, "auth/token/lookup-self", token, Value::Null)
+        .await
+        .body;
+    assert_eq!(me["data"]["path"], "auth/token/create/web/ci");
+    assert_eq!(
+        (&me["data"]["period"], &me["data"]["explicit_max_ttl"]),
+        (&json!(3600), &json!(7200))
+    );
+    assert_eq!(
+        by_role(&harness, &user, "web", json!({"policies": ["team-a"]}))
+            .await
+            .fault,
+        None
+    );
+    for policies in [
+        json!(["other"]),
+        json!(["team-admin"]),
+        json!(["root"]),
+        json!(["reader", "maker"]),
+        json!(["Root"]),
+    ] {
+        let refused = by_role(
+            &harness,
+            &user,
+            "web",
+            json!({"policies": policies.clone()}),
+        )
+        .await;
+        assert_eq!(refused.fault, Some(Kind::Invalid), "{policies}");
+    }
+    assert_eq!(
+        by_role(&harness, &user, "nobody", json!({})).await.fault,
+        Some(Kind::Invalid)
+    );
+}
+
+#[tokio::test]
+async fn a_role_without_lists_gives_what_the_parent_has() {
+    let harness = with_reader().await;
+    let user = role_user(&harness).await;
+    harness.write("auth/token/roles/plain", json!({})).await;
+    let made = by_role(&harness, &user, "plain", json!({})).await;
+    assert_eq!(made.body["auth"]["policies"], json!(["default", "maker"]));
+    for policies in ["reader", "root"] {
+        let refused = by_role(&harness, &user, "plain", json!({"policies": [policies]})).await;
+        assert_eq!(refused.fault, Some(Kind::Invalid), "{policies}");
+    }
+    harness
+        .write(
+            "auth/token/roles/no",
+            json!({"disallowed_policies": "default,reader"}),
+        )
+        .await;
+    let made = by_role(&harness, &user, "no", json!({"policies": ["anything"]})).await;
+    assert_eq!(made.body["auth"]["policies"], json!(["anything"]));
+    assert_eq!(
+        by_role(&harness, &user, "no", json!({"policies": ["reader"]}))
+            .await
+            .fault,
+        Some(Kind::Invalid)
+    );
+    assert_eq!(
+        by_role(&harness, &user, "no", json!({"policies": ["root"]}))
+            .await
+            .fault,
+        Some(Kind::Invalid)
+    );
+}
+
+#[tokio::test]
+async fn a_token_follows_its_role_and_ends_with_it() {
+    let harness = with_reader().await;
+    harness
+        .write(
+            "auth/token/roles/r",
+            json!({"allowed_policies": "reader", "token_period": "1h"}),
+        )
+        .await;
+    let made = by_role(&harness, &harness.root, "r", json!({})).await;
+    let token = made.body["auth"]["client_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    harness
+        .write("auth/token/roles/r", json!({"token_period": "30m"}))
+        .await;
+    let renewed = harness
+        .call(Verb::Write, "auth/token/renew-self", &token, json!({}))
+        .await;
+    assert_eq!(
+        renewed.body["auth"]["lease_duration"], 1800,
+        "{}",
+        renewed.text
+    );
+    harness
+        .call(
+            Verb::Delete,
+            "auth/token/roles/r",
+            &harness.root,
+            Value::Null,
+        )
+        .await;
+    let refused = harness
+        .call(Verb::Write, "auth/token/renew-self", &token, json!({}))
+        .await;
+    assert_eq!(refused.fault, Some(Kind::Invalid));
+}
+
+#[tokio::test]
+async fn a_role_is_read_back_as_it_was_written() {
+    let harness = Harness::open().await;
+    let written = json!({
+        "allowed_entity_aliases": null, "allowed_policies": ["a", "b"], "allowed_policies_glob": ["x*"],
+        "disallowed_policies": ["c"], "disallowed_policies_glob": ["y*"], "explicit_max_ttl": 7200, "name": "Full",
+        "orphan": true, "path_suffix": "abc", "period": 3600, "renewable": false, "token_bound_cidrs": ["127.0.0.0/8"],
+        "token_explicit_max_ttl": 7200, "token_no_default_policy": true, "token_num_uses": 3, "token_period": 3600,
+        "token_type": "service",
+    });
+    harness
+        .write("auth/token/roles/Full", written.clone())
+        .await;
+    assert_eq!(harness.read("auth/token/roles/Full").await["data"], written);
+    let listed = harness
+        .call(Verb::List, "auth/token/roles", &harness.root, Value::Null)
+        .await;
+    assert_eq!(listed.body["data"]["keys"], json!(["Full"]));
+    assert_eq!(
+        harness
+            .call(
+                Verb::Read,
+                "auth/token/roles/full",
+                &harness.root,
+                Value::Null
+            )
+            .await
+            .fault,
+        Some(Kind::Missing)
+    );
+    for body in [
+        json!({"path_suffix": "a/../b"}),
+        json!({"token_type": "foo"}),
+        json!({"token_bound_cidrs": "nope"}),
+        json!({"allowed_policies": "a b"}),
+        json!({"allowed_policies_glob": "a b*"}),
+        json!({"allowed_policies": "root"}),
+        json!({"token_period": "9999h"}),
+    ] {
+        let refused = harness
+            .call(
+                Verb::Write,
+                "auth/token/roles/x",
+                &harness.root,
+                body.clone(),
+            )
+            .await;
+        assert_eq!(refused.fault, Some(Kind::Invalid), "{body}");
+    }
+}

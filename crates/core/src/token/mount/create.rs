@@ -1,6 +1,7 @@
-//! `auth/token/create` and `create-orphan`.
+//! `auth/token/create`, `create-orphan` and `create/ROLE`.
 
-use super::Tokens;
+use super::role::{self, Role};
+use super::{Tokens, roles};
 use crate::fault::Fault;
 use crate::json::field::{Count, Flag, Pairs, Ttl, Words};
 use crate::outcome::Outcome;
@@ -35,16 +36,27 @@ struct Wanted {
 }
 
 pub(super) async fn create(engine: &Tokens, call: Call<'_>) -> Result<Outcome, Fault> {
-    make(engine, &call, false).await
+    make(engine, &call, false, None).await
+}
+
+pub(super) async fn create_by_role(engine: &Tokens, call: Call<'_>) -> Result<Outcome, Fault> {
+    let found = role::load(call.view, &roles::name(&call)?).await?;
+    let found = found.ok_or_else(|| Fault::invalid("unknown role"))?;
+    make(engine, &call, found.role.orphan, Some(&found.role)).await
 }
 
 pub(super) async fn create_orphan(engine: &Tokens, call: Call<'_>) -> Result<Outcome, Fault> {
-    make(engine, &call, true).await
+    make(engine, &call, true, None).await
 }
 
-async fn make(engine: &Tokens, call: &Call<'_>, orphan: bool) -> Result<Outcome, Fault> {
+async fn make(
+    engine: &Tokens,
+    call: &Call<'_>,
+    orphan: bool,
+    role: Option<&Role>,
+) -> Result<Outcome, Fault> {
     let services = engine.services()?;
-    let wanted: Wanted = call.body.parse()?;
+    let mut wanted: Wanted = call.body.parse()?;
     let parent = parent(call)?;
     let powerful = has_sudo(&services, call, parent.as_deref()).await?;
     refuse_unserved(&wanted)?;
@@ -70,17 +82,37 @@ async fn make(engine: &Tokens, call: &Call<'_>, orphan: bool) -> Result<Outcome,
         ));
     }
     let mut warnings = Vec::new();
-    let policies = policies(&wanted, parent.as_deref(), powerful, root_caller)?;
+    if let Some(role) = role {
+        wanted.no_default_policy.0 |= role.no_default_policy;
+    }
+    let holder = Holder {
+        parent: parent.as_deref(),
+        powerful,
+        root: root_caller,
+    };
+    let policies = policies(&wanted, &holder, role)?;
     for missing in services.registry.fresh().await?.unknown(&policies) {
         warnings.push(format!("Policy \"{missing}\" does not exist"));
     }
-    let new = describe(
+    let mut wanted = wanted;
+    if let Some(role) = role {
+        role_limits(role, &mut wanted);
+    }
+    let mut new = describe(
         call,
         wanted,
         policies,
         parent.filter(|_| !orphan),
         &mut warnings,
     )?;
+    if let Some(role) = role {
+        new.bound_cidrs.clone_from(&role.bound_cidrs);
+        new.renewable &= role.renewable;
+        new.binding.insert(ROLE.to_owned(), role.name.clone());
+        if !role.path_suffix.is_empty() {
+            new.path = format!("{}/{}", new.path, role.path_suffix);
+        }
+    }
     let issued = services.tokens.create(call.now, new).await?;
     Ok(Outcome::Auth(Box::new(issued), warnings))
 }
@@ -125,20 +157,48 @@ fn refuse_unserved(wanted: &Wanted) -> Result<(), Fault> {
     }
     if !wanted.entity_alias.is_empty() {
         return Err(Fault::unsupported(
-            "field entity_alias: token roles are not served yet",
+            "field entity_alias: entities are not served yet",
         ));
     }
     Ok(())
 }
 
-/// The policies of the new token: those asked for, else the parent's. Without sudo they must be a
-/// subset of the parent's.
-fn policies(
-    wanted: &Wanted,
-    parent: Option<&Entry>,
+/// Names the role in a token's binding.
+pub(super) const ROLE: &str = "token_role";
+
+/// Puts the role's limits in the place of what was asked for, where they are narrower or say more.
+fn role_limits(role: &Role, wanted: &mut Wanted) {
+    let span = |seconds: u64| Ttl(Duration::from_secs(seconds));
+    if role.period > 0 {
+        wanted.period = span(role.period);
+    }
+    if role.explicit_max_ttl > 0 {
+        let own = span(role.explicit_max_ttl);
+        if wanted.explicit_max_ttl.is_zero() || own.0 < wanted.explicit_max_ttl.0 {
+            wanted.explicit_max_ttl = own;
+        }
+    }
+    let uses = u64::from(role.num_uses);
+    if uses > 0 && (wanted.num_uses.0 == 0 || uses < wanted.num_uses.0) {
+        wanted.num_uses = Count(uses);
+    }
+}
+
+/// Who asks.
+struct Holder<'a> {
+    parent: Option<&'a Entry>,
     powerful: bool,
     root: bool,
+}
+
+/// The policies of the new token: those asked for, else the role's or the parent's. Without sudo
+/// they must be a subset of the parent's, unless a role decides.
+fn policies(
+    wanted: &Wanted,
+    holder: &Holder<'_>,
+    role: Option<&Role>,
 ) -> Result<Vec<String>, Fault> {
+    let role = role.filter(|role| role.decides());
     let asked = wanted
         .policies
         .as_ref()
@@ -155,13 +215,17 @@ fn policies(
         names.push(name.as_str().to_owned());
     }
     if names.is_empty() {
-        match parent {
-            Some(parent) => names.clone_from(&parent.policies),
-            None => names.push("root".to_owned()),
+        match (role, holder.parent) {
+            (Some(role), _) if !role.allowed.is_empty() => names.clone_from(&role.allowed),
+            (_, Some(parent)) => names.clone_from(&parent.policies),
+            (_, None) => names.push("root".to_owned()),
         }
     }
+    if let Some(role) = role {
+        role.judge(&names)?;
+    }
     if names.iter().any(|name| name == "root") {
-        if !root {
+        if !holder.root {
             return Err(Fault::invalid(
                 "root tokens may not be created without parent token being root",
             ));
@@ -175,12 +239,14 @@ fn policies(
         return Err(Fault::invalid("cannot assign policy response-wrapping"));
     }
     let given = |name: &String| {
+        let parent = holder.parent;
         parent.is_some_and(|parent| parent.policies.contains(name)) || name == "default"
     };
-    if !powerful && !names.iter().all(given) {
+    if role.is_none() && !holder.powerful && !names.iter().all(given) {
         return Err(Fault::invalid("child policies must be subset of parent"));
     }
-    if !wanted.no_default_policy.0 && !names.iter().any(|name| name == "default") {
+    let unwanted = wanted.no_default_policy.0 || role.is_some_and(|role| role.disallows("default"));
+    if !unwanted && !names.iter().any(|name| name == "default") {
         names.push("default".to_owned());
     }
     Ok(names)

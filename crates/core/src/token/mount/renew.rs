@@ -1,7 +1,8 @@
 //! `renew`, `renew-self`, `renew-accessor`: the binding to the auth method is checked again each time.
 
+use super::create::ROLE;
 use super::handles::ByAccessor;
-use super::{Tokens, named_token};
+use super::{Tokens, named_token, role};
 use crate::fault::Fault;
 use crate::json::field::Ttl;
 use crate::outcome::{Login, Outcome};
@@ -109,7 +110,7 @@ async fn rules(
         ..Login::default()
     };
     if entry.mount == call.mount.path {
-        return Ok(limits(call.mount, &own));
+        return Ok(limits(call.mount, &by_role(call, entry, own).await?));
     }
     let tables = services.registry.fresh().await?;
     let gone = || Fault::invalid("the auth method that issued the token is gone; log in again");
@@ -123,6 +124,23 @@ async fn rules(
             ..login
         },
     ))
+}
+
+/// A token that a role made follows the role as it is now, and ends without it.
+async fn by_role(call: &Call<'_>, entry: &Entry, own: Login) -> Result<Login, Fault> {
+    let Some(name) = entry.binding.get(ROLE) else {
+        return Ok(own);
+    };
+    let found = role::load(call.view, name).await?;
+    let role = found
+        .ok_or_else(|| {
+            Fault::invalid("the role of this token does not exist any more, not renewing")
+        })?
+        .role;
+    Ok(Login {
+        period: seconds(role.period),
+        ..own
+    })
 }
 
 fn seconds(count: u64) -> Option<Duration> {
