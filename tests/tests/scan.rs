@@ -93,7 +93,7 @@ fn an_image_of_the_engine_is_searched_as_it_is() {
         ] {
             assert!(at(part), "{name}: {part}: {places:#?}");
         }
-        assert!(all.contains("deleted in a later layer"), "{all}");
+        assert!(all.contains("deleted in layer "), "{all}");
     }
     let output = scan(home.path(), &["image", IMAGE]);
     assert_eq!(output.status.code(), Some(0), "{}", shown(&output));

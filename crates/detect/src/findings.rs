@@ -1,9 +1,12 @@
 //! Findings as people and programs read them. No form holds a value: a finding has none.
 
 mod documents;
+mod html;
+mod import;
 mod sarif;
 mod text;
 
+pub use import::{NotFindings, import};
 pub use text::Style;
 
 use crate::pattern::{Digest, Finding, IgnoreList};
@@ -25,6 +28,8 @@ pub enum Form {
     Github,
     /// The code quality report of GitLab.
     Gitlab,
+    /// A page of its own.
+    Html,
 }
 
 impl Form {
@@ -37,6 +42,7 @@ impl Form {
         ("junit", Self::Junit),
         ("github", Self::Github),
         ("gitlab", Self::Gitlab),
+        ("html", Self::Html),
     ];
 
     /// By name.
@@ -93,6 +99,19 @@ impl Findings {
         }
     }
 
+    /// Adds findings of other scanners. One that is known at its line, by its value or its rule, is not
+    /// added again.
+    pub fn merge(&mut self, others: Vec<Finding>) {
+        let mut known: HashSet<_> = self.findings.iter().flat_map(same).collect();
+        for finding in others {
+            let keys = same(&finding);
+            if keys.iter().all(|key| !known.contains(key)) {
+                known.extend(keys);
+                self.findings.push(finding);
+            }
+        }
+    }
+
     /// Leaves out what a list names.
     pub fn without(&mut self, list: &IgnoreList) {
         let before = self.findings.len();
@@ -124,8 +143,20 @@ impl Findings {
             Form::Junit => self.to_junit(),
             Form::Github => self.to_github(),
             Form::Gitlab => self.to_gitlab(),
+            Form::Html => self.to_html(),
         }
     }
+}
+
+/// What makes two findings one: the place without what differs between programs, and the value or the rule.
+fn same(finding: &Finding) -> [(String, Option<u64>, String); 2] {
+    let path = finding.location.trim_start_matches("./");
+    let commit = finding.commit.as_ref().map_or("", |commit| &commit.id);
+    let place = format!("{commit}:{path}");
+    [
+        (place.clone(), finding.line, finding.digest.to_string()),
+        (place, finding.line, format!("rule {}", finding.rule.id)),
+    ]
 }
 
 #[cfg(test)]

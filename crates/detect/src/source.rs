@@ -12,9 +12,11 @@ mod item;
 mod json;
 mod location;
 mod patterns;
+mod sqlite;
 mod tar;
 mod tree;
 mod zip;
+mod zstd;
 
 pub use image::{ImageArchive, ImageLook};
 pub use location::clean;
@@ -261,7 +263,7 @@ impl<'m> Finder<'m> {
         }
     }
 
-    /// Searches a stream; gzip, tar and zip inside it are opened, whatever they are called.
+    /// Searches a stream; gzip, zstd, tar and zip inside it are opened, whatever they are called.
     pub fn reader(&mut self, location: &str, source: &mut dyn Read) {
         self.item(location, source, self.limits.depth);
     }

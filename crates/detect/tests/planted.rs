@@ -205,9 +205,9 @@ fn judge(ready: &Ready, kind: &str, findings: &[Finding]) {
             .note
             .clone()
     };
-    assert_eq!(note(1).as_deref(), Some("deleted in a later layer"));
-    assert_eq!(note(2).as_deref(), Some("overwritten in a later layer"));
-    assert_eq!(note(3).as_deref(), Some("deleted in a later layer"));
+    assert_eq!(note(1).as_deref(), Some("deleted in layer 2"));
+    assert_eq!(note(2).as_deref(), Some("overwritten in layer 2"));
+    assert_eq!(note(3).as_deref(), Some("deleted in layer 2"));
     assert_eq!(note(5), None);
 }
 
@@ -233,8 +233,30 @@ fn oci_layout(planted: bool) -> Vec<(&'static str, Vec<u8>)> {
         "config": {"digest": "sha256:c0"},
         "layers": [{"digest": "sha256:f1"}, {"digest": "sha256:a2"}],
     });
-    let index = json!({"schemaVersion": 2, "manifests": [{"digest": "sha256:e0"}]});
+    let index = json!({"schemaVersion": 2, "manifests": [{"digest": "sha256:e0"}, {"digest": "sha256:d0"}]});
+    // BuildKit's attestations are one more manifest, whose layers are JSON documents.
+    let attested = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"digest": "sha256:c1"},
+        "layers": [{"mediaType": "application/vnd.in-toto+json", "digest": "sha256:b0"}],
+    });
+    let argument = if planted {
+        token(15)
+    } else {
+        "${TOKEN}".to_owned()
+    };
+    let provenance = json!({
+        "predicateType": "https://slsa.dev/provenance/v0.2",
+        "predicate": {"invocation": {"parameters": {"args": {"build-arg:NPM_TOKEN": argument}}}},
+    });
     vec![
+        ("blobs/sha256/d0", serde_json::to_vec(&attested).unwrap()),
+        (
+            "blobs/sha256/c1",
+            b"{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}".to_vec(),
+        ),
+        ("blobs/sha256/b0", serde_json::to_vec(&provenance).unwrap()),
         (
             "oci-layout",
             b"{\"imageLayoutVersion\": \"1.0.0\"}".to_vec(),
@@ -243,8 +265,12 @@ fn oci_layout(planted: bool) -> Vec<(&'static str, Vec<u8>)> {
         ("blobs/sha256/e0", serde_json::to_vec(&manifest).unwrap()),
         ("blobs/sha256/c0", config(planted)),
         ("blobs/sha256/f1", gzip(&layers[0])),
-        ("blobs/sha256/a2", gzip(&layers[1])),
+        ("blobs/sha256/a2", zstd(&layers[1])),
     ]
+}
+
+fn zstd(content: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(content, ruzstd::encoding::CompressionLevel::Fastest)
 }
 
 #[test]
@@ -268,6 +294,10 @@ fn every_secret_of_an_image_is_found_in_every_layout() {
         ] {
             if planted {
                 judge(&ready, kind, &findings);
+                let attested = findings.iter().any(|finding| {
+                    ready.is(finding, &token(15)) && finding.place().contains("/predicate/")
+                });
+                assert_eq!(attested, kind != "docker save", "{kind}: {findings:#?}");
             } else {
                 assert!(findings.is_empty(), "{kind}: {findings:#?}");
             }
@@ -392,12 +422,152 @@ fn every_secret_of_a_project_is_found_and_a_clean_one_is_clean() {
 }
 
 #[test]
+fn layers_are_named_by_their_digests_and_foreign_ones_are_gaps() {
+    let ready = Ready::new();
+    let ids: Vec<String> = (0..3_u8)
+        .map(|n| format!("sha256:{}", format!("{n:02x}").repeat(32)))
+        .collect();
+    let config = json!({"rootfs": {"type": "layers", "diff_ids": ids}});
+    let foreign = json!({
+        "digest": "sha256:ffff",
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "urls": ["http://169.254.169.254/layer"],
+    });
+    let manifest = json!({
+        "schemaVersion": 2,
+        "config": {"digest": "sha256:c0"},
+        "layers": [{"digest": "sha256:a1"}, foreign, {"digest": "sha256:a2"}],
+    });
+    let layer = tar(&[("etc/app.env", format!("TOKEN={}\n", token(1)).into_bytes())]);
+    let last = tar(&[("etc/.wh.app.env", vec![])]);
+    let files = [
+        ("oci-layout", b"{}".to_vec()),
+        ("blobs/sha256/e0", serde_json::to_vec(&manifest).unwrap()),
+        ("blobs/sha256/c0", serde_json::to_vec(&config).unwrap()),
+        ("blobs/sha256/a1", gzip(&layer)),
+        ("blobs/sha256/a2", zstd(&last)),
+    ];
+    let archive = ready.finder().image(&mut tar(&files).as_slice());
+    let look = &archive.images[0];
+    let finding = &look.layers.findings[0];
+    assert_eq!(
+        finding.place(),
+        "layer 1 of 3 (sha256:000000000000): etc/app.env:1:7"
+    );
+    assert_eq!(finding.note.as_deref(), Some("deleted in layer 3"));
+    assert_eq!(look.layers.gaps.len(), 1);
+    assert_eq!(
+        look.layers.gaps[0].location,
+        "layer 2 of 3 (sha256:010101010101)"
+    );
+    assert_eq!(
+        look.layers.gaps[0].reason,
+        "is kept elsewhere, at an address that was not asked"
+    );
+}
+
+#[test]
+fn a_million_layers_and_manifests_of_each_other_end() {
+    // SCAN-1: one manifest with 10⁶ layers, and manifests that name themselves and each other.
+    let ready = Ready::new();
+    let layers: Vec<_> = (0..1_000_000).map(|_| "a/layer.tar").collect();
+    let manifest = json!([{"Config": "c.json", "RepoTags": ["x:1"], "Layers": layers}]);
+    let archive = tar(&[("manifest.json", serde_json::to_vec(&manifest).unwrap())]);
+    let before = std::time::Instant::now();
+    let looked = ready.finder().image(&mut archive.as_slice());
+    assert_eq!(looked.images.len(), 1);
+    let of = |config: &str, layers: &[&str]| {
+        let layers: Vec<_> = layers
+            .iter()
+            .map(|digest| json!({"digest": digest}))
+            .collect();
+        serde_json::to_vec(&json!({"config": {"digest": config}, "layers": layers})).unwrap()
+    };
+    let files = [
+        (
+            "blobs/sha256/e0",
+            of("sha256:e0", &["sha256:e0", "sha256:e1"]),
+        ),
+        (
+            "blobs/sha256/e1",
+            of("sha256:e0", &["sha256:e0", "sha256:e1"]),
+        ),
+        (
+            "index.json",
+            b"{\"manifests\":[{\"digest\":\"sha256:e0\"}]}".to_vec(),
+        ),
+    ];
+    let looked = ready.finder().image(&mut tar(&files).as_slice());
+    assert_eq!(looked.images.len(), 2);
+    assert!(before.elapsed().as_secs() < 60, "{:?}", before.elapsed());
+}
+
+/// A database of one table row that is longer than a page (sqlite.org/fileformat2.html).
+fn database(value: &[u8]) -> Vec<u8> {
+    const PAGE: usize = 512;
+    let payload = value.len();
+    let least = (PAGE - 12) * 32 / 255 - 23;
+    let local = least + (payload - least) % (PAGE - 4);
+    let local = if local <= PAGE - 35 { local } else { least };
+    let mut first = vec![0; PAGE];
+    first[..16].copy_from_slice(b"SQLite format 3\0");
+    first[16..18].copy_from_slice(&512_u16.to_be_bytes());
+    first[100] = 13;
+    first[103..105].copy_from_slice(&1_u16.to_be_bytes());
+    let mut cell = vec![0x80 | (payload >> 7) as u8, (payload & 0x7f) as u8, 1];
+    cell.extend(&value[..local]);
+    cell.extend(2_u32.to_be_bytes());
+    let at = PAGE - cell.len();
+    first[108..110].copy_from_slice(&(at as u16).to_be_bytes());
+    first[at..].copy_from_slice(&cell);
+    let mut pages = first;
+    let mut rest = &value[local..];
+    let mut number = 2_u32;
+    while !rest.is_empty() {
+        let (piece, more) = rest.split_at(rest.len().min(PAGE - 4));
+        let next = if more.is_empty() { 0 } else { number + 1 };
+        pages.extend(next.to_be_bytes());
+        pages.extend(piece);
+        pages.resize(PAGE * number as usize, 0);
+        (rest, number) = (more, number + 1);
+    }
+    pages
+}
+
+#[test]
+fn a_value_over_two_pages_of_a_database_is_found() {
+    let ready = Ready::new();
+    let value = token(1);
+    for before in (0..1200).step_by(7) {
+        let text = format!(
+            "{}TOKEN={value}\n{}",
+            "x ".repeat(before / 2),
+            "y ".repeat(700)
+        );
+        let mut finder = ready.finder();
+        finder.reader("app.db", &mut database(text.as_bytes()).as_slice());
+        let looked = finder.take();
+        let found: Vec<_> = looked.findings.iter().map(Finding::place).collect();
+        assert_eq!(found.len(), 1, "{before}: {found:?}");
+        assert!(ready.is(&looked.findings[0], &value), "{before}: {found:?}");
+        assert!(found[0].starts_with("app.db"), "{found:?}");
+    }
+    let broken = database(&[b'x'; 1400]);
+    for at in 0..broken.len() {
+        let mut broken = broken.clone();
+        broken[at] ^= 0xff;
+        ready.finder().reader("app.db", &mut broken.as_slice());
+    }
+}
+
+#[test]
 fn bombs_and_hostile_archives_are_bounded() {
     // SCAN-1.
     let ready = Ready::new();
     let directory = tempfile::tempdir().unwrap();
     let bomb = gzip(&gzip(&vec![0; 64 << 20]));
     std::fs::write(directory.path().join("bomb.gz"), &bomb).unwrap();
+    std::fs::write(directory.path().join("bomb.zst"), zstd(&vec![0; 64 << 20])).unwrap();
     let mut nested = token(1).into_bytes();
     for _ in 0..40 {
         nested = gzip(&nested);
@@ -464,12 +634,12 @@ fn bombs_and_hostile_archives_are_bounded() {
         .iter()
         .map(|gap| gap.location.rsplit('/').next().unwrap())
         .collect();
-    for name in ["bomb.gz", "nested.gz", "truncated.gz"] {
+    for name in ["bomb.gz", "bomb.zst", "nested.gz", "truncated.gz"] {
         assert!(
             names.iter().any(|one| one.starts_with(name)),
             "{name}: {names:?}"
         );
     }
     assert!(looked.bytes < 64 << 20, "{}", looked.bytes);
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 6);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 7);
 }

@@ -50,6 +50,12 @@ impl Findings {
                 "<testcase classname=\"not-looked-at\" name=\"{place}\"><skipped message=\"{reason}\"/></testcase>"
             );
         }
+        for count in [self.more, self.more_gaps]
+            .into_iter()
+            .filter(|&count| count > 0)
+        {
+            let _ = writeln!(out, "<!-- and {count} more -->");
+        }
         out.push_str("</testsuite></testsuites>\n");
         out
     }
@@ -81,6 +87,13 @@ impl Findings {
             let text = message(&format!("not looked at: {} ({})", gap.location, gap.reason));
             let _ = writeln!(out, "::notice::{text}");
         }
+        if self.more + self.more_gaps > 0 {
+            let (more, gaps) = (self.more, self.more_gaps);
+            let _ = writeln!(
+                out,
+                "::notice::and {more} more findings, and {gaps} more places not looked at"
+            );
+        }
         out
     }
 
@@ -104,7 +117,19 @@ impl Findings {
                 },
             })
         };
-        pretty(&Value::Array(self.findings.iter().map(of).collect()))
+        let gap = |gap: &crate::source::Gap| {
+            json!({
+                "description": format!("not looked at: {}", gap.reason),
+                "check_name": "not-looked-at",
+                "fingerprint": format!("{}:{}", gap.location, gap.reason),
+                "severity": "info",
+                "location": {"path": gap.location, "lines": {"begin": 1}},
+            })
+        };
+        let findings = self.findings.iter().map(of);
+        pretty(&Value::Array(
+            findings.chain(self.gaps.iter().map(gap)).collect(),
+        ))
     }
 }
 
@@ -150,12 +175,13 @@ pub(super) fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
-/// Text inside an XML attribute. Controls were made visible before.
-fn xml(text: &str) -> String {
+/// Text inside an attribute of XML or HTML. Controls were made visible before.
+pub(super) fn xml(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 /// Data of a workflow command.

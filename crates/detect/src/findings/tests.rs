@@ -72,3 +72,35 @@ fn documents_parse_and_say_what_was_not_looked_at() {
     assert!(junit.contains("failures=\"1\" skipped=\"1\""), "{junit}");
     assert!(!junit.contains("\"<&>"), "{junit}");
 }
+
+#[test]
+fn a_page_is_whole_and_asks_for_nothing() {
+    let (findings, _) = findings();
+    let page = findings.shown(Form::Html, Style::default());
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</body></html>\n"));
+    for part in [
+        "<script", "http://", "https://", "src=", "href=", "@import", "url(",
+    ] {
+        assert!(!page.contains(part), "{part}: {page}");
+    }
+    assert!(page.contains("a &quot;&lt;&amp;&gt;&#39;,:%"), "{page}");
+    assert!(page.contains("<code>b.zip</code>: is encrypted"), "{page}");
+    assert_eq!(page.matches("<tr>").count(), 2);
+}
+
+#[test]
+fn findings_of_others_are_added_once() {
+    let (mut findings, value) = findings();
+    let own = findings.findings[0].clone();
+    let key = DigestKey::new(&Secret::new(b"k".to_vec()));
+    let report = serde_json::json!([
+        {"RuleID": "github-pat", "StartLine": 2, "Secret": value, "File": own.location},
+        {"RuleID": "other", "StartLine": 9, "Secret": "q7Zk2mLw9x", "File": "elsewhere"},
+        {"RuleID": "other", "StartLine": 9, "Secret": "q7Zk2mLw9x", "File": "./elsewhere"},
+    ]);
+    let others = import(report.to_string().as_bytes(), &Scanner::new(), &key).unwrap();
+    findings.merge(others);
+    let places: Vec<String> = findings.findings.iter().map(|one| one.place()).collect();
+    assert_eq!(places.len(), 2, "{places:?}");
+    assert_eq!(places[1], "elsewhere:9");
+}

@@ -19,6 +19,10 @@ pub(super) struct Assignment {
     pub(super) name: Range<usize>,
     pub(super) value: Range<usize>,
     pub(super) quoted: bool,
+    /// More words follow behind a colon and a value without quotes: a sentence, or a line of a log.
+    pub(super) prose: bool,
+    /// Name and value are two of a list of texts.
+    pub(super) listed: bool,
 }
 
 const fn of_name(byte: u8) -> bool {
@@ -121,11 +125,61 @@ pub(super) fn around(text: &[u8], at: usize) -> Option<Assignment> {
         .or_else(|| pair(&name, cursor))
         .or_else(|| signed(cursor))
         .or_else(|| spaced(&name, cursor))?;
-    (!value.is_empty()).then_some(Assignment {
+    if value.is_empty() || (!quoted && columns(text, &name, &value)) {
+        return None;
+    }
+    Some(Assignment {
+        prose: !quoted && prose(text, &value),
+        listed: quoted && listed(text, &name, &value),
         name,
         value,
         quoted,
     })
+}
+
+/// One column of several, as in `/etc/passwd:x:0` and `arn:aws:secretsmanager:…:secret:name`.
+fn columns(text: &[u8], name: &Range<usize>, value: &Range<usize>) -> bool {
+    let before = name.start.checked_sub(1).and_then(|at| text.get(at));
+    text.get(name.end..value.start) == Some(b":") && matches!(before, Some(b':' | b'/'))
+}
+
+/// Whether the line goes on behind a value that stands behind a colon and a blank.
+fn prose(text: &[u8], value: &Range<usize>) -> bool {
+    let sign = text.get(..value.start).unwrap_or_default();
+    let sign = sign.get(sign.len().saturating_sub(8)..).unwrap_or_default();
+    if !sign.trim_ascii_end().ends_with(b":") || sign.ends_with(b":") {
+        return false;
+    }
+    let rest = text.get(value.end..).unwrap_or_default();
+    let rest = rest.get(..rest.len().min(80)).unwrap_or_default();
+    if !matches!(rest.first(), Some(b' ' | b'\t')) {
+        return false;
+    }
+    let rest = rest.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let next = rest.trim_ascii().first().copied();
+    !matches!(
+        next,
+        None | Some(b'#' | b'/' | b',' | b'}' | b']' | b';' | b'"' | b'\'' | b'<' | b'|' | b'\\')
+    )
+}
+
+/// `'user', 'password', 'mail', …`: nothing is the value of anything here. An option and its value
+/// (`"--password", "…"`) are.
+fn listed(text: &[u8], name: &Range<usize>, value: &Range<usize>) -> bool {
+    let between = text.get(name.end..value.start).unwrap_or_default();
+    if !between.contains(&b',') || between.contains(&b':') || between.contains(&b'=') {
+        return false;
+    }
+    let before = text.get(..name.start).unwrap_or_default();
+    let before = before
+        .get(before.len().saturating_sub(40)..)
+        .unwrap_or_default();
+    let before = before.trim_ascii_end();
+    let unquoted = before
+        .strip_suffix(b"'")
+        .or_else(|| before.strip_suffix(b"\""))
+        .unwrap_or(before);
+    unquoted.trim_ascii_end().ends_with(b",")
 }
 
 /// `<password>value</password>`.
@@ -176,7 +230,7 @@ fn pair(name: &Range<usize>, mut cursor: Cursor<'_>) -> Option<(Range<usize>, bo
 /// A sign of assignment, and the value behind it.
 fn signed(mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
     // The end of a quoted or indexed name: `"name"`, `['name']`, `%name%`.
-    cursor.quote();
+    let closed = cursor.quote().is_some();
     cursor.skip(2, |byte| matches!(byte, b']' | b')'));
     let blanks = cursor.blanks(40);
     // A type between name and sign: `password: String = "…"`, `$password: string = …`.
@@ -189,14 +243,36 @@ fn signed(mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
             cursor.at += sign.len();
         }
         None if blanks == 0 && cursor.take(b"(") => {}
-        None if blanks == 0 && cursor.take(b",") => {}
+        None if closed && blanks == 0 && cursor.take(b",") => {
+            cursor.blanks(80);
+            // Without quotes it is the next argument and no value.
+            return value(cursor).filter(|(_, quoted)| *quoted);
+        }
         None => return None,
     }
     if sign == Some(b":") {
         typed(&mut cursor);
+        if let Some(inner) = nested(cursor) {
+            return Some(inner);
+        }
     }
     cursor.blanks(80);
     value(cursor)
+}
+
+/// `"db_password": {"value": "…"}`, as a Terraform state writes its outputs.
+fn nested(mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
+    let white = |byte: u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    cursor.blanks(8);
+    if !cursor.take(b"{") {
+        return None;
+    }
+    cursor.skip(200, white);
+    if !cursor.take(b"\"value\":") {
+        return None;
+    }
+    cursor.blanks(8);
+    cursor.starts(b"\"").then(|| value(cursor))?
 }
 
 /// Passes over `String =`, `&str =`, `string =` behind a colon.
@@ -234,8 +310,10 @@ fn spaced(name: &Range<usize>, mut cursor: Cursor<'_>) -> Option<(Range<usize>, 
 fn value(mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
     // Prefixes of string literals (`b"…"`, `r'…'`, `@"…"`, `String::from("`, `new("`) are rare enough
     // to be left out, but for the one letter.
-    if matches!(cursor.peek(), Some(b'b' | b'r' | b'u' | b'f' | b'@' | b'L'))
-        && matches!(cursor.text.get(cursor.at + 1), Some(b'"' | b'\''))
+    if matches!(
+        cursor.peek(),
+        Some(b'b' | b'r' | b'u' | b'f' | b'@' | b'L' | b'N')
+    ) && matches!(cursor.text.get(cursor.at + 1), Some(b'"' | b'\''))
     {
         cursor.at += 1;
     }
@@ -364,6 +442,13 @@ mod tests {
                 false,
             ),
             ("f(password=p2)", "password", "p2", false),
+            ("[\"--password\", \"arg1\"]", "password", "arg1", true),
+            (
+                "\"db_password\": {\n  \"value\": \"state1\",",
+                "db_password",
+                "state1",
+                true,
+            ),
         ] {
             assert_eq!(parsed(text), Some((name, value, quoted)), "{text}");
         }
@@ -378,6 +463,9 @@ mod tests {
             "user->password->x",
             "\"password\"",
             "password: \n  x",
+            "account:password:UID:GID",
+            "check(password, 'utf8')",
+            "(A_PASS, EXTRA_PASS)",
         ] {
             let value = parsed(text);
             assert!(
@@ -385,6 +473,22 @@ mod tests {
                 "{text}: {value:?}"
             );
         }
+    }
+
+    #[test]
+    fn sentences_and_lists_are_told_from_configuration() {
+        let of = |text: &str| {
+            let at = text.to_ascii_lowercase().find("pass").unwrap();
+            let found = around(text.as_bytes(), at).unwrap();
+            (found.prose, found.listed)
+        };
+        assert_eq!(of("PASS: gdb.base/a1.exp: set the x"), (true, false));
+        assert_eq!(of("password: abc1 # a comment"), (false, false));
+        assert_eq!(of("password: abc1\n"), (false, false));
+        assert_eq!(of("password=abc1 and=more"), (false, false));
+        assert_eq!(of("f('user', 'password', 'from')"), (false, true));
+        assert_eq!(of("f('password', 'from')"), (false, false));
+        assert_eq!(of("[\"-u\", \"x\", \"--password\", \"y\"]"), (false, false));
     }
 
     #[test]

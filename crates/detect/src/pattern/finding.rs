@@ -6,6 +6,7 @@ use super::stream::Sighting;
 use super::{DigestKey, Scanner};
 use crate::label::Label;
 use crate::source::{Exposure, clean};
+use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, LazyLock};
 
@@ -79,13 +80,27 @@ pub struct Finding {
     pub preview: String,
     /// The value, keyed.
     pub digest: Digest,
-    /// Something more to know: "base64", "deleted in a later layer".
+    /// Something more to know: "base64", "deleted in layer 3".
     pub note: Option<String>,
     pub(crate) shape: Shape,
 }
 
 /// The rule of values that are stored.
 pub const STORED: &str = "stored-value";
+
+/// What another scanner says.
+pub struct Foreign {
+    /// Its rule.
+    pub rule: String,
+    /// The file.
+    pub path: String,
+    /// The line, where it says one.
+    pub line: Option<u64>,
+    /// The commit, or nothing.
+    pub commit: String,
+    /// The value, where its document has it.
+    pub secret: Option<Secret<Vec<u8>>>,
+}
 
 /// Names of files in which text without quotes is code.
 const CODE: &[&str] = &[
@@ -248,6 +263,73 @@ impl Finding {
         }
     }
 
+    /// What another scanner found. The value becomes a digest; where its form is one of ours, so does its
+    /// rule.
+    pub(crate) fn foreign(scanner: &Scanner, key: &DigestKey, foreign: Foreign) -> Self {
+        let secret = foreign.secret.as_ref().map(Secret::expose);
+        let secret = secret.map_or(&[][..], Vec::as_slice).trim_ascii();
+        let masked = secret.len() < 4
+            || secret.starts_with(b"REDACTED")
+            || secret.ends_with(b"...")
+            || secret.contains(&b'*');
+        let known = scanner.scan(secret, 0, secret.len(), false);
+        let known = known.first().filter(|one| one.secret == (0..secret.len()));
+        let id: String = foreign
+            .rule
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
+            .take(100)
+            .collect();
+        let rule = known.map_or_else(
+            || {
+                Arc::new(RuleInfo {
+                    name: format!("found by another scanner ({id})"),
+                    id: id.clone(),
+                    severity: Severity::High,
+                    source: "import".to_owned(),
+                })
+            },
+            |one| Arc::clone(&one.rule),
+        );
+        let location = hidden(scanner, secret, &foreign.path);
+        let digest = if masked {
+            let place = format!("{location}\0{:?}\0{id}", foreign.line);
+            key.digest(place.as_bytes())
+        } else {
+            key.digest(secret)
+        };
+        let commit: String = foreign
+            .commit
+            .chars()
+            .filter(char::is_ascii_hexdigit)
+            .take(64)
+            .collect();
+        Self {
+            rule,
+            location,
+            line: foreign.line,
+            column: None,
+            offset: 0,
+            commit: (!commit.is_empty()).then(|| Commit {
+                id: commit,
+                date: String::new(),
+                author: String::new(),
+            }),
+            name: None,
+            preview: if masked {
+                "… (not in the document)".to_owned()
+            } else {
+                preview(secret, known.map_or(0, |one| one.known))
+            },
+            digest,
+            note: Some("imported".to_owned()),
+            shape: Shape {
+                generic: false,
+                quoted: true,
+            },
+        }
+    }
+
     /// Whether it still counts, now that the file is known.
     pub(crate) fn fits(&self) -> bool {
         if !self.shape.generic {
@@ -278,6 +360,7 @@ impl Finding {
     pub fn place(&self) -> String {
         match (self.line, self.column) {
             (Some(line), Some(column)) => format!("{}:{line}:{column}", self.location),
+            (Some(line), None) => format!("{}:{line}", self.location),
             _ => format!("{}, byte {}", self.location, self.offset),
         }
     }

@@ -19,11 +19,37 @@ struct Literal {
     owner: u32,
 }
 
+/// A literal in a bucket: its first eight bytes decide nearly always.
+#[derive(Clone, Copy)]
+struct Member {
+    number: u32,
+    head: u64,
+    mask: u64,
+}
+
+impl Member {
+    fn new(number: u32, literal: &Literal) -> Self {
+        let mut member = Self {
+            number,
+            head: 0,
+            mask: 0,
+        };
+        for (at, &byte) in literal.bytes.iter().take(8).enumerate() {
+            // Letters differ from their capitals in one bit, which is not looked at here.
+            let fold = byte.is_ascii_alphabetic() && !literal.exact;
+            let mask: u8 = if fold { 0xdf } else { 0xff };
+            member.mask |= u64::from(mask) << (8 * at);
+            member.head |= u64::from(byte & mask) << (8 * at);
+        }
+        member
+    }
+}
+
 /// All literals, ready to be searched for.
 pub(super) struct Literals {
     set: Vec<u64>,
     bucket_of: Vec<u16>,
-    buckets: Vec<Vec<u32>>,
+    buckets: Vec<Vec<Member>>,
     literals: Vec<Literal>,
 }
 
@@ -52,11 +78,12 @@ impl Literals {
 
     fn add(&mut self, literal: Literal) {
         let number = u32::try_from(self.literals.len()).unwrap_or(u32::MAX);
+        let member = Member::new(number, &literal);
         let mut head = [0; 4];
         match *literal.bytes.as_slice() {
             [a, b, c, d, ..] => {
                 head = [a, b, c, d];
-                self.mark(hash(u32::from_le_bytes(head)), number);
+                self.mark(hash(u32::from_le_bytes(head)), member);
             }
             [a, b, c] => {
                 // The beginning of a token goes on with one of its characters.
@@ -66,7 +93,7 @@ impl Literals {
                         continue;
                     }
                     head = [a, b, c, fourth];
-                    self.mark(hash(u32::from_le_bytes(head)), number);
+                    self.mark(hash(u32::from_le_bytes(head)), member);
                 }
             }
             _ => debug_assert!(false, "a literal has at least {SHORTEST} bytes: {head:?}"),
@@ -74,7 +101,7 @@ impl Literals {
         self.literals.push(literal);
     }
 
-    fn mark(&mut self, hash: u16, number: u32) {
+    fn mark(&mut self, hash: u16, member: Member) {
         let at = usize::from(hash);
         if let Some(word) = self.set.get_mut(at / 64) {
             *word |= 1 << (at % 64);
@@ -88,9 +115,9 @@ impl Literals {
             self.buckets.push(Vec::new());
         }
         if let Some(members) = self.buckets.get_mut(usize::from(*bucket))
-            && !members.contains(&number)
+            && members.iter().all(|known| known.number != member.number)
         {
-            members.push(number);
+            members.push(member);
         }
     }
 
@@ -124,8 +151,19 @@ impl Literals {
     fn compare(&self, text: &[u8], at: usize, hash: u16, found: &mut impl FnMut(usize, u32)) {
         let bucket = self.bucket_of.get(usize::from(hash)).copied();
         let members = bucket.and_then(|bucket| self.buckets.get(usize::from(bucket)));
-        for &number in members.into_iter().flatten() {
-            let Some(literal) = self.literals.get(number as usize) else {
+        let here = text.get(at..).unwrap_or_default();
+        let head = match here.first_chunk::<8>() {
+            Some(eight) => u64::from_le_bytes(*eight),
+            None => here
+                .iter()
+                .rev()
+                .fold(0, |head, &byte| head << 8 | u64::from(byte)),
+        };
+        for member in members.into_iter().flatten() {
+            if head & member.mask != member.head {
+                continue;
+            }
+            let Some(literal) = self.literals.get(member.number as usize) else {
                 continue;
             };
             let Some(here) = text.get(at..at + literal.bytes.len()) else {

@@ -16,6 +16,7 @@
 mod again;
 mod assignment;
 mod base64;
+mod cipher;
 mod digest;
 mod finding;
 mod gitleaks;
@@ -29,7 +30,7 @@ mod stream;
 mod words;
 
 pub use digest::{Digest, DigestKey};
-pub use finding::{Commit, Finding, STORED, Severity};
+pub use finding::{Commit, Finding, Foreign, STORED, Severity};
 pub use gitleaks::{IgnoreList, Imported, Refused};
 pub use rule::{RuleInfo, Scanner};
 pub use specimen::specimen;

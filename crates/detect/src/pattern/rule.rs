@@ -131,16 +131,9 @@ impl Rule {
         made.as_ref()
     }
 
-    /// Whether the name of a value (in lower case) is one that this rule asks for.
-    pub(super) fn names(&self, name: &str) -> bool {
-        let named = self
-            .written
-            .keywords
-            .iter()
-            .any(|word| super::literals::contains_lower(name, word));
-        if !named {
-            return false;
-        }
+    /// Whether the name of a value (in lower case) that has one of its keywords is one that this rule
+    /// asks for.
+    fn names(&self, name: &str) -> bool {
         let Some(variable) = &self.written.variable else {
             return true;
         };
@@ -217,6 +210,7 @@ pub(super) struct Named {
     pub(super) password: Arc<RuleInfo>,
     pub(super) secret: Arc<RuleInfo>,
     pub(super) kubernetes: Arc<RuleInfo>,
+    pub(super) cipher: Arc<RuleInfo>,
 }
 
 impl Named {
@@ -245,11 +239,16 @@ impl Named {
                 "data of a Kubernetes Secret",
                 Severity::High,
             ),
+            cipher: rule(
+                "key-beside-ciphertext",
+                "a key in the file that it decrypts",
+                Severity::High,
+            ),
         }
     }
 
-    pub(super) fn all(&self) -> [&Arc<RuleInfo>; 3] {
-        [&self.password, &self.secret, &self.kubernetes]
+    pub(super) fn all(&self) -> [&Arc<RuleInfo>; 4] {
+        [&self.password, &self.secret, &self.kubernetes, &self.cipher]
     }
 }
 
@@ -281,6 +280,8 @@ pub struct Scanner {
     pub(super) imported: Imported,
     pub(super) literals: Literals,
     pub(super) owners: Vec<Owner>,
+    /// Keywords of assigned rules, for the search in one name.
+    keywords: Literals,
 }
 
 impl Scanner {
@@ -349,7 +350,13 @@ impl Scanner {
         for (number, keyword) in imported.keywords() {
             own(keyword, false, Owner::Imported(number));
         }
+        let keywords = assigned.iter().enumerate().flat_map(|(number, rule)| {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let words = rule.written.keywords.iter();
+            words.map(move |word| (word.as_bytes().to_vec(), false, number))
+        });
         Self {
+            keywords: Literals::new(keywords),
             tokens,
             assigned,
             named: Named::new(),
@@ -357,6 +364,21 @@ impl Scanner {
             literals: Literals::new(literals),
             owners,
         }
+    }
+
+    /// The rules that ask for a name (in lower case), in the order of their files.
+    pub(super) fn assigned_to(&self, name: &str) -> Vec<&Rule> {
+        let mut numbers = Vec::new();
+        self.keywords
+            .each(name.as_bytes(), 0, name.len(), |_, owner| {
+                numbers.push(owner as usize);
+            });
+        numbers.sort_unstable();
+        numbers.dedup();
+        let rules = numbers
+            .iter()
+            .filter_map(|&number| self.assigned.get(number));
+        rules.filter(|rule| rule.names(name)).collect()
     }
 
     /// Every rule that may speak.

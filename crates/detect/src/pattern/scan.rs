@@ -5,7 +5,7 @@ use super::finding::Shape;
 use super::plausible::{self, Setting};
 use super::rule::{Check, Owner, Rule, RuleInfo, Scanner};
 use super::words::{self, Sense};
-use super::{base64, kubernetes};
+use super::{base64, cipher, kubernetes};
 use regex_automata::{Anchored, Input};
 use std::ops::Range;
 use std::sync::Arc;
@@ -204,7 +204,7 @@ impl Search<'_, '_> {
         };
         let lower = name.to_ascii_lowercase();
         let scanner = self.scanner;
-        for rule in scanner.assigned.iter().filter(|rule| rule.names(&lower)) {
+        for rule in scanner.assigned_to(&lower) {
             if let Some(secret) = value_of(rule, value) {
                 let from = assigned.value.start;
                 let secret = from + secret.start..from + secret.end;
@@ -219,8 +219,13 @@ impl Search<'_, '_> {
                 return;
             }
         }
-        if !self.generic {
+        if !self.generic || assigned.listed {
             return;
+        }
+        if cipher::is_key(&lower, value) && cipher::near(self.text, assigned.value.clone()) {
+            let rule = &scanner.named.cipher;
+            let name = Some(assigned.name.clone());
+            return self.keep(rule, assigned.value.clone(), name, 0, ASSIGNED, true);
         }
         let Some(sense) = words::sense(name) else {
             return;
@@ -228,8 +233,17 @@ impl Search<'_, '_> {
         self.encoded(assigned, value);
         let setting = Setting {
             quoted: assigned.quoted,
-            capitals: !name.bytes().any(|byte| byte.is_ascii_lowercase()),
+            capitals: !name.bytes().any(|byte| byte.is_ascii_lowercase())
+                && self.text.get(assigned.name.end + 1) != Some(&b','),
         };
+        // `PASS: name-of-a-test`, and words behind a colon in a sentence or a log.
+        let told = assigned.prose || (name == "PASS" && !assigned.quoted);
+        if told && sense == Sense::Password && !plausible::strong_password(value) {
+            return;
+        }
+        if told && value.contains(&b'/') {
+            return;
+        }
         if plausible::fits(sense, value, setting) && !value.eq_ignore_ascii_case(name.as_bytes()) {
             let rule = match sense {
                 Sense::Password => &scanner.named.password,
@@ -372,7 +386,61 @@ fn token_at(rule: &Rule, text: &[u8], at: usize) -> Option<Range<usize>> {
     let secret = captures
         .get_group_by_name("secret")
         .map_or(whole, |span| span.range());
+    if rule.written.check == Some(Check::AddressPassword) && documented(text, &secret) {
+        return None;
+    }
+    if !rule.written.glued && in_block(text, &secret) {
+        return None;
+    }
     accepted(rule, text.get(secret.clone())?).then_some(secret)
+}
+
+/// Hosts that stand in documentation only (RFC 2606, RFC 6761): a weak password there is one of theirs.
+const RESERVED: &[&[u8]] = &[
+    b"example",
+    b"test",
+    b"invalid",
+    b"host",
+    b"server",
+    b"hostname",
+    b"domain",
+    b"proxy",
+];
+
+fn documented(text: &[u8], secret: &Range<usize>) -> bool {
+    let password = text.get(secret.clone()).unwrap_or_default();
+    if plausible::strong_password(password) || (password.len() >= 12 && !plausible::wordy(password))
+    {
+        return false;
+    }
+    let host = text.get(secret.end + 1..).unwrap_or_default();
+    let length = host
+        .iter()
+        .take(200)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b".-\\".contains(byte))
+        .count();
+    let host = host.get(..length).unwrap_or_default();
+    let mut labels = host
+        .rsplit(|byte| *byte == b'.')
+        .map(|label| label.strip_suffix(b"\\").unwrap_or(label));
+    let (last, second) = (labels.next().unwrap_or_default(), labels.next());
+    RESERVED.contains(&last) || second.is_some_and(|label| label == b"example")
+}
+
+/// Whether a match stands inside lines of base64, as in PEM: letters that happen to look like a token.
+fn in_block(text: &[u8], secret: &Range<usize>) -> bool {
+    let of_block = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let line = line_around(text, secret.start).trim_ascii();
+    if !(60..=80).contains(&line.len()) || !line.iter().all(of_block) {
+        return false;
+    }
+    let from = (line.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    let beside = |at: Option<usize>| {
+        let line = at.map(|at| line_around(text, at).trim_ascii());
+        line.is_some_and(|line| line.len() >= 24 && line.iter().all(of_block))
+    };
+    let behind = from + line.len() + 2;
+    beside(from.checked_sub(2)) || beside((behind < text.len()).then_some(behind))
 }
 
 /// The secret part of a value, which must match from end to end.

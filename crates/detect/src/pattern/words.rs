@@ -174,6 +174,38 @@ const NO_KEYS: &[&str] = &[
     "alt",
     "shift",
     "pressed",
+    "websocket",
+    "socket",
+    "accept",
+    "install",
+    "manager",
+    "gpg",
+    "pgp",
+];
+
+/// What stands before `token` where it opens nothing: the place in a list, a try of a request.
+const NO_TOKENS: &[&str] = &[
+    "next",
+    "page",
+    "continuation",
+    "pagination",
+    "cancellation",
+    "cancel",
+    "sync",
+    "resume",
+    "starting",
+    "marker",
+    "idempotency",
+    "request",
+    "stop",
+    "end",
+    "eos",
+    "bos",
+    "pad",
+    "mask",
+    "unk",
+    "sep",
+    "cls",
 ];
 
 /// Words after which a name is about a secret and not one.
@@ -403,6 +435,9 @@ pub(super) fn sense(name: &str) -> Option<Sense> {
     if ABOUT.contains(&last) {
         return None;
     }
+    if last == "token" && before.last().is_some_and(|word| NO_TOKENS.contains(word)) {
+        return None;
+    }
     direct(last).or_else(|| {
         // `auth`, `pass` and the like alone; `registryAuth`.
         (last == "auth" && before.is_empty()).then_some(Sense::Perhaps)
@@ -474,6 +509,9 @@ mod tests {
             "csrf_token",
             "max_tokens_count",
             "PublicKeyToken",
+            "nextPageToken",
+            "continuation_token",
+            "Sec-WebSocket-Key",
         ] {
             assert_eq!(sense(name), None, "{name}");
         }

@@ -17,6 +17,12 @@ const MOST_PARTS: usize = 100_000;
 /// Most images of one layout that are told apart.
 const MOST_IMAGES: usize = 1000;
 
+/// Most layers that all manifests of one archive name together.
+const MOST_LAYERS: usize = 200_000;
+
+/// Later layers that are asked for what they do to a file. Engines allow 127 layers.
+const LATER: usize = 1000;
+
 /// Most bytes of documents kept for finding manifests.
 const DOCUMENTS: usize = 64 << 20;
 
@@ -60,15 +66,36 @@ struct OciManifest {
 #[derive(Deserialize)]
 struct OciDescriptor {
     digest: String,
+    /// Where a layer lies that the archive does not hold. Never asked for.
+    #[serde(default)]
+    urls: Vec<serde::de::IgnoredAny>,
+}
+
+/// What a configuration says about the layers.
+#[derive(Deserialize)]
+struct Described {
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    #[serde(default)]
+    diff_ids: Vec<String>,
 }
 
 impl OciManifest {
     fn listed(self) -> Listed {
-        let layers = self.layers.into_iter().map(|layer| blob(&layer.digest));
+        let foreign = self.layers.iter().filter(|layer| !layer.urls.is_empty());
         Listed {
             config: blob(&self.config.digest),
             tags: None,
-            layers: Some(layers.collect()),
+            foreign: foreign.map(|layer| blob(&layer.digest)).collect(),
+            layers: Some(
+                self.layers
+                    .iter()
+                    .map(|layer| blob(&layer.digest))
+                    .collect(),
+            ),
         }
     }
 }
@@ -87,6 +114,8 @@ struct Listed {
     tags: Option<Vec<String>>,
     #[serde(rename = "Layers", default)]
     layers: Option<Vec<String>>,
+    #[serde(skip)]
+    foreign: HashSet<String>,
 }
 
 #[derive(Default)]
@@ -96,6 +125,10 @@ struct Parts {
     manifest: Option<Vec<u8>>,
     /// Images that the OCI layout describes.
     described: Vec<Listed>,
+    /// How many layers they name.
+    named: usize,
+    /// Digests of the unpacked layers, by the path of the configuration.
+    diff_ids: BTreeMap<String, Vec<String>>,
     kept: usize,
 }
 
@@ -212,8 +245,18 @@ impl Finder<'_> {
         self.json("", &document);
         if let Ok(manifest) = serde_json::from_slice::<OciManifest>(&document)
             && parts.described.len() < MOST_IMAGES
+            && parts.named + manifest.layers.len() <= MOST_LAYERS
         {
+            parts.named += manifest.layers.len();
             parts.described.push(manifest.listed());
+        }
+        if let Ok(config) = serde_json::from_slice::<Described>(&document)
+            && parts.named + config.rootfs.diff_ids.len() <= MOST_LAYERS
+        {
+            parts.named += config.rootfs.diff_ids.len();
+            parts
+                .diff_ids
+                .insert(path.to_owned(), config.rootfs.diff_ids);
         }
         if path == "manifest.json" {
             parts.kept += document.len();
@@ -232,7 +275,7 @@ impl Parts {
         if listed.is_empty() {
             listed.push(self.unlisted());
         }
-        let owned: Vec<String> = listed
+        let owned: HashSet<String> = listed
             .iter()
             .flat_map(|listed| self.paths(listed))
             .collect();
@@ -240,7 +283,7 @@ impl Parts {
         for (path, part) in self
             .by_path
             .iter()
-            .filter(|(path, _)| !owned.contains(path))
+            .filter(|(path, _)| !owned.contains(path.as_str()))
         {
             shared.absorb(part.looked.clone().within(path));
         }
@@ -258,6 +301,7 @@ impl Parts {
             config: String::new(),
             tags: None,
             layers: Some(layers.map(|(path, _)| path.clone()).collect()),
+            foreign: HashSet::new(),
         }
     }
 
@@ -288,18 +332,27 @@ impl Parts {
         }
         look.config.objects = 1;
         let layers: Vec<_> = listed.layers.iter().flatten().collect();
+        let diff_ids = self.diff_ids.get(&normal(&listed.config));
         for (number, layer) in layers.iter().enumerate() {
-            let place = format!("layer {} of {}", number + 1, layers.len());
+            let digest = diff_ids.and_then(|ids| ids.get(number));
+            let place = match digest.and_then(|digest| short_digest(digest)) {
+                Some(digest) => format!("layer {} of {} ({digest})", number + 1, layers.len()),
+                None => format!("layer {} of {}", number + 1, layers.len()),
+            };
             match self.by_path.get(&self.resolve(&normal(layer))) {
                 Some(part) => {
                     let mut looked = part.looked.clone();
                     let later = layers.get(number + 1..).unwrap_or_default();
-                    self.note_what_becomes(&mut looked, later);
+                    self.note_what_becomes(&mut looked, number + 2, later);
                     look.layers.absorb(looked.within(&place));
                 }
                 None => look.layers.gap(super::Gap {
                     location: place.clone(),
-                    reason: "is not in the archive".to_owned(),
+                    reason: if listed.foreign.contains(*layer) {
+                        "is kept elsewhere, at an address that was not asked".to_owned()
+                    } else {
+                        "is not in the archive".to_owned()
+                    },
                 }),
             }
             let beside = legacy(layer).and_then(|path| self.by_path.get(&path));
@@ -313,17 +366,18 @@ impl Parts {
 
     /// Says of findings whose file a later layer deletes or replaces: they look gone in a container and
     /// lie in the image all the same (whiteouts of the OCI image-spec, layer.md).
-    fn note_what_becomes(&self, looked: &mut Looked, later: &[&String]) {
+    fn note_what_becomes(&self, looked: &mut Looked, first: usize, later: &[&String]) {
         for finding in &mut looked.findings {
             let path = normal(finding.location.split(": ").next().unwrap_or_default());
-            let fate = later.iter().find_map(|layer| {
+            let fate = later.iter().take(LATER).enumerate().find_map(|(n, layer)| {
                 let part = self.by_path.get(&self.resolve(&normal(layer)))?;
-                fate(&part.names, &path)
+                let fate = fate(&part.names, &path)?;
+                Some(format!("{fate} in layer {}", first + n))
             });
             if let Some(fate) = fate {
                 let note = finding.note.take();
                 finding.note =
-                    Some(note.map_or_else(|| fate.to_owned(), |note| format!("{note}, {fate}")));
+                    Some(note.map_or_else(|| fate.clone(), |note| format!("{note}, {fate}")));
             }
         }
     }
@@ -344,7 +398,7 @@ impl Parts {
 /// What a layer does to a file of an earlier one.
 fn fate(names: &HashSet<String>, path: &str) -> Option<&'static str> {
     if names.contains(path) {
-        return Some("overwritten in a later layer");
+        return Some("overwritten");
     }
     let mut rest = path;
     loop {
@@ -356,7 +410,7 @@ fn fate(names: &HashSet<String>, path: &str) -> Option<&'static str> {
         if names.contains(&inside(&format!(".wh.{name}")))
             || names.contains(&inside(".wh..wh..opq"))
         {
-            return Some("deleted in a later layer");
+            return Some("deleted");
         }
         if directory.is_empty() {
             return None;
@@ -380,6 +434,14 @@ fn image_id(config: &str) -> String {
         return name.to_owned();
     }
     String::new()
+}
+
+/// `sha256:` and twelve digits, which is enough to find the layer.
+fn short_digest(digest: &str) -> Option<String> {
+    let (kind, hex) = digest.split_once(':')?;
+    let short = hex.get(..12)?;
+    let known = kind == "sha256" && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    known.then(|| format!("sha256:{short}"))
 }
 
 /// A name without empty and dot segments. Only a key: nothing is ever opened by it.

@@ -1,6 +1,8 @@
-//! One stream of unknown content: plain bytes, gzip, tar, zip, or an archive we do not open.
+//! One stream of unknown content: plain bytes, gzip, zstd, tar, zip, a database, or an archive we do not
+//! open.
 
-use super::{Finder, tar};
+use super::zstd::Frames;
+use super::{Finder, sqlite, tar};
 use flate2::read::MultiGzDecoder;
 use std::io::{self, Read};
 
@@ -12,8 +14,12 @@ const HEAD: usize = 512;
 pub(super) enum Kind {
     Plain,
     Gzip,
+    Zstd,
     Tar,
     Zip,
+    /// A zip behind the four bytes of a Java module (JEP 261).
+    Module,
+    Sqlite,
     /// Compressed in a way that is not opened; the word for people.
     Closed(&'static str),
 }
@@ -22,7 +28,6 @@ pub(super) enum Kind {
 const CLOSED: &[(&[u8], &str)] = &[
     (b"\xfd7zXZ\0", "xz stream"),
     (b"BZh", "bzip2 stream"),
-    (b"\x28\xb5\x2f\xfd", "zstd stream"),
     (b"\x04\x22\x4d\x18", "lz4 stream"),
     (b"7z\xbc\xaf\x27\x1c", "7z archive"),
     (b"Rar!\x1a\x07", "rar archive"),
@@ -34,6 +39,15 @@ pub(super) fn kind(head: &[u8]) -> Kind {
     }
     if head.starts_with(b"PK\x03\x04") {
         return Kind::Zip;
+    }
+    if head.starts_with(b"\x28\xb5\x2f\xfd") {
+        return Kind::Zstd;
+    }
+    if head.starts_with(b"JM\x01\0PK\x03\x04") {
+        return Kind::Module;
+    }
+    if head.starts_with(sqlite::MAGIC) {
+        return Kind::Sqlite;
     }
     if tar::is_header(head) {
         return Kind::Tar;
@@ -106,11 +120,18 @@ impl Finder<'_> {
                 self.plain(location, &mut peeked);
                 self.gap(location, format!("{word} was not opened"));
             }
-            Kind::Gzip | Kind::Tar | Kind::Zip if depth == 0 => {
+            Kind::Sqlite => self.sqlite(location, &mut peeked),
+            _ if depth == 0 => {
                 self.plain(location, &mut peeked);
                 self.gap(location, "archives nested too deep");
             }
             Kind::Gzip => self.gzip(location, &mut peeked, depth - 1),
+            Kind::Zstd => self.zstd(location, &mut peeked, depth - 1),
+            Kind::Module => {
+                let skipped = fill(&mut peeked, &mut [0; 4]);
+                debug_assert_eq!(skipped.ok(), Some(4), "the head was seen");
+                self.zip(location, &mut peeked, depth - 1);
+            }
             Kind::Tar => self.tar(location, &mut peeked, depth - 1),
             Kind::Zip => self.zip(location, &mut peeked, depth - 1),
         }
@@ -154,6 +175,13 @@ impl Finder<'_> {
         let counted = Counted { source, count: 0 };
         let taken: Taken<MultiGzDecoder<Counted<'_>>> = |decoder| decoder.get_ref().count;
         let mut content = self.bounded(MultiGzDecoder::new(counted), taken);
+        self.item(location, &mut content, depth);
+        self.spent(content.out);
+    }
+
+    fn zstd(&mut self, location: &str, source: &mut dyn Read, depth: u32) {
+        let taken: Taken<Frames<'_>> = Frames::taken;
+        let mut content = self.bounded(Frames::new(source), taken);
         self.item(location, &mut content, depth);
         self.spent(content.out);
     }

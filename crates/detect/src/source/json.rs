@@ -22,6 +22,7 @@ impl Finder<'_> {
             outer: &outer,
             pointer: &mut pointer,
             found: &mut found,
+            option: &mut None,
         };
         let mut parser = serde_json::Deserializer::from_slice(document);
         // A broken document keeps what was found before the break; the rest follows below.
@@ -48,6 +49,8 @@ struct Walk<'w, 'm> {
     outer: &'w str,
     pointer: &'w mut Vec<String>,
     found: &'w mut Vec<(crate::Hit, String)>,
+    /// The option before this element of a list, such as `--password`.
+    option: &'w mut Option<String>,
 }
 
 impl<'m> Walk<'_, 'm> {
@@ -69,6 +72,14 @@ impl<'m> Walk<'_, 'm> {
         let key = self.pointer.last().map_or("", String::as_str);
         let key = key.rsplit("~1").next().unwrap_or(key);
         let named = !key.is_empty() && !key.bytes().all(|byte| byte.is_ascii_digit());
+        let option = self.option.take().filter(|_| !named);
+        if !named && text.len() < 64 && text.starts_with("--") && !text.contains(['=', ' ']) {
+            *self.option = Some(text.to_owned());
+        }
+        if let Some(option) = option {
+            let assigned = format!("{option} {text}");
+            return self.finder.unplaced(&pointer, assigned.as_bytes());
+        }
         if named && what.is_empty() && !text.contains(['"', '\\', '\n']) {
             let assigned = format!("{key}: \"{text}\"");
             self.finder.unplaced(&pointer, assigned.as_bytes());
@@ -84,6 +95,7 @@ impl<'m> Walk<'_, 'm> {
             outer: self.outer,
             pointer: self.pointer,
             found: self.found,
+            option: self.option,
         }
     }
 }
@@ -138,6 +150,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut sequence: A) -> Result<(), A::Error> {
         let mut index = 0_u64;
+        *self.option = None;
         loop {
             let next = sequence.next_element_seed(self.inner(index.to_string()))?;
             self.pointer.pop();

@@ -159,6 +159,21 @@ impl Finder<'_> {
         self.names = names;
     }
 
+    /// Searches a tar stream whose names continue those of a directory elsewhere.
+    pub fn tar_of_directory(&mut self, location: &str, directory: &str, source: &mut dyn Read) {
+        let directory = directory.trim_matches('/');
+        let depth = self.limits.depth;
+        self.tar_entries(location, source, &mut |finder, entry, data| {
+            let name = match directory {
+                "" => entry.name.to_owned(),
+                directory => format!("{directory}/{}", entry.name),
+            };
+            let inner = super::location::join(location, &name);
+            finder.item(&inner, data, depth);
+            finder.name_of_file(&inner, std::path::Path::new(&name));
+        });
+    }
+
     /// Calls `each` for every entry that is not a header extension, with its content.
     pub(super) fn tar_entries(
         &mut self,

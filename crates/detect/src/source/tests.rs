@@ -183,8 +183,8 @@ fn nesting_beyond_the_limit_is_a_gap() {
 
 #[test]
 fn closed_formats_are_named() {
-    let looked = look(b"\x28\xb5\x2f\xfd rest of a zstd stream");
-    assert_eq!(looked.gaps[0].reason, "zstd stream was not opened");
+    let looked = look(b"\x04\x22\x4d\x18 rest of an lz4 stream");
+    assert_eq!(looked.gaps[0].reason, "lz4 stream was not opened");
 }
 
 #[test]

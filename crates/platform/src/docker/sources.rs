@@ -7,6 +7,7 @@
 //!
 //! A place that cannot be read becomes "not looked at" with its reason; it never counts as clean.
 
+pub mod container;
 mod containers;
 mod images;
 mod logs;

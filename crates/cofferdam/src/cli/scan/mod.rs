@@ -6,6 +6,7 @@
 
 mod baseline;
 mod git;
+mod import;
 mod key;
 mod places;
 mod progress;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// Longest configuration or list that is read.
 const LONGEST: u64 = 16 << 20;
 
-/// Looks for secrets in files, images and streams.
+/// Looks for secrets in files, images, containers and streams.
 #[derive(Args)]
 pub(crate) struct Scan {
     #[command(subcommand)]
@@ -62,6 +63,24 @@ enum What {
         /// The same, as other scanners name it
         #[arg(long, value_name = "IMAGE", hide = true, conflicts_with = "name")]
         image: Option<String>,
+    },
+    /// look into containers: what inspect shows, their processes, what they wrote, their logs
+    Container {
+        /// Names or ids
+        #[arg(value_name = "CONTAINER", required_unless_present = "all")]
+        names: Vec<String>,
+        /// Every container of the engine, stopped ones too
+        #[arg(long, short = 'a', conflicts_with = "names")]
+        all: bool,
+    },
+    /// take over findings of gitleaks, betterleaks, kingfisher, trufflehog, or SARIF
+    Import {
+        /// Their reports, in JSON
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Look into this directory, too, and show each finding once
+        #[arg(long, value_name = "PATH")]
+        with: Option<PathBuf>,
     },
     /// list the rules
     Rules,
@@ -107,14 +126,16 @@ struct Options {
 
 impl Verb for Scan {
     const NAME: &'static str = "scan";
-    const ABOUT: &'static str = "look for what looks like a secret in files, images and streams";
+    const ABOUT: &'static str =
+        "look for what looks like a secret in files, images, containers and streams";
     const EXAMPLE: &'static str = "cofferdam scan .\n\
         cofferdam scan git\n\
         cofferdam scan git -staged\n\
         cofferdam scan image myapp:1\n\
         docker logs web | cofferdam scan stdin -format=json";
     const RUNTIME: Runtime = Runtime::Small;
-    const FORMATS: &'static [&'static str] = &["text", "sarif", "junit", "github", "gitlab"];
+    const FORMATS: &'static [&'static str] =
+        &["text", "sarif", "junit", "github", "gitlab", "html"];
     const ERROR: Exit = Exit::Code(2);
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
@@ -151,6 +172,10 @@ impl Scan {
         let list = self.options.ignore_list(self.root())?;
         // Readers of images wait for an engine on a runtime of their own, which needs a thread of its own.
         let (what, path) = (&self.what, &self.path);
+        let foreign = match what {
+            Some(What::Import { files, .. }) => search.import(files)?,
+            _ => Vec::new(),
+        };
         let looked = std::thread::scope(|scope| {
             let thread = scope.spawn(|| look(&search, context, what.as_ref(), path.as_deref()));
             thread
@@ -162,6 +187,7 @@ impl Scan {
         looked.name_exposed(&search.key, search.matcher.needles().entries());
         unprotected(context, &search.matcher);
         let mut findings = Findings::new(looked);
+        findings.merge(foreign);
         if let Some(path) = &self.options.write_baseline {
             baseline::write(path, &search.key, &findings)?;
             context.say(&format!(
@@ -202,6 +228,11 @@ fn look(
         Some(What::Image { name, image }) => {
             let name = name.as_deref().or(image.as_deref());
             search.image(name.unwrap_or_default())
+        }
+        Some(What::Container { names, all }) => search.containers(names, *all),
+        Some(What::Import { with, .. }) => {
+            let looked = with.as_ref().map(|path| search.tree(path, false));
+            looked.unwrap_or_else(|| Ok(Looked::default()))
         }
         Some(What::Rules) => Ok(Looked::default()),
     }

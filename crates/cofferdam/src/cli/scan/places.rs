@@ -3,7 +3,8 @@
 use super::{Search, reason};
 use crate::cli::Failure;
 use cofferdam_detect::source::{Finder, ImageArchive, Limits, Looked, Patterns, Tree, TreeOptions};
-use cofferdam_platform::docker::engine::{blocking, encoded};
+use cofferdam_platform::docker::engine::{EngineError, blocking, encoded};
+use cofferdam_platform::docker::sources::container;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -65,6 +66,33 @@ impl Search {
         let mut looked = finder.take();
         looked.absorb(flat(archive));
         Ok(looked)
+    }
+
+    /// Containers by name, or all there are.
+    pub(super) fn containers(&self, names: &[String], all: bool) -> Result<Looked, Failure> {
+        let failed = |error: EngineError| Failure::local(error.to_string());
+        let engine = blocking::Engine::local().map_err(failed)?;
+        let names = if all {
+            container::all(&engine).map_err(failed)?
+        } else {
+            names.to_vec()
+        };
+        let mut finder = self.finder();
+        for name in &names {
+            let mut progress = |what: &str| self.progress.show(what);
+            match container::look(&engine, &mut finder, name, &mut progress) {
+                Ok(()) => {}
+                // It was listed and is gone.
+                Err(error) if error.is_missing() && all => {}
+                Err(error) if error.is_missing() => {
+                    return Err(Failure::local(format!("no such container: {name}"))
+                        .hint("list them: docker ps -a"));
+                }
+                Err(error) if all => finder.gap(name, error.to_string()),
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(finder.take())
     }
 
     fn saved(&self, finder: &mut Finder<'_>, name: &str) -> Result<ImageArchive, Failure> {

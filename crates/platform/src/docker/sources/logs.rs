@@ -107,7 +107,7 @@ impl Search<'_> {
 }
 
 /// Number of the stream and length of the next frame; nothing at the end of the log.
-fn frame(body: &mut impl Read) -> io::Result<Option<(u8, usize)>> {
+pub(super) fn frame(body: &mut impl Read) -> io::Result<Option<(u8, usize)>> {
     let mut header = [0; 8];
     let mut filled = 0;
     while let Some(room) = header.get_mut(filled..).filter(|room| !room.is_empty()) {
