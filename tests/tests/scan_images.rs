@@ -48,7 +48,7 @@ fn places(output: &Output, planted: u64) -> Vec<String> {
 /// Files that only a program can write: a zip in a tar, a jar, a database with rows longer than a page.
 const MAKE: &str = r#"
 import io, sqlite3, sys, tarfile, zipfile
-where, in_zip, in_jar, in_row = sys.argv[1:]
+where, in_zip, in_jar, *in_rows = sys.argv[1:]
 def zipped(name, text):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -63,9 +63,8 @@ open(where + "/app.jar", "wb").write(zipped("BOOT-INF/application.properties", "
 database = sqlite3.connect(where + "/data.db")
 database.execute("pragma page_size = 4096")
 database.execute("create table settings (name text, value text)")
-# The page ends inside the token, wherever that is: one of these rows is cut there.
-for before in range(3900, 4100, 20):
-    database.execute("insert into settings values ('x', ?)", ("- " * (before // 2) + "token=" + in_row + " " + "- " * 3000,))
+# What of a row stays on its page depends on its length: the tokens lie side by side, so that one is cut.
+database.execute("insert into settings values ('x', ?)", ("- " * 1900 + " ".join("token=" + row for row in in_rows) + " -" * 1900,))
 database.commit()
 "#;
 
@@ -78,7 +77,8 @@ fn secrets_in_archives_databases_and_overwritten_files_of_an_image_are_found() {
     let made = Command::new(flows::peers::python())
         .args(["-c", MAKE])
         .arg(&context)
-        .args([token(1), token(2), token(3)])
+        .args([token(1), token(2)])
+        .args((10..30).map(token))
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", shown(&made));
@@ -100,7 +100,9 @@ fn secrets_in_archives_databases_and_overwritten_files_of_an_image_are_found() {
     assert!(built.status.success(), "{}", shown(&built));
     let output = scan(home.path(), &["image", "-format=json", &tag]);
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
-    let places = places(&output, 4);
+    let places = places(&output, 30);
+    let rows = places.iter().filter(|place| place.contains("srv/data.db"));
+    assert_eq!(rows.count(), 20, "{places:#?}");
     for (part, end) in [
         ("srv/backup.tar: inner.zip: conf/a.txt:2", ""),
         ("srv/app.jar: BOOT-INF/application.properties:1", ""),
