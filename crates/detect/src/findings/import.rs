@@ -274,7 +274,7 @@ impl Import<'_> {
 
     fn entry(&mut self, entry: Entry) -> Result<(), NotFindings> {
         let foreign = entry.foreign();
-        self.keep(foreign)
+        self.keep(&foreign)
     }
 
     fn sarif(&mut self, result: SarifResult) -> Result<(), NotFindings> {
@@ -289,7 +289,7 @@ impl Import<'_> {
         let (line, snippet) = region.map_or((None, None), |region| {
             (region.start_line, region.snippet.and_then(|one| one.text))
         });
-        self.keep(Foreign {
+        self.keep(&Foreign {
             rule: result.rule_id.unwrap_or_default(),
             path: uri.map(|uri| decoded(&uri)).unwrap_or_default(),
             line,
@@ -298,7 +298,7 @@ impl Import<'_> {
         })
     }
 
-    fn keep(&mut self, foreign: Foreign) -> Result<(), NotFindings> {
+    fn keep(&mut self, foreign: &Foreign) -> Result<(), NotFindings> {
         if self.findings.len() >= MOST {
             return Err(NotFindings::TooMany);
         }

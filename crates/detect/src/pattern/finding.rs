@@ -265,7 +265,7 @@ impl Finding {
 
     /// What another scanner found. The value becomes a digest; where its form is one of ours, so does its
     /// rule.
-    pub(crate) fn foreign(scanner: &Scanner, key: &DigestKey, foreign: Foreign) -> Self {
+    pub(crate) fn foreign(scanner: &Scanner, key: &DigestKey, foreign: &Foreign) -> Self {
         let secret = foreign.secret.as_ref().map(Secret::expose);
         let secret = secret.map_or(&[][..], Vec::as_slice).trim_ascii();
         let masked = secret.len() < 4
