@@ -1,5 +1,6 @@
-//! What carries secrets into containers: Docker plugins and builds.
+//! What carries secrets into containers: Docker plugins and builds; and the record of it.
 
 pub mod build;
 pub mod compose;
 pub mod docker;
+pub mod record;

@@ -33,6 +33,7 @@ use std::sync::{Arc, OnceLock, Weak};
 pub(crate) struct System {
     pub(crate) services: OnceLock<Weak<Services>>,
     pace: fingerprints::Pace,
+    counts: records::retention::Counts,
 }
 
 impl System {
@@ -260,6 +261,14 @@ impl Routed for System {
             "fingerprints/export",
             &[(Write, |e, c| Box::pin(fingerprints::export(e, c)))],
         ),
+        Route::new(
+            "config/records/:kind",
+            &[
+                (Read, |e, c| Box::pin(records::retention::read(e, c))),
+                (Write, |e, c| Box::pin(records::retention::write(e, c))),
+            ],
+        )
+        .access(Access::Sudo),
         Route::new(
             "internal/ui/mounts",
             &[(Read, |e, c| Box::pin(internal::mounts(e, c)))],

@@ -141,6 +141,95 @@ async fn a_builder_may_record_without_reading_what_others_recorded() {
 }
 
 #[tokio::test]
+async fn the_oldest_records_make_room_with_all_that_points_at_them() {
+    let harness = Harness::open().await;
+    let defaults = harness.read("sys/config/records/delivery").await;
+    assert_eq!(
+        defaults["data"],
+        json!({"max_count": 100_000, "max_age": 7_776_000})
+    );
+    let builds = harness.read("sys/config/records/build").await;
+    assert_eq!(builds["data"]["max_age"], 0, "an image may run for years");
+    harness
+        .write(
+            "sys/config/records/delivery",
+            json!({"max_count": "3", "max_age": "1h"}),
+        )
+        .await;
+    let listed = async |kind: &str| {
+        let path = format!("sys/records/{kind}");
+        let answer = harness
+            .call(Verb::List, &path, &harness.root, Value::Null)
+            .await;
+        answer.body["data"]["keys"].clone()
+    };
+    let deliver = async |id: &str| {
+        harness
+            .write(&format!("sys/records/delivery/{id}"), of("secret/a", 1))
+            .await;
+        harness.later(std::time::Duration::from_secs(60));
+    };
+    harness
+        .write("sys/records/build/stays", of("secret/a", 1))
+        .await;
+    for id in ["one", "two", "three", "four", "five"] {
+        deliver(id).await;
+    }
+    assert_eq!(listed("delivery").await, json!(["five", "four", "three"]));
+    let found = harness.read("sys/records/by-secret/secret/a").await;
+    assert_eq!(
+        found["data"]["keys"],
+        json!([
+            "build/stays",
+            "delivery/three",
+            "delivery/four",
+            "delivery/five"
+        ])
+    );
+    let gone = harness
+        .call(
+            Verb::Read,
+            "sys/records/delivery/one",
+            &harness.root,
+            Value::Null,
+        )
+        .await;
+    assert_eq!(gone.fault, Some(Kind::Missing));
+    harness.later(std::time::Duration::from_secs(2 * 60 * 60));
+    deliver("six").await;
+    assert_eq!(listed("delivery").await, json!(["six"]), "by age");
+    assert_eq!(
+        listed("build").await,
+        json!(["stays"]),
+        "another kind is left alone"
+    );
+    // Zero is for ever.
+    harness
+        .write(
+            "sys/config/records/delivery",
+            json!({"max_count": 0, "max_age": 0}),
+        )
+        .await;
+    harness.later(std::time::Duration::from_secs(2 * 60 * 60));
+    for id in ["7", "8", "9", "10"] {
+        deliver(id).await;
+    }
+    assert_eq!(
+        listed("delivery").await,
+        json!(["10", "7", "8", "9", "six"])
+    );
+    let unknown = harness
+        .call(
+            Verb::Read,
+            "sys/config/records/other",
+            &harness.root,
+            Value::Null,
+        )
+        .await;
+    assert_eq!(unknown.fault, Some(Kind::Invalid));
+}
+
+#[tokio::test]
 async fn version_ids_change_with_path_and_version_and_outlive_the_process() {
     let harness = Harness::open().await;
     let ask = async |path: &str, version: u64| {

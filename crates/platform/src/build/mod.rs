@@ -5,14 +5,14 @@
 //! that would build it and adds `--secret id=X,src=/proc/self/fd/N`, [`many`] takes a Compose or
 //! bake file apart into such commands, [`versions`] makes the cache depend on versions, [`ssh`] is an
 //! agent whose keys are never files, [`storage`] keeps what podman and buildah copy off the disk,
-//! [`record`] says afterwards what was lent to what. BuildKit itself takes a missing or empty secret
+//! [`statement`] says afterwards what was lent to what. BuildKit itself takes a missing or empty secret
 //! for no error (`facts/docker.md` 4.2); here it stops the build first.
 
 pub mod command;
 pub mod dockerfile;
 pub mod many;
-pub mod record;
 pub mod ssh;
+pub mod statement;
 pub mod storage;
 pub mod versions;
 

@@ -1,6 +1,7 @@
 //! The Docker engine: what it asks us (plugins) and what we ask it.
 
 pub mod daemon;
+mod deliveries;
 pub mod engine;
 pub mod guard;
 pub mod plugin;

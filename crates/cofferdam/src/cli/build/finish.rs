@@ -6,9 +6,10 @@ use super::lend::{Given, Ids};
 use super::work::{self, Work};
 use super::{Build, place_file, private_place};
 use crate::files;
-use cofferdam_api::{Error, Request, Tree};
+use cofferdam_api::Error;
 use cofferdam_core::clock::{Clock as _, WallClock};
-use cofferdam_platform::build::record::{BuildRecord, Kept, LentSecret, Subject};
+use cofferdam_platform::build::statement::statement;
+use cofferdam_platform::record::{self, Given as Recorded, Kept, Kind, Record, Subject};
 use std::cell::Cell;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use std::path::Path;
 pub(super) struct Finish<'f> {
     pub(super) context: &'f Context,
     pub(super) build: &'f Build,
-    pub(super) secrets: Vec<LentSecret>,
+    pub(super) secrets: Vec<Recorded>,
     /// Whether a statement of this run is in the file already.
     pub(super) begun: Cell<bool>,
 }
@@ -43,7 +44,7 @@ impl Finish<'_> {
         }
         let record = self.record(wanted, id);
         if let Some(record) = &record {
-            self.keep(record, "build").await?;
+            self.keep(record, Kind::Build).await?;
         }
         if searched && build.exports_cache {
             let exit = self.export_cache(wanted, ids, given)?;
@@ -73,7 +74,7 @@ impl Finish<'_> {
         &self,
         wanted: &Wanted,
         id: Option<&str>,
-        record: Option<BuildRecord>,
+        record: Option<Record>,
     ) -> Result<Exit, Failure> {
         let build = &wanted.target.build;
         for tag in &build.product.tags {
@@ -93,19 +94,19 @@ impl Finish<'_> {
             let (name, sha256) = line.trim().split_once("@sha256:")?;
             Some(Subject {
                 name: name.to_owned(),
-                sha256: sha256.to_owned(),
+                sha256: Some(sha256.to_owned()),
             })
         });
         record.subjects = pushed.collect();
         if !record.subjects.is_empty() {
-            self.keep(&record, "push").await?;
+            self.keep(&record, Kind::Push).await?;
         }
         Ok(Exit::Success)
     }
 
     /// What was lent to what; nothing where nothing was lent, or nothing has an id.
-    fn record(&self, wanted: &Wanted, id: Option<&str>) -> Option<BuildRecord> {
-        let used = |lent: &&LentSecret| lent.name.starts_with("ssh:") || wanted.uses(&lent.name);
+    fn record(&self, wanted: &Wanted, id: Option<&str>) -> Option<Record> {
+        let used = |lent: &&Recorded| lent.name.starts_with("ssh:") || wanted.uses(&lent.name);
         let secrets: Vec<_> = self.secrets.iter().filter(used).cloned().collect();
         let sha256 = id?.strip_prefix("sha256:")?.to_owned();
         if secrets.is_empty() {
@@ -114,27 +115,25 @@ impl Finish<'_> {
         let build = &wanted.target.build;
         let subject = |name: &str| Subject {
             name: name.to_owned(),
-            sha256: sha256.clone(),
+            sha256: Some(sha256.clone()),
         };
         let mut subjects: Vec<_> = build.product.tags.iter().map(|tag| subject(tag)).collect();
         if subjects.is_empty() {
             subjects.push(subject("image"));
         }
-        // Also known as uname(2)'s node name.
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        Some(BuildRecord {
+        Some(Record {
             subjects,
             secrets,
             attributes: vec![
                 ("builder", build.builder.words().to_owned()),
-                ("host", host.trim().to_owned()),
+                ("host", record::host()),
                 ("target", wanted.target.name.clone()),
             ],
         })
     }
 
     /// Stores a record, and writes the statement where it was asked for.
-    async fn keep(&self, record: &BuildRecord, kind: &str) -> Result<(), Failure> {
+    async fn keep(&self, record: &Record, kind: Kind) -> Result<(), Failure> {
         let kept = match self.store(record, kind).await {
             Ok(kept) => {
                 self.context.say(&format!("record: {}", kept.path));
@@ -151,7 +150,7 @@ impl Finish<'_> {
         };
         let now = || WallClock.now().rfc3339();
         let at = kept.as_ref().map_or_else(now, |kept| kept.at.clone());
-        let statement = record.statement(&at, kept.as_ref());
+        let statement = statement(record, &at, kept.as_ref());
         let failed = |error: &dyn std::fmt::Display| {
             Failure::local(format!("cannot write {}: {error}", path.display()))
         };
@@ -165,48 +164,28 @@ impl Finish<'_> {
         written.map_err(|error| failed(&error))
     }
 
-    async fn store(&self, record: &BuildRecord, kind: &str) -> Result<Kept, Failure> {
-        let id = cofferdam_secret::random::<16>()
-            .map_err(|error| Failure::local(format!("no random numbers: {error}")))?;
-        let path = format!("sys/records/{kind}/{}", hex::encode(id.expose()));
-        let body = record.body().to_string();
-        let body = Tree::parse(body.as_bytes())
-            .map_err(|_| Failure::local("the record is not what it should be"))?;
+    async fn store(&self, record: &Record, kind: Kind) -> Result<Kept, Failure> {
         // The build took its time: the old connection may be gone.
-        let answer = match self
-            .context
-            .client()?
-            .send(Request::put(path.as_str(), &body))
-            .await
-        {
-            Ok(answer) => answer,
+        match record.keep(&self.context.client()?, kind).await {
+            Ok(kept) => Ok(kept),
             Err(Error::Denied(_)) => {
-                return Err(Failure::server(
-                    "the server keeps no record of this build: permission denied",
+                let rule = format!("sys/records/{}/*", kind.word());
+                Err(
+                    Failure::server("the server keeps no record of this build: permission denied")
+                        .hint(format!(
+                            "allow it: path \"{rule}\" {{ capabilities = [\"create\"] }}"
+                        )),
                 )
-                .hint(format!(
-                    "allow it: path \"sys/records/{kind}/*\" {{ capabilities = [\"create\"] }}"
-                )));
             }
             Err(Error::NotFound(_)) => {
                 let failure = Failure::server("the server keeps no records of builds");
-                return Err(match &self.build.record {
+                Err(match &self.build.record {
                     Some(_) => failure,
                     None => failure.hint("keep the statement: cofferdam build -record FILE -- …"),
-                });
+                })
             }
-            Err(error) => return Err(error.into()),
-        };
-        let data = answer.tree().unwrap_or(Tree::Null);
-        let text = |name: &str| {
-            let text = data.get(name).and_then(Tree::as_text);
-            text.unwrap_or_default().to_owned()
-        };
-        Ok(Kept {
-            path,
-            at: text("at"),
-            by: text("by"),
-        })
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -11,9 +11,9 @@ use cofferdam_agent::fetch::{self, Lent};
 use cofferdam_agent::sink::{Place, SealedFile};
 use cofferdam_api::{Client, Error, Tree, places};
 use cofferdam_platform::build::MAX_SIZE;
-use cofferdam_platform::build::record::LentSecret;
 use cofferdam_platform::build::ssh::{Agent, Key};
 use cofferdam_platform::build::versions::MachineKey;
+use cofferdam_platform::record::Given as Recorded;
 use cofferdam_secret::Secret;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub(super) struct Given {
     pub(super) secrets: Vec<(FileName, PathBuf)>,
     pub(super) agents: Vec<(String, PathBuf)>,
     /// What was lent, for the record.
-    pub(super) records: Vec<LentSecret>,
+    pub(super) records: Vec<Recorded>,
     /// Held: they answer as long as they live.
     _agents: Vec<Agent>,
 }
@@ -139,12 +139,10 @@ impl Loaned {
     }
 }
 
-fn recorded(lent: &Lent, name: String) -> LentSecret {
-    LentSecret {
+fn recorded(lent: &Lent, name: String) -> Recorded {
+    Recorded {
         name,
-        path: lent.reference.path().to_owned(),
-        field: lent.reference.field().map(str::to_owned),
-        version: lent.version,
+        ..Recorded::of(lent)
     }
 }
 

@@ -5,7 +5,8 @@
 //! `secret` and `volume` are the two drivers. The value comes from the server over the client of
 //! the configuration, each time it is asked for: no stored value is cached, so a server that is down
 //! means an error and never an old value. What is mounted is renewed when the server says that it has
-//! changed: [`follow`], and [`tell`] for those who want to know.
+//! changed: [`follow`], and [`tell`] for those who want to know. Who was given what is written down beside it
+//! (`deliveries`).
 //!
 //! What goes wrong is told to dockerd in one line, which names references and never a value, and
 //! logged with the service, task and secret it was for, because dockerd itself logs such a line
@@ -18,6 +19,7 @@ mod tell;
 mod volume;
 mod wire;
 
+use super::deliveries::Book;
 use super::socket::{self, Listen, Socket};
 use crate::docker::engine::Engine;
 use cofferdam_agent::fetch::{self, Lent};
@@ -97,12 +99,24 @@ impl Error {
 /// [`Error`].
 pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     Socket::require_free(&config.listen).await?;
-    let volumes = volume::Volumes::open(&config.data, &config.runtime, config.client.clone())?;
+    let (book, writer) = Book::open(config.client.clone(), config.engine.clone());
+    let volumes = volume::Volumes::open(
+        &config.data,
+        &config.runtime,
+        config.client.clone(),
+        book.clone(),
+    )?;
     let place = config.runtime.join("workload");
-    let workload =
-        super::workload::open(&place, config.client.clone(), config.engine.clone()).await?;
+    let workload = super::workload::open(
+        &place,
+        config.client.clone(),
+        config.engine.clone(),
+        book.clone(),
+    )
+    .await?;
     let plugin = Arc::new(Plugin {
         client: config.client,
+        book,
         volumes,
         issued: issue::Recent::default(),
     });
@@ -114,6 +128,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     wire::serve(&socket, plugin, shutdown).await;
     follower.abort();
     workload.close().await;
+    writer.close().await;
     tracing::info!("the Docker plugin stops");
     Ok(())
 }
@@ -121,6 +136,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
 /// Both drivers.
 struct Plugin {
     client: Client,
+    book: Book,
     volumes: volume::Volumes,
     issued: issue::Recent,
 }

@@ -8,8 +8,10 @@
 
 use super::issue::Taker;
 use super::{Fault, Plugin, borrow};
+use crate::docker::deliveries::{Holder, Secrets};
 use crate::docker::swarm::MAX_SIZE;
 use crate::docker::swarm::labels::{ENCODING, Issued, Labels, Source, Stored};
+use crate::record::Given;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_agent::FileName;
@@ -36,11 +38,30 @@ struct Ask {
     node_id: String,
 }
 
-/// A value, and what the log may say about it.
+impl Ask {
+    /// The task, for the record.
+    fn holder(&self) -> Holder {
+        let sha256 = self.task_image.rsplit_once("@sha256:");
+        Holder::Known {
+            key: format!("{} {}", self.task_id, self.secret_name),
+            name: self.task_name.clone(),
+            sha256: sha256.map(|(_, sha256)| sha256.to_owned()),
+            attributes: vec![
+                ("service", self.service_name.clone()),
+                ("task", self.task_id.clone()),
+                ("image", self.task_image.clone()),
+                ("node", self.node_id.clone()),
+                ("via", "swarm".to_owned()),
+            ],
+        }
+    }
+}
+
+/// A value, and what log and record may say about it.
 struct Lent {
     value: Secret<Vec<u8>>,
     from: String,
-    version: Option<u64>,
+    given: Given,
 }
 
 /// The body of a good answer to `GetSecret`; it holds the value, base64.
@@ -59,9 +80,12 @@ pub(super) async fn lend(plugin: &Plugin, body: &[u8]) -> Result<Secret<Vec<u8>>
                 image = ?ask.task_image,
                 node = ?ask.node_id,
                 reference = ?lent.from,
-                version = lent.version,
+                version = lent.given.version,
                 "lent to a Swarm task"
             );
+            plugin
+                .book
+                .note(ask.holder(), Secrets::Given(vec![lent.given]));
             Ok(encode(&lent.value))
         }
         Err(error) => {
@@ -105,6 +129,7 @@ async fn read(plugin: &Plugin, name: FileName, stored: Stored) -> Result<Lent, F
     let lent = borrow(&plugin.client, std::slice::from_ref(&loan), limit, DEADLINE).await?;
     let none = || Fault::Request("the server lent nothing".to_owned());
     let lent = lent.into_iter().next().ok_or_else(none)?;
+    let given = Given::of(&lent);
     let value = if stored.base64 {
         decode(&lent.value)?
     } else {
@@ -113,7 +138,7 @@ async fn read(plugin: &Plugin, name: FileName, stored: Stored) -> Result<Lent, F
     Ok(Lent {
         value,
         from: lent.reference.to_string(),
-        version: lent.version,
+        given,
     })
 }
 
@@ -134,8 +159,13 @@ async fn issue(plugin: &Plugin, ask: &Ask, issued: Issued) -> Result<Lent, Fault
     }
     Ok(Lent {
         value,
+        given: Given {
+            name: ask.secret_name.clone(),
+            path: issued.path.clone(),
+            field: issued.field,
+            version: None,
+        },
         from: issued.path,
-        version: None,
     })
 }
 

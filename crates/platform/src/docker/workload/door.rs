@@ -8,16 +8,18 @@ use super::attest::Run;
 use super::peer::Process;
 use super::refused::Refused;
 use super::tokens::{Token, Tokens};
+use crate::docker::deliveries::{Book, Holder, Secrets};
 use bytes::Bytes;
-use cofferdam_api::Relayed;
+use cofferdam_api::{Relayed, Tree};
 use cofferdam_secret::{Buffer, Secret, constant_time_eq};
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, FORWARDED, HOST, HeaderName, HeaderValue, ORIGIN,
 };
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
+use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +49,9 @@ pub(super) struct Door {
     pub(super) caller: Process,
     pub(super) run: Run,
     pub(super) tokens: Arc<Tokens>,
+    /// The container, for the record.
+    pub(super) holder: Holder,
+    pub(super) book: Book,
 }
 
 impl Door {
@@ -65,18 +70,33 @@ impl Door {
         }
         let (head, body) = request.into_parts();
         let asked = Asked::read(&head)?;
+        let (status, answer) = self.exchange(&head, &asked, body).await?;
+        if status == StatusCode::OK
+            && let Some(secrets) = asked.secret(&head, &answer)
+        {
+            self.book.note(self.holder.clone(), secrets);
+        }
+        Ok((status, answer))
+    }
+
+    async fn exchange(
+        &self,
+        head: &Parts,
+        asked: &Asked,
+        body: Incoming,
+    ) -> Result<(StatusCode, Bytes), Refused> {
         let body = collect(body).await?;
         let token = self.tokens.lend(&self.run).await?;
         if asked.token.as_ref().is_some_and(|sent| !same(sent, &token)) {
             return Err(Refused::ForeignToken);
         }
-        let (status, answer) = self.relay(&head, &asked, &token, &body).await?;
+        let (status, answer) = self.relay(head, asked, &token, &body).await?;
         if status != StatusCode::FORBIDDEN || !self.tokens.doubt(&self.run, &token).await {
             return Ok((status, answer));
         }
         // Revoked, or the server is another one now. Nothing was carried out.
         let token = self.tokens.lend(&self.run).await?;
-        self.relay(&head, &asked, &token, &body).await
+        self.relay(head, asked, &token, &body).await
     }
 
     async fn relay(
@@ -153,6 +173,30 @@ impl Asked {
                 .to_owned(),
             token: token(&head.headers)?,
             headers,
+        })
+    }
+}
+
+impl Asked {
+    /// The secret that was read with this answer. What is no secret of an engine (the server's own
+    /// affairs, logins, lists) is in the audit log and not in the record of deliveries.
+    fn secret(&self, head: &Parts, answer: &[u8]) -> Option<Secrets> {
+        const NOT_SECRETS: [&str; 4] = ["sys/", "auth/", "identity/", "cubbyhole/"];
+        let path = percent_decode_str(head.uri.path()).decode_utf8().ok()?;
+        let path = path.strip_prefix("/v1/")?;
+        let lists = |query: &str| query.split('&').any(|pair| pair.starts_with("list="));
+        if head.method != Method::GET
+            || NOT_SECRETS.iter().any(|prefix| path.starts_with(prefix))
+            || head.uri.query().is_some_and(lists)
+        {
+            return None;
+        }
+        let answer = Tree::parse(answer).ok()?;
+        let data = answer.get("data")?;
+        let version = data.get("metadata").and_then(|found| found.get("version"));
+        Some(Secrets::Read {
+            path: path.to_owned(),
+            version: version.and_then(Tree::as_u64),
         })
     }
 }
@@ -251,6 +295,35 @@ mod tests {
                 request.header(*name, *value)
             });
         Asked::read(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn a_secret_that_was_read_is_told_from_everything_else() {
+        let answer = br#"{"data":{"data":{"a":"b"},"metadata":{"version":7}}}"#;
+        let secret = |method: &str, target: &str, answer: &[u8]| {
+            let request = Request::builder().method(method).uri(target);
+            let head = request.body(()).unwrap().into_parts().0;
+            match Asked::read(&head).unwrap().secret(&head, answer) {
+                Some(Secrets::Read { path, version }) => Some((path, version)),
+                _ => None,
+            }
+        };
+        let read = Some(("secret/data/a".to_owned(), Some(7)));
+        assert_eq!(secret("GET", "/v1/secret/data/a", answer), read);
+        assert_eq!(secret("GET", "/v1/secret/data/a?version=7", answer), read);
+        assert_eq!(secret("GET", "/v1/secret%2Fdata/%61", answer), read);
+        let plain = secret("GET", "/v1/kv/a", br#"{"data":{"a":"b"}}"#);
+        assert_eq!(plain, Some(("kv/a".to_owned(), None)));
+        for (method, target, answer) in [
+            ("PUT", "/v1/secret/data/a", &answer[..]),
+            ("GET", "/v1/secret/metadata?list=true", answer),
+            ("GET", "/v1/sys/mounts", answer),
+            ("GET", "/v1/auth/token/lookup-self", answer),
+            ("GET", "/v1/secret/data/a", b"{}"),
+            ("GET", "/v1/secret/data/a", b"nonsense"),
+        ] {
+            assert_eq!(secret(method, target, answer), None, "{method} {target}");
+        }
     }
 
     #[test]

@@ -23,10 +23,12 @@ mod refused;
 mod socket;
 mod tokens;
 
+use super::deliveries::{Book, Holder};
 use super::engine::Engine;
 use bytes::Bytes;
 use cgroup::ContainerId;
 use cofferdam_api::Client;
+use container::Container;
 use door::Door;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -81,15 +83,22 @@ pub struct Workload {
 }
 
 /// Serves the socket in `directory` until [`Workload::close`]; `client` is the server, with the
-/// right to attest, and `engine` the one of this machine.
+/// right to attest, `engine` the one of this machine, and `book` where it is written down who read
+/// what.
 ///
 /// # Errors
 /// [`Error`].
-pub async fn open(directory: &Path, client: Client, engine: Engine) -> Result<Workload, Error> {
+pub(super) async fn open(
+    directory: &Path,
+    client: Client,
+    engine: Engine,
+    book: Book,
+) -> Result<Workload, Error> {
     let socket = Socket::bind(directory).await?;
     tracing::info!(socket = %socket.path().display(), "containers may ask for themselves");
     let shared = Arc::new(Shared {
         engine,
+        book,
         directory: directory.to_owned(),
         tokens: Tokens::new(client),
         seats: Mutex::default(),
@@ -110,6 +119,7 @@ impl Workload {
 /// What connections share.
 struct Shared {
     engine: Engine,
+    book: Book,
     directory: PathBuf,
     tokens: Arc<Tokens>,
     /// Connections of each container that has some.
@@ -219,11 +229,40 @@ async fn admit(caller: Process, shared: &Arc<Shared>) -> Result<(Door, Place), R
     let id = attest::claimed(&caller)?;
     let place = Place::take(shared, &id)?;
     let attested = attest::attest(&caller, &id, &shared.engine, &shared.directory).await?;
+    let holder = holder(&attested.container);
     let run = shared.tokens.seat(attested);
     let door = Door {
+        holder,
+        book: shared.book.clone(),
         caller,
         run,
         tokens: Arc::clone(&shared.tokens),
     };
     Ok((door, place))
+}
+
+/// The container, for the record of what it reads.
+fn holder(container: &Container) -> Holder {
+    let mut attributes = vec![
+        ("container", container.container.clone()),
+        ("via", "socket".to_owned()),
+    ];
+    for (name, value) in [
+        ("project", &container.compose_project),
+        ("service", &container.compose_service),
+        ("service", &container.swarm_service),
+    ] {
+        if !value.is_empty() {
+            attributes.push((name, value.clone()));
+        }
+    }
+    Holder::Known {
+        key: container.container.clone(),
+        name: container.name.clone(),
+        sha256: container
+            .image_id
+            .strip_prefix("sha256:")
+            .map(str::to_owned),
+        attributes,
+    }
 }

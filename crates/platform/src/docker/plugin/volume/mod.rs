@@ -17,6 +17,8 @@ mod record;
 mod renew;
 
 use super::{Error, Fault, borrow};
+use crate::docker::deliveries::{Book, Holder, Secrets};
+use crate::record::Given;
 use cofferdam_agent::FileName;
 use cofferdam_agent::fetch::{self, Lent};
 use cofferdam_agent::sink::directory::{Content as File, Superseded};
@@ -53,6 +55,7 @@ pub(super) struct Volumes {
     /// Where a volume is mounted a second time while its files are renewed.
     writing: PathBuf,
     client: Client,
+    book: Book,
     images: Images,
     /// Held, not used: a second daemon would take our mounts for left over ones.
     _lock: OwnedFd,
@@ -81,7 +84,12 @@ impl Volume {
 
 impl Volumes {
     /// Loads what is known and takes over what is still mounted.
-    pub(super) fn open(data: &Path, runtime: &Path, client: Client) -> Result<Self, Error> {
+    pub(super) fn open(
+        data: &Path,
+        runtime: &Path,
+        client: Client,
+        book: Book,
+    ) -> Result<Self, Error> {
         let records = Records::open(&data.join("volumes"))?;
         std::fs::create_dir_all(runtime).map_err(|e| Error::system("create", runtime, e))?;
         let mounts = runtime.join("volumes");
@@ -109,6 +117,7 @@ impl Volumes {
             mounts,
             writing,
             client,
+            book,
             images: Images::new(),
             _lock: lock,
         };
@@ -182,6 +191,7 @@ impl Volumes {
             let owner = self.look(name, &options).await?;
             fill(&volume.path, &lent, &options, owner)?;
             changed.owner = Some(owner);
+            changed.given = lent.iter().map(Given::of).collect();
             tracing::info!(volume = ?name, secrets = lent.len(), "filled a volume");
         }
         changed.add(id);
@@ -192,6 +202,7 @@ impl Volumes {
             return Err(error.into());
         }
         *record = changed;
+        self.note(name, &record);
         Ok(volume.path.clone())
     }
 
@@ -206,6 +217,12 @@ impl Volumes {
             tracing::info!(volume = ?name, "removed a volume's content");
         }
         Ok(self.records.save(name, &record)?)
+    }
+
+    /// Writes down who holds what a volume has.
+    fn note(&self, name: &str, record: &Record) {
+        let secrets = Secrets::Given(record.given.clone());
+        self.book.note(Holder::Volume(name.to_owned()), secrets);
     }
 
     async fn find(&self, name: &str) -> Result<Arc<Volume>, Fault> {

@@ -2,6 +2,7 @@
 
 use super::options::{Ids, Raw};
 use crate::docker::plugin::Error;
+use crate::record::Given;
 use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +26,9 @@ pub(super) struct Record {
     /// Who owned the files when it was mounted: the image is not asked again while it is.
     #[serde(default)]
     pub(super) owner: Option<Ids>,
+    /// What its files are: paths and versions. For the record of deliveries.
+    #[serde(default)]
+    pub(super) given: Vec<Given>,
 }
 
 impl Record {

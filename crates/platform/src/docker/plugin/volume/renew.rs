@@ -10,6 +10,7 @@
 use super::on_change::OnChange;
 use super::options::Owner;
 use super::{Error, Fault, File, Volumes, drop_mount, files};
+use crate::record::Given;
 use cofferdam_agent::sink::directory::Superseded;
 use cofferdam_agent::sink::{self, Directory, mount};
 use std::path::Path;
@@ -73,10 +74,9 @@ impl Volumes {
                 Renewed::Same
             });
         }
-        if options.on_change != OnChange::Nothing && !record.telling {
-            record.telling = true;
-            self.records.save(name, &record)?;
-        }
+        record.telling |= options.on_change != OnChange::Nothing;
+        record.given = lent.iter().map(Given::of).collect();
+        self.records.save(name, &record)?;
         let mut superseded = volume.superseded.lock().await;
         let writable = mount::Writable::open(&volume.path, &self.writing.join(name))?;
         let directory = Directory::open(writable.path())?;
@@ -84,6 +84,7 @@ impl Volumes {
         let old = replace(&directory, &files, &mut superseded)?;
         superseded.extend(old.map(|old| (Instant::now(), old)));
         tracing::info!(volume = ?name, secrets = lent.len(), "renewed a volume's files");
+        self.note(name, &record);
         Ok(Renewed::Changed(options.on_change.clone()))
     }
 

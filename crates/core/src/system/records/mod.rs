@@ -6,6 +6,9 @@
 //!
 //! Beside each record stands one index entry per secret, so that "who holds this one" needs no walk
 //! through everything. Its key has the hash of the secret's path: a path may be longer than a key.
+//! A third entry has the moment: records are kept in bounds ([`retention`]).
+
+pub(super) mod retention;
 
 use super::System;
 use crate::fault::Fault;
@@ -105,7 +108,8 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
     check(&record)?;
     let record = canonical(record)?;
     let key = place(kind, &record.id);
-    let mut batch = Batch::new().expect_absent(&key).put(&key, stored(&record)?);
+    let batch = Batch::new().expect_absent(&key).put(&key, stored(&record)?);
+    let mut batch = retention::enter(batch, kind, call.now, &record.id)?;
     for (number, given) in record.secrets.iter().enumerate() {
         let mention = Mention {
             kind: record.kind.clone(),
@@ -113,16 +117,12 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
             at: record.at.clone(),
             version: given.version,
         };
-        let sorted = format!(
-            "{}{:020}-{kind}-{}-{number}",
-            index(&given.path),
-            call.now.nanos(),
-            record.id
-        );
+        let sorted = retention::mention(&record, call.now.nanos(), number, &given.path);
         batch = batch.put(sorted, stored(&mention)?);
     }
-    match view(engine)?.commit(batch).await? {
-        Commit::Done(_) => {}
+    let view = view(engine)?;
+    match view.commit(batch).await? {
+        Commit::Done(_) => retention::sweep(engine, &view, kind, call.now).await?,
         Commit::Conflict => {
             return Err(Fault::invalid(
                 "there is a record of this name, and records are never changed",
