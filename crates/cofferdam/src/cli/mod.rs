@@ -7,6 +7,7 @@
 mod agent_marker;
 mod arguments;
 mod context;
+mod daemon;
 mod delivery;
 mod exact;
 mod exit;

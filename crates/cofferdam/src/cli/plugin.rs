@@ -1,17 +1,12 @@
 //! `cofferdam plugin`: the daemon that dockerd asks for secrets and volumes. `up` starts it.
 
-use super::{Context, Exit, Failure, Runtime, Verb};
+use super::{Context, Exit, Failure, Runtime, Verb, daemon};
 use crate::systemd::notify;
 use clap::Args;
 use cofferdam_api::places;
 use cofferdam_platform::docker::engine::Engine;
 use cofferdam_platform::docker::plugin::{Config, serve};
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use std::path::PathBuf;
 
 /// Serves Docker's secret and volume drivers.
 #[derive(Args)]
@@ -59,10 +54,10 @@ impl Verb for Plugin {
             // Fails only for one that leads a session already.
             let _ = rustix::process::setsid();
         }
-        start_log(self.log.as_deref())?;
+        daemon::start_log(self.log)?;
         let _ = cofferdam_secret::harden_process(true);
         let config = Config {
-            listen: super::guard::listen(self.socket)?,
+            listen: daemon::listen(self.socket)?,
             data: self
                 .data
                 .unwrap_or_else(|| places::data_dir(&places::environment).join("docker")),
@@ -72,49 +67,10 @@ impl Verb for Plugin {
             client: context.client()?,
             engine,
         };
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::local(format!("cannot listen for signals: {error}")))
-        };
-        let (mut terminate, mut interrupt) = (
-            listen(SignalKind::terminate())?,
-            listen(SignalKind::interrupt())?,
-        );
-        let shutdown = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = notify::keep_alive() => {}
-            }
-            notify::stopping();
-        };
+        let shutdown = daemon::shutdown()?;
         notify::ready("serving Docker's secret and volume drivers");
         let served = serve(config, shutdown).await;
         served.map_err(|error| Failure::local(error.to_string()))?;
         Ok(Exit::Success)
     }
-}
-
-/// One line an event; `COFFERDAM_LOG` takes the usual filters, info by default.
-pub(super) fn start_log(path: Option<&Path>) -> Result<(), Failure> {
-    let filter =
-        EnvFilter::try_from_env("COFFERDAM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false);
-    let started = match path {
-        Some(path) => {
-            let file = File::options()
-                .create(true)
-                .append(true)
-                .mode(0o600)
-                .open(path);
-            let file = file.map_err(|error| {
-                Failure::local(format!("cannot write the log {}: {error}", path.display()))
-            })?;
-            builder.with_writer(Mutex::new(file)).try_init()
-        }
-        None => builder.with_writer(std::io::stderr).try_init(),
-    };
-    started.map_err(|_| Failure::local("the log was started twice"))
 }

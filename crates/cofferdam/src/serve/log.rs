@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 /// Begins to log. A second call changes nothing.
-pub(super) fn begin(log: &Log) -> Result<(), Failure> {
+pub(crate) fn begin(log: &Log) -> Result<(), Failure> {
     let level = log
         .level
         .as_deref()
@@ -36,7 +36,7 @@ pub(super) fn begin(log: &Log) -> Result<(), Failure> {
 }
 
 /// A panic is logged by its place: its message may hold what it stumbled over.
-pub(crate) fn quiet_panics() {
+fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod guard;
 pub mod plugin;
 pub mod run_command;
+mod serving;
 pub mod socket;
 pub mod sources;
 pub mod swarm;

@@ -2,16 +2,11 @@
 
 mod place;
 
-use super::plugin::start_log;
-use super::{Context, Exit, Failure, Runtime, Verb};
-use crate::serve::log::quiet_panics;
-use crate::systemd::{Inherited, notify};
+use super::{Context, Exit, Failure, Runtime, Verb, daemon};
+use crate::systemd::notify;
 use clap::{Args, Subcommand, ValueEnum};
-use cofferdam_api::places::environment;
 use cofferdam_platform::docker::guard::{self, Mode, Policy};
-use cofferdam_platform::docker::socket::Listen;
 use std::path::PathBuf;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Where dockerd looks for it; the file's name is the plugin's name.
 const SOCKET: &str = "/run/docker/plugins/cofferdam-guard.sock";
@@ -80,8 +75,7 @@ impl Verb for Guard {
 
 impl Guard {
     async fn serve(self) -> Result<Exit, Failure> {
-        start_log(self.log.as_deref())?;
-        quiet_panics();
+        daemon::start_log(self.log)?;
         // It sees bodies of requests: none of its memory may end up in a file.
         let _ = cofferdam_secret::harden_process(true);
         let policy = Policy {
@@ -91,23 +85,8 @@ impl Guard {
             },
             refuse_buildkit: self.refuse_buildkit,
         };
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::local(format!("cannot listen for signals: {error}")))
-        };
-        let (mut terminate, mut interrupt) = (
-            listen(SignalKind::terminate())?,
-            listen(SignalKind::interrupt())?,
-        );
-        let shutdown = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = notify::keep_alive() => {}
-            }
-            notify::stopping();
-        };
-        let socket = self::listen(self.socket)?;
+        let shutdown = daemon::shutdown()?;
+        let socket = daemon::listen(self.socket)?;
         notify::ready(&format!("mode {}", policy.mode.name()));
         let served = guard::serve(socket, policy, shutdown).await;
         served.map_err(|error| {
@@ -115,15 +94,4 @@ impl Guard {
         })?;
         Ok(Exit::Success)
     }
-}
-
-/// A plugin's socket: the one that systemd holds, else one of our own.
-pub(super) fn listen(path: PathBuf) -> Result<Listen, Failure> {
-    let mut inherited = Inherited::take(&environment)?;
-    let listen = match inherited.unix(&path) {
-        Some(listener) => Listen::Inherited(listener),
-        None => Listen::At(path),
-    };
-    inherited.finish()?;
-    Ok(listen)
 }

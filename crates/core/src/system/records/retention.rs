@@ -98,7 +98,9 @@ pub(in crate::system) async fn write(engine: &System, call: Call<'_>) -> Result<
     if let Some(age) = wanted.max_age {
         keep.max_age = age.seconds();
     }
-    view.commit(Batch::new().put(config(kind), stored(&keep)?))
+    // Without a condition there is no conflict.
+    let _ = view
+        .commit(Batch::new().put(config(kind), stored(&keep)?))
         .await?;
     Ok(Outcome::Done)
 }
@@ -171,7 +173,7 @@ async fn remove(view: &View, kind: &str, name: &str, nanos: u64, id: &str) -> Re
         batch = batch.delete(key);
     }
     // Two replicas may remove the same one: it is gone either way.
-    view.commit(batch).await?;
+    let _ = view.commit(batch).await?;
     Ok(())
 }
 

@@ -6,75 +6,29 @@
 //! and answer.
 
 use super::{Guard, Mode, Policy, Socket, Verdict};
-use bytes::Bytes;
+use crate::docker::serving::{self, Answer, GRACE};
 use cofferdam_secret::{Buffer, Secret};
-use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::{BodyExt as _, Full};
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-use tokio::net::UnixStream;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// dockerd shows bodies of up to 4 MiB, in base64; the rest is headers and an address.
 const MAX_CALL: usize = 8 << 20;
-/// How long a question may take to arrive, and calls under way to finish at the end.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// Accepts connections until `shutdown`, then lets calls under way finish.
+/// Answers dockerd until `shutdown`.
 pub(super) async fn serve(socket: &Socket, guard: &Arc<Guard>, shutdown: impl Future<Output = ()>) {
-    let mut shutdown = pin!(shutdown);
-    let (stop, stopped) = watch::channel(());
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            accepted = socket.listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(guard), stopped.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection of dockerd");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-    drop(stop);
-    let finished = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(GRACE, finished).await;
-}
-
-async fn connection(stream: UnixStream, guard: Arc<Guard>, mut stopped: watch::Receiver<()>) {
-    let service = service_fn(|request| {
+    let guard = Arc::clone(guard);
+    let respond = move |request| {
         let guard = Arc::clone(&guard);
-        async move { Ok::<_, Infallible>(respond(&guard, request).await) }
-    });
-    // Without a timer: an idle connection of dockerd's is kept for later questions.
-    let builder = hyper::server::conn::http1::Builder::new();
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        _ = stopped.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        async move { respond(&guard, request).await }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection of dockerd ended early");
-    }
+    serving::serve(socket, respond, shutdown).await;
 }
 
-async fn respond(guard: &Guard, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(guard: &Guard, request: Request<Incoming>) -> Answer {
     if request.method() != Method::POST {
         let text = json!({"Err": "only POST is served here"});
         return answer(StatusCode::METHOD_NOT_ALLOWED, &text);
@@ -186,12 +140,6 @@ fn status(guard: &Guard) -> Value {
     })
 }
 
-fn answer(status: StatusCode, text: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text.to_string())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        http::HeaderValue::from_static("application/vnd.docker.plugins.v1.1+json"),
-    );
-    response
+fn answer(status: StatusCode, text: &Value) -> Answer {
+    serving::answer(status, text.to_string())
 }

@@ -1,85 +1,37 @@
-//! HTTP as dockerd speaks it to plugins.
+//! The calls of both drivers ([`serving`] is the HTTP below).
 //!
-//! `POST /Service.Method`, JSON both ways. dockerd 20.10 sends an empty `Host`, which hyper takes.
 //! Every fault is an answer with status 200 and a text in `Err`: dockerd shows that text, while
 //! it repeats calls that fail in another way.
 
 use super::{Fault, Plugin, Socket, secret};
+use crate::docker::serving::{self, Answer, GRACE};
 use bytes::Bytes;
 use cofferdam_secret::Secret;
-use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::UnixStream;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// dockerd's requests carry names, labels and options; the largest seen has a few KiB.
 const MAX_BODY: usize = 1 << 20;
-/// What dockerd itself sends and accepts.
-const MEDIA_TYPE: &str = "application/vnd.docker.plugins.v1.1+json";
-/// How long a request may take to arrive, and calls under way to finish at the end.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// Accepts connections until `shutdown`, then lets calls under way finish.
+/// Answers dockerd until `shutdown`.
 pub(super) async fn serve(
     socket: &Socket,
     plugin: Arc<Plugin>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let mut shutdown = pin!(shutdown);
-    let (stop, stopped) = watch::channel(());
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            accepted = socket.listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&plugin), stopped.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection of dockerd");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-    drop(stop);
-    let finished = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(GRACE, finished).await;
-}
-
-async fn connection(stream: UnixStream, plugin: Arc<Plugin>, mut stopped: watch::Receiver<()>) {
-    let service = service_fn(|request| {
+    let respond = move |request| {
         let plugin = Arc::clone(&plugin);
-        async move { Ok::<_, Infallible>(respond(&plugin, request).await) }
-    });
-    let builder = hyper::server::conn::http1::Builder::new();
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        _ = stopped.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        async move { respond(&plugin, request).await }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection of dockerd ended early");
-    }
+    serving::serve(socket, respond, shutdown).await;
 }
 
-async fn respond(plugin: &Plugin, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(plugin: &Plugin, request: Request<Incoming>) -> Answer {
     if request.method() != Method::POST {
         return answer(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -97,7 +49,7 @@ async fn respond(plugin: &Plugin, request: Request<Incoming>) -> Response<Full<B
             answer(StatusCode::OK, &drivers)
         }
         "/SecretProvider.GetSecret" => match secret::lend(plugin, &body).await {
-            Ok(lent) => respond_with(StatusCode::OK, Bytes::from_owner(Wiping(lent))),
+            Ok(lent) => serving::answer(StatusCode::OK, Bytes::from_owner(Wiping(lent))),
             Err(error) => answer(StatusCode::OK, &fault(&error.to_string())),
         },
         method => match method.strip_prefix("/VolumeDriver.") {
@@ -202,16 +154,8 @@ fn fault(text: &str) -> Value {
     json!({"Err": text})
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
-    respond_with(status, Bytes::from(body.to_string()))
-}
-
-fn respond_with(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    let media_type = http::HeaderValue::from_static(MEDIA_TYPE);
-    response.headers_mut().insert(CONTENT_TYPE, media_type);
-    response
+fn answer(status: StatusCode, body: &Value) -> Answer {
+    serving::answer(status, body.to_string())
 }
 
 /// Wipes the body when hyper has sent it.
