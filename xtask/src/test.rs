@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .env("COFFERDAM_BAO", peers.bao())
         .env("COFFERDAM_PYTHON", peers.python())
         .env("COFFERDAM_COMPOSE", peers.compose()?)
+        .env("COFFERDAM_GITLEAKS", peers.gitleaks()?)
         .env("COFFERDAM_CRASHES", CRASHES);
     sh::run(tests)
 }

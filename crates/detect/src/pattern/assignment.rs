@@ -123,11 +123,12 @@ pub(super) fn around(text: &[u8], at: usize) -> Option<Assignment> {
     let cursor = Cursor { text, at: name.end };
     let (value, quoted) = element(&name, cursor)
         .or_else(|| pair(&name, cursor))
-        .or_else(|| signed(cursor))
+        .or_else(|| signed(&name, cursor))
         .or_else(|| spaced(&name, cursor))?;
     if value.is_empty() || (!quoted && columns(text, &name, &value)) {
         return None;
     }
+    let quoted = quoted || in_text(text, &name, &value);
     Some(Assignment {
         prose: !quoted && prose(text, &value),
         listed: quoted && listed(text, &name, &value),
@@ -135,6 +136,15 @@ pub(super) fn around(text: &[u8], at: usize) -> Option<Assignment> {
         value,
         quoted,
     })
+}
+
+/// A part of a text with its own signs, such as `"Server=db;Password=…;"`: it stands between quotes, though
+/// those are not its own.
+fn in_text(text: &[u8], name: &Range<usize>, value: &Range<usize>) -> bool {
+    let before = name.start.checked_sub(1).and_then(|at| text.get(at));
+    text.get(name.end..value.start) == Some(b"=")
+        && matches!(before, Some(b';' | b'"'))
+        && matches!(text.get(value.end), Some(b';' | b'"'))
 }
 
 /// One column of several, as in `/etc/passwd:x:0` and `arn:aws:secretsmanager:…:secret:name`.
@@ -224,11 +234,11 @@ fn pair(name: &Range<usize>, mut cursor: Cursor<'_>) -> Option<(Range<usize>, bo
     if !word.iter().any(|word| cursor.take(word)) {
         return None;
     }
-    signed(cursor)
+    signed(name, cursor)
 }
 
 /// A sign of assignment, and the value behind it.
-fn signed(mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
+fn signed(name: &Range<usize>, mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
     // The end of a quoted or indexed name: `"name"`, `['name']`, `%name%`.
     let closed = cursor.quote().is_some();
     cursor.skip(2, |byte| matches!(byte, b']' | b')'));
@@ -243,7 +253,8 @@ fn signed(mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
             cursor.at += sign.len();
         }
         None if blanks == 0 && cursor.take(b"(") => {}
-        None if closed && blanks == 0 && cursor.take(b",") => {
+        // `"name", "value"`, and a constant that names what follows: `CURLOPT_USERPWD, "value"`.
+        None if blanks == 0 && (closed || constant(cursor.text, name)) && cursor.take(b",") => {
             cursor.blanks(80);
             // Without quotes it is the next argument and no value.
             return value(cursor).filter(|(_, quoted)| *quoted);
@@ -258,6 +269,12 @@ fn signed(mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
     }
     cursor.blanks(80);
     value(cursor)
+}
+
+/// `LIKE_THIS`.
+fn constant(text: &[u8], name: &Range<usize>) -> bool {
+    let name = text.get(name.clone()).unwrap_or_default();
+    name.contains(&b'_') && !name.iter().any(u8::is_ascii_lowercase)
 }
 
 /// `"db_password": {"value": "…"}`, as a Terraform state writes its outputs.
@@ -288,7 +305,8 @@ fn typed(cursor: &mut Cursor<'_>) {
     }
 }
 
-/// `ENV NAME value`, `--password value`, `login me password value`.
+/// `ENV NAME value`, `--password value`, `login me password value`, `#define NAME "value"`,
+/// `storePassword "value"`, `requirepass value`.
 fn spaced(name: &Range<usize>, mut cursor: Cursor<'_>) -> Option<(Range<usize>, bool)> {
     let line = cursor
         .text
@@ -300,10 +318,21 @@ fn spaced(name: &Range<usize>, mut cursor: Cursor<'_>) -> Option<(Range<usize>, 
         || head.eq_ignore_ascii_case(b"set")
         || head.eq_ignore_ascii_case(b"export");
     let netrc = memchr::memmem::find(line, b"login ").is_some() || head.starts_with(b"machine ");
-    if !(option || instruction || netrc) || cursor.blanks(8) == 0 {
+    if cursor.blanks(40) == 0 {
         return None;
     }
-    value(cursor)
+    if option || instruction || netrc {
+        return value(cursor);
+    }
+    // A word and a text between quotes, at the beginning of a line.
+    if head.is_empty() || head == b"#define" {
+        return value(cursor).filter(|(_, quoted)| *quoted).or_else(|| {
+            let name = cursor.text.get(name.clone()).unwrap_or_default();
+            let of_redis = head.is_empty() && (name == b"requirepass" || name == b"masterauth");
+            value(cursor).filter(|_| of_redis)
+        });
+    }
+    None
 }
 
 /// The value at the cursor: between quotes, or up to where an unquoted one ends.
@@ -432,7 +461,7 @@ mod tests {
                 true,
             ),
             ("?user=a&password=b1&x=c", "password", "b1", false),
-            ("Server=h;Password=p1;Database=d", "Password", "p1", false),
+            ("Server=h;Password=p1;Database=d", "Password", "p1", true),
             ("{\\\"password\\\":\\\"esc1\\\"}", "password", "esc1", true),
             ("let password: &str = \"typed\";", "password", "typed", true),
             (
@@ -442,6 +471,20 @@ mod tests {
                 false,
             ),
             ("f(password=p2)", "password", "p2", false),
+            (
+                "#define WIFI_PASSWORD \"def1\"",
+                "WIFI_PASSWORD",
+                "def1",
+                true,
+            ),
+            ("    storePassword \"gra1\"", "storePassword", "gra1", true),
+            ("\nrequirepass red1\n", "requirepass", "red1", false),
+            (
+                "f(CURLOPT_PASSWORD, \"opt1\")",
+                "CURLOPT_PASSWORD",
+                "opt1",
+                true,
+            ),
             ("[\"--password\", \"arg1\"]", "password", "arg1", true),
             (
                 "\"db_password\": {\n  \"value\": \"state1\",",

@@ -46,6 +46,8 @@ pub(crate) struct Shape {
     /// Nothing but its name speaks for it.
     pub(crate) generic: bool,
     pub(crate) quoted: bool,
+    /// Allowlists of a user that wait for the place: one bit each.
+    pub(crate) half: u64,
 }
 
 /// The commit in which something was found.
@@ -239,6 +241,7 @@ impl Finding {
             shape: Shape {
                 generic: false,
                 quoted: true,
+                half: 0,
             },
         }
     }
@@ -259,6 +262,7 @@ impl Finding {
             shape: Shape {
                 generic: false,
                 quoted: true,
+                half: 0,
             },
         }
     }
@@ -326,6 +330,7 @@ impl Finding {
             shape: Shape {
                 generic: false,
                 quoted: true,
+                half: 0,
             },
         }
     }

@@ -98,7 +98,16 @@ struct AllowTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Secret,
+    Match,
     Line,
+}
+
+/// What an allowlist is asked about, before the place is known.
+pub(super) struct Text<'t> {
+    pub(super) secret: &'t [u8],
+    /// All that the rule matched.
+    pub(super) whole: &'t [u8],
+    pub(super) line: &'t [u8],
 }
 
 /// Findings that are none.
@@ -243,15 +252,24 @@ impl Imported {
         keywords
     }
 
+    /// Allowlists about this rule, in an order that stays.
+    fn lists<'i>(&'i self, id: &'i str, rule: Option<&'i Rule>) -> impl Iterator<Item = &'i Allow> {
+        let global = self.allows.iter().filter(move |allow| allow.is_for(id));
+        global.chain(rule.into_iter().flat_map(|rule| &rule.allows))
+    }
+
     /// Whether the text itself says that this is none.
-    pub(super) fn allows(&self, rule: &Rule, secret: &[u8], line: &[u8]) -> bool {
-        let global = self
-            .allows
-            .iter()
-            .filter(|allow| allow.is_for(&rule.info.id));
-        global
-            .chain(&rule.allows)
-            .any(|allow| !allow.all && allow.text(secret, line))
+    pub(super) fn allows(&self, rule: &Rule, text: &Text<'_>) -> bool {
+        self.lists(&rule.info.id, Some(rule))
+            .any(|allow| allow.text(text) && !(allow.all && allow.about_place()))
+    }
+
+    /// The lists with `AND` that hold as far as the text goes: one bit each.
+    pub(super) fn half(&self, rule: &Rule, text: &Text<'_>) -> u64 {
+        let lists = self.lists(&rule.info.id, Some(rule)).take(64).enumerate();
+        lists
+            .filter(|(_, allow)| allow.all && allow.about_place() && allow.text(text))
+            .fold(0, |bits, (number, _)| bits | 1 << number)
     }
 
     /// Whether the place says that this counts, now that it is known.
@@ -265,12 +283,12 @@ impl Imported {
         {
             return false;
         }
-        let of_rule = rule.into_iter().flat_map(|rule| &rule.allows);
-        let global = self
-            .allows
-            .iter()
-            .filter(|allow| allow.is_for(&finding.rule.id));
-        !global.chain(of_rule).any(|allow| allow.place(finding))
+        let half = finding.shape.half;
+        let mut lists = self.lists(&finding.rule.id, rule).enumerate();
+        !lists.any(|(number, allow)| {
+            let said = number < 64 && half >> number & 1 == 1;
+            allow.place(finding, said)
+        })
     }
 
     /// Whether there are rules that are about the name of a file alone.
@@ -372,8 +390,8 @@ impl Rule {
         !self.searchable().is_empty()
     }
 
-    /// Calls `found` with the secret part of every match.
-    pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(Range<usize>)) {
+    /// Calls `found` with the secret part of every match, and with the whole.
+    pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(Range<usize>, Range<usize>)) {
         let Some(regex) = &self.regex else {
             return;
         };
@@ -399,7 +417,7 @@ impl Rule {
             if !secret.is_empty()
                 && (self.entropy <= 0.0 || plausible::entropy(value) > self.entropy)
             {
-                found(secret);
+                found(secret, whole.range());
             }
             at = whole.end().max(at + 1);
         }
@@ -422,7 +440,7 @@ impl Allow {
             paths: compiled(table.paths)?,
             target: match table.regex_target.as_deref() {
                 Some("line") => Target::Line,
-                // "match" is the match of the rule; the secret is as much of it as is kept.
+                Some("match") => Target::Match,
                 _ => Target::Secret,
             },
             regexes: compiled(table.regexes)?,
@@ -439,17 +457,34 @@ impl Allow {
         self.rules.is_empty() || self.rules.iter().any(|one| one == rule)
     }
 
-    fn text(&self, secret: &[u8], line: &[u8]) -> bool {
-        let target = match self.target {
-            Target::Secret => secret,
-            Target::Line => line,
-        };
-        let lower = String::from_utf8_lossy(secret).to_lowercase();
-        self.regexes.iter().any(|regex| regex.is_match(target))
-            || self.stopwords.iter().any(|word| lower.contains(word))
+    const fn about_text(&self) -> bool {
+        !self.regexes.is_empty() || !self.stopwords.is_empty()
     }
 
-    fn place(&self, finding: &Finding) -> bool {
+    const fn about_place(&self) -> bool {
+        !self.commits.is_empty() || !self.paths.is_empty()
+    }
+
+    /// Whether what it says about the text holds: one of its conditions, or with `AND` each of them.
+    fn text(&self, text: &Text<'_>) -> bool {
+        let target = match self.target {
+            Target::Secret => text.secret,
+            Target::Match => text.whole,
+            Target::Line => text.line,
+        };
+        let lower = String::from_utf8_lossy(text.secret).to_lowercase();
+        let matched = self.regexes.iter().any(|regex| regex.is_match(target));
+        let stopped = self.stopwords.iter().any(|word| lower.contains(word));
+        if self.all {
+            return self.about_text()
+                && (self.regexes.is_empty() || matched)
+                && (self.stopwords.is_empty() || stopped);
+        }
+        matched || stopped
+    }
+
+    /// Whether it allows a finding for its place. `half` says that with `AND` the text is as it should be.
+    fn place(&self, finding: &Finding, half: bool) -> bool {
         let commit = finding
             .commit
             .as_ref()
@@ -460,13 +495,10 @@ impl Allow {
             .iter()
             .any(|regex| regex.is_match(file(&finding.location).as_bytes()));
         if self.all {
-            // With a condition about the text as well, both must hold, and the text is gone: such a list
-            // allows nothing, which errs on the side of a finding.
-            let about_text = !self.regexes.is_empty() || !self.stopwords.is_empty();
-            return !about_text
+            return self.about_place()
+                && (half || !self.about_text())
                 && (self.commits.is_empty() || in_commit)
-                && (self.paths.is_empty() || in_path)
-                && !(self.commits.is_empty() && self.paths.is_empty());
+                && (self.paths.is_empty() || in_path);
         }
         in_commit || in_path
     }

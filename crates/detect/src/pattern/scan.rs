@@ -2,6 +2,7 @@
 
 use super::assignment::{self, Assignment};
 use super::finding::Shape;
+use super::gitleaks::Text;
 use super::plausible::{self, Setting};
 use super::rule::{Check, Owner, Rule, RuleInfo, Scanner};
 use super::words::{self, Sense};
@@ -171,6 +172,7 @@ impl Search<'_, '_> {
             shape: Shape {
                 generic: strength == GENERIC,
                 quoted,
+                half: 0,
             },
             encoded: false,
             anchor: self.anchor,
@@ -332,15 +334,21 @@ impl Search<'_, '_> {
             if rule.has_keywords() && !wanted.get(number).copied().unwrap_or(false) {
                 continue;
             }
-            rule.find(window, |secret| {
-                let secret = start + secret.start..start + secret.end;
-                if (from..to).contains(&secret.start) {
-                    let value = window
-                        .get(secret.start - start..secret.end - start)
-                        .unwrap_or_default();
-                    let line = line_around(window, secret.start - start);
-                    if !scanner.imported.allows(rule, value, line) {
-                        self.keep(&rule.info, secret, None, 0, IMPORTED, true);
+            rule.find(window, |secret, whole| {
+                let place = start + secret.start..start + secret.end;
+                if !(from..to).contains(&place.start) {
+                    return;
+                }
+                let text = Text {
+                    secret: window.get(secret.clone()).unwrap_or_default(),
+                    whole: window.get(whole).unwrap_or_default(),
+                    line: line_around(window, secret.start),
+                };
+                if !scanner.imported.allows(rule, &text) {
+                    let half = scanner.imported.half(rule, &text);
+                    self.keep(&rule.info, place, None, 0, IMPORTED, true);
+                    if let Some(last) = self.found.last_mut() {
+                        last.shape.half = half;
                     }
                 }
             });

@@ -33,6 +33,7 @@ const PASSWORDS: &[&str] = &[
     "senha",
     "userpassword",
     "requirepass",
+    "userpwd",
     "masterauth",
 ];
 const TOKENS: &[&str] = &["token", "bearer", "jwt", "pat", "authtoken", "accesstoken"];
@@ -439,8 +440,10 @@ pub(super) fn sense(name: &str) -> Option<Sense> {
         return None;
     }
     direct(last).or_else(|| {
-        // `auth`, `pass` and the like alone; `registryAuth`.
-        (last == "auth" && before.is_empty()).then_some(Sense::Perhaps)
+        // `auth`, `registryAuth`, and the salts by which sessions are signed.
+        let signs = ["auth", "session", "logged", "in"];
+        let salt = last == "salt" && before.iter().any(|word| signs.contains(word));
+        (last == "auth" || last == "authorization" || salt).then_some(Sense::Perhaps)
     })
 }
 

@@ -67,6 +67,31 @@ fn allowlists_are_about_text_path_and_commit() {
             "[[rules.allowlists]]\ncondition = \"AND\"\npaths = ['''\\.txt$''']\ncommits = [\"abc\"]\n",
             1,
         ),
+        (
+            "[[rules.allowlists]]\ncondition = \"AND\"\npaths = ['''\\.txt$''']\nregexes = ['''0f1e''']\n",
+            0,
+        ),
+        (
+            "[[rules.allowlists]]\ncondition = \"AND\"\npaths = ['''\\.md$''']\nregexes = ['''0f1e''']\n",
+            1,
+        ),
+        (
+            "[[rules.allowlists]]\ncondition = \"AND\"\npaths = ['''\\.txt$''']\nregexes = ['''ffff''']\n",
+            1,
+        ),
+        (
+            "[[allowlists]]\ncondition = \"AND\"\nstopwords = [\"2d3c\"]\nregexes = ['''0f1e''']\n",
+            0,
+        ),
+        (
+            "[[allowlists]]\ncondition = \"AND\"\nstopwords = [\"nowhere\"]\nregexes = ['''0f1e''']\n",
+            1,
+        ),
+        (
+            "[[rules.allowlists]]\nregexTarget = \"match\"\nregexes = ['''acme_key = ''']\n",
+            0,
+        ),
+        ("[[rules.allowlists]]\nregexes = ['''acme_key = ''']\n", 1),
     ] {
         assert_eq!(
             found(&format!("{RULE}{allow}"), "a.txt", text).len(),
