@@ -473,9 +473,11 @@ fn a_million_layers_and_manifests_of_each_other_end() {
     let layers: Vec<_> = (0..1_000_000).map(|_| "a/layer.tar").collect();
     let manifest = json!([{"Config": "c.json", "RepoTags": ["x:1"], "Layers": layers}]);
     let archive = tar(&[("manifest.json", serde_json::to_vec(&manifest).unwrap())]);
-    let before = std::time::Instant::now();
     let looked = ready.finder().image(&mut archive.as_slice());
     assert_eq!(looked.images.len(), 1);
+    let layers = &looked.images[0].layers;
+    assert_eq!(layers.gaps[0].location, "layers");
+    assert!(layers.more_gaps < 10_000, "{}", layers.more_gaps);
     let of = |config: &str, layers: &[&str]| {
         let layers: Vec<_> = layers
             .iter()
@@ -499,7 +501,6 @@ fn a_million_layers_and_manifests_of_each_other_end() {
     ];
     let looked = ready.finder().image(&mut tar(&files).as_slice());
     assert_eq!(looked.images.len(), 2);
-    assert!(before.elapsed().as_secs() < 60, "{:?}", before.elapsed());
 }
 
 /// A database of one table row that is longer than a page (sqlite.org/fileformat2.html).

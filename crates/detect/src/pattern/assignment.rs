@@ -177,7 +177,12 @@ fn prose(text: &[u8], value: &Range<usize>) -> bool {
 /// (`"--password", "…"`) are.
 fn listed(text: &[u8], name: &Range<usize>, value: &Range<usize>) -> bool {
     let between = text.get(name.end..value.start).unwrap_or_default();
-    if !between.contains(&b',') || between.contains(&b':') || between.contains(&b'=') {
+    // `f(handle, THE_PASSWORD, "…")`: a constant that is no text itself names what follows.
+    if !between.contains(&b',')
+        || between.contains(&b':')
+        || between.contains(&b'=')
+        || between.starts_with(b",")
+    {
         return false;
     }
     let before = text.get(..name.start).unwrap_or_default();

@@ -431,7 +431,7 @@ pub(super) fn sense(name: &str) -> Option<Sense> {
     }
     let last = last
         .strip_suffix('s')
-        .filter(|one| *one != "pas" && *one != "cred")
+        .filter(|one| !one.ends_with('s') && *one != "cred")
         .unwrap_or(last);
     if ABOUT.contains(&last) {
         return None;
@@ -535,6 +535,8 @@ mod tests {
             ("SECRET_KEY_BASE", Sense::Secret),
             ("aws_secret_access_key", Sense::Secret),
             ("DB_PASSWORD_2", Sense::Password),
+            ("requirepass", Sense::Password),
+            ("passwords", Sense::Password),
             ("ALGOLIA_KEY", Sense::Perhaps),
         ] {
             assert_eq!(sense(name), Some(expected), "{name}");

@@ -20,6 +20,9 @@ const MOST_IMAGES: usize = 1000;
 /// Most layers that all manifests of one archive name together.
 const MOST_LAYERS: usize = 200_000;
 
+/// Layers of one image that are told apart.
+const LAYERS: usize = 10_000;
+
 /// Later layers that are asked for what they do to a file. Engines allow 127 layers.
 const LATER: usize = 1000;
 
@@ -90,6 +93,7 @@ impl OciManifest {
             config: blob(&self.config.digest),
             tags: None,
             foreign: foreign.map(|layer| blob(&layer.digest)).collect(),
+            cut: false,
             layers: Some(
                 self.layers
                     .iter()
@@ -116,6 +120,17 @@ struct Listed {
     layers: Option<Vec<String>>,
     #[serde(skip)]
     foreign: HashSet<String>,
+    /// It names more layers than are told apart.
+    #[serde(skip)]
+    cut: bool,
+}
+
+impl Listed {
+    fn cut(&mut self) {
+        let layers = self.layers.get_or_insert_default();
+        self.cut = layers.len() > LAYERS;
+        layers.truncate(LAYERS);
+    }
 }
 
 #[derive(Default)]
@@ -275,6 +290,7 @@ impl Parts {
         if listed.is_empty() {
             listed.push(self.unlisted());
         }
+        listed.iter_mut().for_each(Listed::cut);
         let owned: HashSet<String> = listed
             .iter()
             .flat_map(|listed| self.paths(listed))
@@ -302,6 +318,7 @@ impl Parts {
             tags: None,
             layers: Some(layers.map(|(path, _)| path.clone()).collect()),
             foreign: HashSet::new(),
+            cut: false,
         }
     }
 
@@ -332,6 +349,12 @@ impl Parts {
         }
         look.config.objects = 1;
         let layers: Vec<_> = listed.layers.iter().flatten().collect();
+        if listed.cut {
+            look.layers.gap(super::Gap {
+                location: "layers".to_owned(),
+                reason: "the image names more of them than can be told apart".to_owned(),
+            });
+        }
         let diff_ids = self.diff_ids.get(&normal(&listed.config));
         for (number, layer) in layers.iter().enumerate() {
             let digest = diff_ids.and_then(|ids| ids.get(number));
