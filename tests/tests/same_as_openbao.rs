@@ -15,7 +15,7 @@
 mod exchange;
 
 use exchange::server::{Bao, ask};
-use exchange::{Seen, Step, approle, compare, cubbyhole, kv, userpass};
+use exchange::{Seen, Step, approle, compare, cubbyhole, kv, transit, userpass};
 use flows::Server;
 use serde_json::{Value, json};
 
@@ -58,6 +58,12 @@ fn whole_servers_answer_alike() {
             &format!("sys/mounts/{path}"),
             &json!({"type": "kv", "options": {"version": "2"}}),
         );
+        check(ours, &bao, &path, script);
+    }
+    for (number, script) in transit::all().into_iter().enumerate() {
+        let path = format!("transit{number}");
+        let settings = json!({"type": "transit"});
+        mount(ours, &bao, &format!("sys/mounts/{path}"), &settings);
         check(ours, &bao, &path, script);
     }
     let methods = [("approle", approle::all()), ("userpass", userpass::all())];

@@ -72,6 +72,8 @@ pub struct Route<E: 'static> {
     pub exists: Option<Existence<E>>,
     /// The data is answered at the top level too, as Vault does on some `sys/` routes.
     pub lifted: bool,
+    /// A write asks for a computation and changes nothing, except where it creates.
+    pub computes: bool,
 }
 
 impl<E> Route<E> {
@@ -85,6 +87,7 @@ impl<E> Route<E> {
             operations,
             exists: None,
             lifted: false,
+            computes: false,
         }
     }
 
@@ -106,6 +109,14 @@ impl<E> Route<E> {
     #[must_use]
     pub const fn lifted(mut self) -> Self {
         self.lifted = true;
+        self
+    }
+
+    /// A write asks for a computation (encrypt, sign, hash) and changes nothing. Where the route tells
+    /// create from update, one that creates counts as a change all the same.
+    #[must_use]
+    pub const fn computing(mut self) -> Self {
+        self.computes = true;
         self
     }
 
@@ -187,6 +198,15 @@ pub trait Routed: Send + Sync + Sized + 'static {
         Box::pin(async { Ok(None) })
     }
 
+    /// What an engine keeps decoded in memory is to be dropped: the keys a committed transaction
+    /// touched, as the barrier names them ([`View::prefix`] and the rest), or everything (`None`).
+    ///
+    /// Called on every replica before the transaction counts as applied, so for every request that
+    /// begins after its acknowledgement. Must not wait for anything.
+    fn forget(&self, keys: Option<&[String]>) {
+        let _ = keys;
+    }
+
     /// Re-checks the binding of a token this method issued, before it is renewed.
     fn renew<'a>(
         &'a self,
@@ -256,6 +276,9 @@ pub trait Engine: Send + Sync + 'static {
         version: u64,
     ) -> Result<Option<Secret<Vec<u8>>>, Fault>;
 
+    /// See [`Routed::forget`].
+    fn forget(&self, keys: Option<&[String]>);
+
     /// See [`Routed::renew`].
     async fn renew(
         &self,
@@ -288,7 +311,7 @@ impl<E: Routed> Engine for E {
                 row,
                 pattern: route.pattern,
                 access: route.access,
-                effect: if matches!(verb, Verb::Read | Verb::List) {
+                effect: if route.computes || matches!(verb, Verb::Read | Verb::List) {
                     Effect::None
                 } else {
                     Effect::Mutates
@@ -362,6 +385,10 @@ impl<E: Routed> Engine for E {
         version: u64,
     ) -> Result<Option<Secret<Vec<u8>>>, Fault> {
         Routed::content(self, view, kept, version).await
+    }
+
+    fn forget(&self, keys: Option<&[String]>) {
+        Routed::forget(self, keys);
     }
 
     async fn renew(

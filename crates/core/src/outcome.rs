@@ -12,6 +12,9 @@ pub enum Outcome {
     Data(Response),
     /// There is nothing live there, but there is something to say of it (a deleted version).
     Gone(Response),
+    /// A batch of which parts failed: the data says which, and the status is the number the caller
+    /// chose for that, or the usual one.
+    Partial(Response, u16),
     /// Somebody proved who they are: the lease stage issues a token.
     Login(Box<Login>),
     /// A token was made, renewed or looked at by the token mount itself.

@@ -229,6 +229,7 @@ impl Registry {
             }
             let tokens = event.keys.iter().filter_map(|key| key.strip_prefix(TOKENS));
             tokens.for_each(|hash| self.tokens.forget(hash));
+            self.forget(Some(&event.keys));
             if event.keys.iter().any(|key| key == AUDIT) {
                 self.audit_changed.send_modify(|count| *count += 1);
             }
@@ -240,10 +241,18 @@ impl Registry {
         let seen = self.barrier.read_barrier().await?;
         self.reload(true, true).await?;
         self.tokens.clear();
+        self.forget(None);
         self.audit_changed.send_modify(|count| *count += 1);
         self.applied
             .send_modify(|applied| *applied = seen.max(*applied));
         Ok(())
+    }
+
+    /// Tells the engines, which may keep what they decoded.
+    fn forget(&self, keys: Option<&[String]>) {
+        for offer in &self.offers {
+            offer.engine.forget(keys);
+        }
     }
 
     async fn reload(&self, mounts: bool, policies: bool) -> Result<(), Fault> {

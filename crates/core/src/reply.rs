@@ -23,6 +23,8 @@ pub enum Answer {
     Empty,
     /// Not there, but with a body that says more (a deleted version).
     Gone(Secret<Vec<u8>>),
+    /// Parts of a batch failed: the status it is to be answered with, and the results.
+    Partial(u16, Secret<Vec<u8>>),
     /// The health answer: status by standing.
     Health(Standing, Secret<Vec<u8>>),
     /// Events from now on. Opening it was audited like any request; each event passes the caller's

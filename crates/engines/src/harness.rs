@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use cofferdam_barrier::seal::{Config, Record};
-use cofferdam_barrier::{Barrier, RootKey, View};
+use cofferdam_barrier::{Barrier, KeyWatch, RootKey, View};
 use cofferdam_core::clock::{Clock, ManualClock, Time};
 use cofferdam_core::engine::Engine;
 use cofferdam_core::json::{Body, Budget};
@@ -34,6 +34,10 @@ pub(crate) struct Bench {
     pub(crate) caller: Caller,
     pub(crate) peer: Peer,
     reads: Arc<AtomicUsize>,
+    /// How far the engine was told of what is committed, as the registry tells it.
+    followed: tokio::sync::Mutex<(KeyWatch, Revision)>,
+    /// A watch for [`Bench::beside`].
+    second: std::sync::Mutex<Option<(KeyWatch, Revision)>>,
 }
 
 /// What came of a request.
@@ -73,7 +77,11 @@ impl Bench {
             config,
         };
         let reads = Arc::default();
-        let view = open(&reads).await.view(mount.storage());
+        let barrier = open(&reads).await;
+        let view = barrier.view(mount.storage());
+        let begun = barrier.read_barrier().await.unwrap();
+        let watch = barrier.watch(begun).await.unwrap();
+        let second = barrier.watch(begun).await.unwrap();
         engine.mount(&view, &mount.config).await.unwrap();
         Self {
             engine: Box::new(engine),
@@ -83,6 +91,35 @@ impl Bench {
             caller: Caller::Token(Arc::new(token("a1b2"))),
             peer: Peer::Network("127.0.0.1:5000".parse().unwrap()),
             reads,
+            followed: tokio::sync::Mutex::new((watch, begun)),
+            second: std::sync::Mutex::new(Some((second, begun))),
+        }
+    }
+
+    /// Another process on the same store, with the same mount.
+    pub(crate) fn beside(other: &Self, engine: impl Engine) -> Self {
+        let (watch, begun) = other.second.lock().unwrap().take().unwrap();
+        Self {
+            engine: Box::new(engine),
+            view: other.view.clone(),
+            mount: other.mount.clone(),
+            clock: ManualClock::at(START),
+            caller: other.caller.clone(),
+            peer: other.peer.clone(),
+            reads: Arc::clone(&other.reads),
+            followed: tokio::sync::Mutex::new((watch, begun)),
+            second: std::sync::Mutex::default(),
+        }
+    }
+
+    /// What the registry does before a request: the engine has heard of everything committed so far.
+    async fn catch_up(&self) {
+        let newest = self.view.read_barrier().await.unwrap();
+        let mut followed = self.followed.lock().await;
+        while followed.1 < newest {
+            let event = followed.0.next().await.unwrap();
+            self.engine.forget(Some(&event.keys));
+            followed.1 = event.revision;
         }
     }
 
@@ -112,6 +149,7 @@ impl Bench {
         target: &str,
         bytes: Vec<u8>,
     ) -> Result<Outcome, Fault> {
+        self.catch_up().await;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let slash = if path.is_empty() { "" } else { "/" };
         let full = Path::from_url(&format!("mount{slash}{path}")).unwrap();
@@ -286,6 +324,11 @@ fn answered(outcome: Outcome) -> Answer {
     match outcome {
         Outcome::Done => answer.status = 204,
         Outcome::Data(response) => {
+            answer.data = serde_json::from_slice(response.data.as_bytes()).unwrap();
+            answer.warnings = response.warnings;
+        }
+        Outcome::Partial(response, status) => {
+            answer.status = status;
             answer.data = serde_json::from_slice(response.data.as_bytes()).unwrap();
             answer.warnings = response.warnings;
         }

@@ -31,6 +31,7 @@ pub fn offers() -> Vec<Offer> {
     use auth::userpass::{self, Userpass};
     use secrets::cubbyhole::{self, Cubbyhole};
     use secrets::kv::{self, Kv};
+    use secrets::transit::{self, Transit};
     vec![
         Offer {
             class: Class::Secret,
@@ -41,6 +42,11 @@ pub fn offers() -> Vec<Offer> {
             class: Class::Secret,
             kind: kv::KIND,
             engine: Arc::new(Kv::default()),
+        },
+        Offer {
+            class: Class::Secret,
+            kind: transit::KIND,
+            engine: Arc::new(Transit::default()),
         },
         Offer {
             class: Class::Auth,

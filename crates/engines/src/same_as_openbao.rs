@@ -7,11 +7,11 @@ mod exchange;
 use crate::auth::approle::AppRole;
 use crate::auth::userpass::Userpass;
 use crate::harness::Bench;
-use crate::secrets::{cubbyhole::Cubbyhole, kv::Kv};
+use crate::secrets::{cubbyhole::Cubbyhole, kv::Kv, transit::Transit};
 use cofferdam_core::Verb;
 use cofferdam_core::engine::Engine;
 use exchange::server::Bao;
-use exchange::{Seen, Step, approle, compare, cubbyhole, kv, userpass};
+use exchange::{Seen, Step, approle, compare, cubbyhole, kv, transit, userpass};
 use serde_json::json;
 
 /// Runs a script on `engine` and on what OpenBao has at `mount`.
@@ -21,6 +21,17 @@ fn check(engine: impl Engine, options: &[(&str, &str)], mount: &str, script: Vec
         let (status, _) = bao.ask("POST", &format!("sys/{mount}"), &json!({"type": method}));
         assert_eq!(status, 204);
     }
+    check_with(&bao, engine, options, mount, script);
+}
+
+/// Runs a script on `engine` and on what this OpenBao has at `mount`.
+fn check_with(
+    bao: &Bao,
+    engine: impl Engine,
+    options: &[(&str, &str)],
+    mount: &str,
+    script: Vec<Step>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -46,6 +57,14 @@ fn check(engine: impl Engine, options: &[(&str, &str)], mount: &str, script: Vec
     });
 }
 
+/// Mounts an engine on OpenBao, for the script of this number.
+fn mounted(bao: &Bao, number: usize, settings: &serde_json::Value) -> String {
+    let mount = format!("script{number}");
+    let (status, answer) = bao.ask("POST", &format!("sys/mounts/{mount}"), settings);
+    assert_eq!(status, 204, "{answer}");
+    mount
+}
+
 #[test]
 fn the_cubbyhole_answers_as_openbao_does() {
     check(Cubbyhole, &[], "cubbyhole", cubbyhole::all());
@@ -55,6 +74,15 @@ fn the_cubbyhole_answers_as_openbao_does() {
 fn kv_answers_as_openbao_does() {
     for script in kv::all() {
         check(Kv::default(), &[("version", "2")], "secret", script);
+    }
+}
+
+#[test]
+fn transit_answers_as_openbao_does() {
+    let bao = Bao::start();
+    for (number, script) in transit::all().into_iter().enumerate() {
+        let mount = mounted(&bao, number, &json!({"type": "transit"}));
+        check_with(&bao, Transit::default(), &[], &mount, script);
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Budget {
     pub string_bytes: usize,
     /// Characters of one number. 128: a double has at most 17 digits that count.
     pub number_bytes: usize,
+    /// Numbers may leave the range of a double: key material in the backups of other servers does.
+    pub large_numbers: bool,
 }
 
 impl Default for Budget {
@@ -36,6 +38,7 @@ impl Default for Budget {
             key_bytes: 1 << 10,
             string_bytes: 8 << 20,
             number_bytes: 128,
+            large_numbers: false,
         }
     }
 }
@@ -150,7 +153,7 @@ fn check_number(number: &str, budget: &Budget) -> Result<(), Reason> {
     }
     // Without an exponent a number within the default length cannot leave a double's range.
     let may_overflow = number.len() > 300 || number.contains(['e', 'E']);
-    if may_overflow && !number.parse::<f64>().is_ok_and(f64::is_finite) {
+    if may_overflow && !budget.large_numbers && !number.parse::<f64>().is_ok_and(f64::is_finite) {
         return Err(Reason::NumberOutOfRange);
     }
     Ok(())

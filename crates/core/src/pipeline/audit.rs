@@ -6,13 +6,14 @@
 
 use super::authorize::Authorized;
 use super::facts::Facts;
-use super::lease::{Envelope, Settled, Settlement};
+use super::lease::{Envelope, How, Settled, Settlement};
 use super::{Refused, render};
 use crate::audit::record::{self, Response, TokenFacts, Wrap};
 use crate::audit::{Intent, Payload, TokenFragment};
 use crate::devices::Pending;
 use crate::engine::Effect;
 use crate::fault::{Fault, Kind};
+use crate::operation::Operation;
 use crate::reply::{Answer, Reply};
 use crate::request::{Caller, Peer};
 use crate::token::Entry;
@@ -45,7 +46,9 @@ pub(super) async fn intend(services: &Services, authorized: Authorized) -> Resul
     let pending = services
         .audit
         .submit(intent.request(facts.now.nanos(), None));
-    let pending = if authorized.place().profile.effect == Effect::None {
+    let unchanged =
+        authorized.place().profile.effect == Effect::None && facts.operation != Operation::Create;
+    let pending = if unchanged {
         Some(pending)
     } else {
         pending.accepted().await.map_err(failed)?;
@@ -326,13 +329,13 @@ fn answer(facts: &Facts, settlement: Settlement) -> Result<Answer, Fault> {
         Settlement::Stream(subscription) => Answer::Stream(subscription),
         Settlement::Bare(data) => Answer::Body(data.into_bytes()),
         Settlement::Wrapped(info) => Answer::Body(render::wrapped(&facts.id, &info)?),
-        Settlement::Envelope {
-            envelope,
-            gone: true,
-        } => Answer::Gone(render::envelope(&facts.id, &envelope)?),
-        Settlement::Envelope {
-            envelope,
-            gone: false,
-        } => Answer::Body(render::envelope(&facts.id, &envelope)?),
+        Settlement::Envelope { envelope, how } => {
+            let body = render::envelope(&facts.id, &envelope)?;
+            match how {
+                How::Whole => Answer::Body(body),
+                How::Gone => Answer::Gone(body),
+                How::Partial(status) => Answer::Partial(status, body),
+            }
+        }
     })
 }

@@ -27,10 +27,20 @@ pub(super) struct Settled {
 /// What the reply will say.
 pub(super) enum Settlement {
     Empty,
-    Envelope { envelope: Box<Envelope>, gone: bool },
+    Envelope { envelope: Box<Envelope>, how: How },
     Bare(Data),
     Wrapped(WrapInfo),
     Stream(Box<Subscription>),
+}
+
+/// What an envelope says beside its content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    Whole,
+    /// Nothing live is there.
+    Gone,
+    /// Parts failed; the status to answer with.
+    Partial(u16),
 }
 
 /// The parts of Vault's response envelope that we fill.
@@ -80,7 +90,7 @@ async fn settle(
     lifted: bool,
     outcome: Outcome,
 ) -> Result<Settlement, Fault> {
-    let (envelope, gone) = match outcome {
+    let (envelope, how) = match outcome {
         Outcome::Done => return Ok(Settlement::Empty),
         Outcome::Bare(data) | Outcome::Unwrapped(data) => return Ok(Settlement::Bare(data)),
         Outcome::Stream(_) if facts.wrap_ttl.is_some() => {
@@ -96,7 +106,15 @@ async fn settle(
                 lifted,
                 ..Envelope::default()
             },
-            false,
+            How::Whole,
+        ),
+        Outcome::Partial(response, status) => (
+            Envelope {
+                data: Some(response.data),
+                warnings: response.warnings,
+                ..Envelope::default()
+            },
+            How::Partial(status),
         ),
         Outcome::Gone(response) => (
             Envelope {
@@ -104,7 +122,7 @@ async fn settle(
                 warnings: response.warnings,
                 ..Envelope::default()
             },
-            true,
+            How::Gone,
         ),
         Outcome::Auth(issued, warnings) => (
             Envelope {
@@ -112,17 +130,17 @@ async fn settle(
                 warnings,
                 ..Envelope::default()
             },
-            false,
+            How::Whole,
         ),
-        Outcome::Login(login) => (log_in(services, facts, *login).await?, false),
+        Outcome::Login(login) => (log_in(services, facts, *login).await?, How::Whole),
     };
-    match facts.wrap_ttl.filter(|_| !gone) {
+    match facts.wrap_ttl.filter(|_| how == How::Whole) {
         Some(ttl) => wrap(services, facts, ttl, &envelope)
             .await
             .map(Settlement::Wrapped),
         None => Ok(Settlement::Envelope {
             envelope: Box::new(envelope),
-            gone,
+            how,
         }),
     }
 }

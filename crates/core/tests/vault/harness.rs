@@ -219,7 +219,10 @@ impl Harness {
     pub async fn arrive(&self, arrival: Arrival) -> Answered {
         let reply = self.vault.handle(arrival).await;
         match reply.into_answer() {
-            Answer::Body(bytes) | Answer::Gone(bytes) | Answer::Health(_, bytes) => Answered {
+            Answer::Body(bytes)
+            | Answer::Partial(_, bytes)
+            | Answer::Gone(bytes)
+            | Answer::Health(_, bytes) => Answered {
                 fault: None,
                 text: String::new(),
                 body: serde_json::from_slice(bytes.expose()).unwrap(),

@@ -21,6 +21,14 @@ pub fn respond(answered: Answered, query: Option<&str>) -> Response<Payload> {
         Answer::Body(body) => json(StatusCode::OK, Payload::secret(body)),
         Answer::Empty => empty(StatusCode::NO_CONTENT),
         Answer::Gone(body) => json(StatusCode::NOT_FOUND, Payload::secret(body)),
+        // Numbers below 200 are no end of an answer in HTTP.
+        Answer::Partial(status, body) => json(
+            StatusCode::from_u16(status)
+                .ok()
+                .filter(|status| !status.is_informational())
+                .unwrap_or(StatusCode::BAD_REQUEST),
+            Payload::secret(body),
+        ),
         Answer::Health(standing, body) => match health::status(standing, query) {
             Ok(status) => json(status, Payload::secret(body)),
             Err(refusal) => refusal.response(),

@@ -18,6 +18,7 @@ pub(super) const STORED: Budget = Budget {
     key_bytes: usize::MAX,
     string_bytes: usize::MAX,
     number_bytes: usize::MAX,
+    large_numbers: false,
 };
 
 /// `before` with the patch applied.
