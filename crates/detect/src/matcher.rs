@@ -23,8 +23,10 @@ use crate::forms::Form;
 use crate::needles::{Needles, SecretId};
 use filter::Filter;
 use index::Index;
+use sha2::{Digest as _, Sha256};
 use starts::Starts;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Where a value was found. Never the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +96,35 @@ impl Matcher {
     #[must_use]
     pub const fn needles(&self) -> &Needles {
         &self.needles
+    }
+
+    /// Secrets whose value another one has, too, under another path: the first of each, and the others.
+    #[must_use]
+    pub fn reused(&self) -> Vec<Vec<SecretId>> {
+        let mut by_value: BTreeMap<Vec<u8>, Vec<SecretId>> = BTreeMap::new();
+        if let Some(keyed) = &self.keyed {
+            for (secret, digest) in keyed.same() {
+                by_value.entry(digest.clone()).or_default().push(*secret);
+            }
+        }
+        for needle in self.needles.all() {
+            if needle.form == Form::Raw {
+                let digest = Sha256::digest(self.needles.bytes(needle)).to_vec();
+                by_value.entry(digest).or_default().push(needle.secret);
+            }
+        }
+        let path = |secret: &SecretId| self.needles.label(*secret).map(|label| &label.path);
+        let mut all: Vec<_> = by_value.into_values().collect();
+        for group in &mut all {
+            group.sort_unstable();
+            group.dedup();
+        }
+        all.retain(|group| {
+            group
+                .iter()
+                .any(|secret| path(secret) != group.first().and_then(path))
+        });
+        all
     }
 
     /// A search over bytes that arrive in pieces.

@@ -5,8 +5,11 @@
 //! location or document holds a value.
 
 mod document;
+mod html;
+mod kept;
 mod table;
 
+pub use kept::{Diff, Kept, KeptExposure, KeptPlace};
 pub use table::Style;
 
 use crate::needles::{Entry, SecretId};
@@ -40,13 +43,19 @@ pub enum Place {
     ImageConfig,
     /// Every layer inside `docker save`, deleted files included.
     ImageLayers,
+    /// Every object of a git repository.
+    Git,
+    /// Logs of a CI, named by the caller.
+    CiLogs,
+    /// Other secrets of the store that have the same value.
+    OtherSecrets,
     /// Directories named by the caller.
     Directories,
 }
 
 impl Place {
     /// All places, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::ContainerInspect,
         Self::ContainerLogs,
         Self::ProcessEnviron,
@@ -58,8 +67,33 @@ impl Place {
         Self::ImageHistory,
         Self::ImageConfig,
         Self::ImageLayers,
+        Self::Git,
+        Self::CiLogs,
+        Self::OtherSecrets,
         Self::Directories,
     ];
+
+    /// The name in documents.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::ContainerInspect => "container-inspect",
+            Self::ContainerLogs => "container-logs",
+            Self::ProcessEnviron => "process-environ",
+            Self::ProcessArguments => "process-arguments",
+            Self::ServiceInspect => "service-inspect",
+            Self::ConfigInspect => "config-inspect",
+            Self::VolumeInspect => "volume-inspect",
+            Self::ImageInspect => "image-inspect",
+            Self::ImageHistory => "image-history",
+            Self::ImageConfig => "image-config",
+            Self::ImageLayers => "image-layers",
+            Self::Git => "git",
+            Self::CiLogs => "ci-logs",
+            Self::OtherSecrets => "other-secrets",
+            Self::Directories => "directories",
+        }
+    }
 
     /// The two words for people, which also make the head of the column.
     #[must_use]
@@ -76,6 +110,9 @@ impl Place {
             Self::ImageHistory => ["image", "history"],
             Self::ImageConfig => ["image", "config"],
             Self::ImageLayers => ["image", "layers"],
+            Self::Git => ["git", "history"],
+            Self::CiLogs => ["CI", "logs"],
+            Self::OtherSecrets => ["other", "secrets"],
             Self::Directories => ["given", "places"],
         }
     }
@@ -135,6 +172,8 @@ pub struct Matrix {
     title: Option<String>,
     rows: Vec<Entry>,
     columns: BTreeMap<Place, Column>,
+    /// When a cell was seen first and last, where somebody remembers.
+    dates: BTreeMap<(usize, Place), (String, String)>,
 }
 
 impl Matrix {
@@ -146,6 +185,7 @@ impl Matrix {
             title: None,
             rows,
             columns: Place::ALL.into_iter().map(skipped).collect(),
+            dates: BTreeMap::new(),
         }
     }
 
@@ -205,6 +245,15 @@ impl Matrix {
         }
     }
 
+    /// Whether the secret has a newer version: what lies around is the value of before.
+    #[must_use]
+    pub fn is_rotated(&self, row: usize) -> bool {
+        let Some(entry) = self.rows.get(row) else {
+            return false;
+        };
+        matches!((entry.label.version, entry.newest), (Some(version), Some(newest)) if version < newest)
+    }
+
     /// The outcome of the whole.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -217,7 +266,7 @@ impl Matrix {
             Column::Failed(_) => true,
             Column::Skipped(_) => false,
         };
-        if self.columns.values().any(looked) {
+        if self.plain().any(looked) {
             Verdict::Exposed
         } else if self.columns.values().any(failed) {
             Verdict::Incomplete
@@ -233,7 +282,15 @@ impl Matrix {
             Column::Looked(looked) => looked.exposed.len(),
             Column::Failed(_) | Column::Skipped(_) => 0,
         };
-        self.columns.values().map(looked).sum()
+        self.plain().map(looked).sum()
+    }
+
+    /// Columns of plain places: a store is none, even where two secrets in it are the same.
+    fn plain(&self) -> impl Iterator<Item = &Column> {
+        let plain = self.columns.iter();
+        plain
+            .filter(|(place, _)| **place != Place::OtherSecrets)
+            .map(|(_, column)| column)
     }
 }
 

@@ -25,6 +25,7 @@ mod verb;
 // One file per verb.
 mod audit;
 mod auth;
+mod blast;
 mod build;
 mod compose;
 mod delete;
@@ -100,6 +101,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<operator::Operator>(),
     Entry::of::<print::Print>(),
     Entry::of::<report::Report>(),
+    Entry::of::<blast::Blast>(),
     Entry::of::<scan::Scan>(),
     Entry::of::<redact::Redact>(),
     Entry::of::<fingerprints::Fingerprints>(),

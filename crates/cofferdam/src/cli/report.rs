@@ -4,6 +4,7 @@
 //! at, or on any error. The values are searched for by fingerprint; with `-values` they are read
 //! (`docs/adr/0007-leak-search.md`).
 
+mod keep;
 pub(super) mod values;
 
 use super::exact::{self, PackFlags};
@@ -32,6 +33,20 @@ enum What {
 /// What to look for, and where.
 #[derive(Args)]
 struct Leaks {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Look into every object of this git repository; may be repeated
+    #[arg(long, value_name = "REPOSITORY", help_heading = "Where")]
+    git: Vec<PathBuf>,
+    /// Look into these logs of a CI: a directory, a file, or - for stdin; may be repeated
+    #[arg(long, value_name = "PATH", help_heading = "Where")]
+    ci_logs: Vec<PathBuf>,
+    /// Say what changed since this report or day (2026-11-25)
+    #[arg(long, value_name = "REPORT", help_heading = "Output")]
+    since: Option<String>,
+    /// Do not keep the report in the store
+    #[arg(long, help_heading = "Output")]
+    no_keep: bool,
     /// Look into this directory too; may be repeated
     #[arg(long, value_name = "DIRECTORY", help_heading = "Where")]
     dir: Vec<PathBuf>,
@@ -66,6 +81,19 @@ struct Leaks {
     title: Option<String>,
 }
 
+#[derive(Subcommand)]
+enum Action {
+    /// say what changed from one kept report to another
+    Diff {
+        /// Report, or a day: the last report until then
+        from: String,
+        /// Report, or a day
+        to: String,
+    },
+    /// list the reports that the store keeps
+    List,
+}
+
 /// Which versions of a secret are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Versions {
@@ -81,6 +109,8 @@ impl Verb for Report {
     const EXAMPLE: &'static str = "cofferdam report leaks -dir /srv\n\
         cofferdam report leaks -app secret/myapp -image myapp:1 -service myapp";
     const RUNTIME: Runtime = Runtime::Large;
+    const FORMATS: &'static [&'static str] = &["html", "sarif"];
+    const ERROR: Exit = Exit::Code(2);
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let What::Leaks(leaks) = self.what;
@@ -94,6 +124,15 @@ impl Verb for Report {
 
 impl Leaks {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match &self.action {
+            Some(Action::Diff { from, to }) => return keep::diff(context, from, to).await,
+            Some(Action::List) => return keep::list(context).await,
+            None => {}
+        }
+        let before = match &self.since {
+            Some(name) => Some(keep::find(context, name).await?),
+            None => None,
+        };
         let progress = Progress::new();
         progress.show("reading the store");
         let matcher = self.matcher(context).await?;
@@ -110,11 +149,18 @@ impl Leaks {
             .await
             .map_err(|_| Failure::local("the search broke down"))?;
         progress.end();
-        let matrix = match self.title {
+        let mut matrix = match &self.title {
             Some(title) => matrix.titled(title),
             None => matrix,
         };
-        print(context, &matrix)?;
+        if !self.no_keep && self.pack.pack.is_none() {
+            keep::keep(context, &mut matrix).await?;
+        }
+        if let Some(before) = &before {
+            keep::print_diff(context, &keep::since(before, &matrix))?;
+        } else {
+            print(context, &matrix)?;
+        }
         Ok(Exit::Code(matrix.verdict().exit_code()))
     }
 
@@ -180,6 +226,8 @@ impl Leaks {
             volumes: !narrowed,
             processes,
             directories: self.dir.clone(),
+            repositories: self.git.clone(),
+            ci_logs: self.ci_logs.clone(),
             ..Scope::default()
         }
     }
@@ -187,6 +235,8 @@ impl Leaks {
 
 fn print(context: &Context, matrix: &Matrix) -> Result<(), Failure> {
     let text = match context.format() {
+        _ if context.format_name() == Some("html") => matrix.to_html(),
+        _ if context.format_name() == Some("sarif") => matrix.to_sarif(),
         Format::Json => {
             let text = serde_json::to_string_pretty(&matrix.to_json());
             text.map_err(|error| Failure::local(error.to_string()))? + "\n"
@@ -216,7 +266,8 @@ fn print(context: &Context, matrix: &Matrix) -> Result<(), Failure> {
 /// The first secret that was found somewhere.
 fn first_exposed(matrix: &Matrix) -> Option<&Label> {
     let exposed = |row: usize| {
-        let cell = |place: &Place| matches!(matrix.cell(row, *place), Cell::Exposed(_));
+        let lies = |place: &Place| matches!(matrix.cell(row, *place), Cell::Exposed(_));
+        let cell = |place: &Place| *place != Place::OtherSecrets && lies(place);
         Place::ALL.iter().any(cell)
     };
     let row = (0..matrix.rows().len()).find(|&row| exposed(row))?;

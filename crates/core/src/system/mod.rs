@@ -8,6 +8,7 @@ mod ceremony;
 mod events;
 mod fingerprints;
 mod internal;
+mod leaks;
 mod locked;
 mod mounts;
 mod openapi;
@@ -269,6 +270,19 @@ impl Routed for System {
             ],
         )
         .access(Access::Sudo),
+            "leaks/reports",
+            &[
+                (List, |e, c| Box::pin(leaks::list(e, c))),
+                (Write, |e, c| Box::pin(leaks::create(e, c))),
+            ],
+        ),
+        Route::new(
+            "leaks/reports/:id",
+            &[
+                (Read, |e, c| Box::pin(leaks::read(e, c))),
+                (Delete, |e, c| Box::pin(leaks::delete(e, c))),
+            ],
+        ),
         Route::new(
             "internal/ui/mounts",
             &[(Read, |e, c| Box::pin(internal::mounts(e, c)))],

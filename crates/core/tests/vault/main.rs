@@ -16,6 +16,7 @@ mod coverage;
 mod events;
 mod fingerprints;
 mod harness;
+mod leaks;
 mod records;
 mod replicas;
 mod seal;

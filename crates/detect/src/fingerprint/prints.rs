@@ -121,8 +121,16 @@ impl Prints {
         self.traces.len()
     }
 
+    /// Secrets with the same value, by the digest of their first form.
+    fn same(&self) -> Vec<(SecretId, Vec<u8>)> {
+        let raw = self.traces.iter().filter(|trace| trace.form == Form::Raw);
+        raw.map(|trace| (trace.secret, trace.digest.to_vec()))
+            .collect()
+    }
+
     /// Ready to be searched with, and the names.
     pub(crate) fn keyed(self, key: PrintKey) -> (Vec<Entry>, Keyed) {
+        let same = self.same();
         let mix = key.mix();
         let [short, long] = self.samples;
         let keyed = Keyed {
@@ -133,6 +141,7 @@ impl Prints {
             looks: self.looks,
             traces: self.traces,
             longest: self.longest,
+            same,
         };
         (self.entries, keyed)
     }
@@ -147,9 +156,15 @@ pub(crate) struct Keyed {
     looks: Vec<Look>,
     traces: Vec<Trace>,
     longest: usize,
+    same: Vec<(SecretId, Vec<u8>)>,
 }
 
 impl Keyed {
+    /// What tells equal values.
+    pub(crate) fn same(&self) -> &[(SecretId, Vec<u8>)] {
+        &self.same
+    }
+
     /// Length of the longest form.
     pub(crate) const fn longest(&self) -> usize {
         self.longest

@@ -1,6 +1,10 @@
 //! The matrix as a JSON document.
 
 use super::{Cell, Column, Matrix, Place, Verdict};
+use crate::findings::{self, Findings};
+use crate::pattern::{DigestKey, Finding};
+use crate::source::Looked;
+use cofferdam_secret::Secret;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -35,6 +39,10 @@ struct Row<'r> {
     #[serde(flatten)]
     label: &'r crate::Label,
     #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     unprotectable: Option<String>,
     cells: Vec<CellDocument>,
 }
@@ -45,6 +53,10 @@ struct CellDocument {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_seen: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     locations: Vec<Location>,
     #[serde(skip_serializing_if = "is_zero")]
@@ -85,15 +97,58 @@ impl Matrix {
         serde_json::to_value(document).unwrap_or_default()
     }
 
+    /// What is exposed, as SARIF 2.1.0: code hosts show it.
+    #[must_use]
+    pub fn to_sarif(&self) -> String {
+        // The digests tell cells apart; what they are made of is the name of the secret.
+        let key = DigestKey::new(&Secret::new(b"cofferdam report".to_vec()));
+        let mut all = Looked::default();
+        for (row, entry) in self.rows.iter().enumerate() {
+            for &place in self.columns.keys() {
+                let Cell::Exposed(exposed) = self.cell(row, place) else {
+                    continue;
+                };
+                if place == Place::OtherSecrets {
+                    continue;
+                }
+                for at in &exposed.at {
+                    let mut finding = Finding::of_stored(&key, &entry.label, at);
+                    finding.note = Some(place.words().join(" "));
+                    all.finding(finding);
+                }
+            }
+        }
+        for column in self.columns.values() {
+            if let Column::Looked(looked) = column {
+                looked.gaps.iter().cloned().for_each(|gap| all.gap(gap));
+                all.more_gaps += looked.more_gaps;
+            }
+        }
+        Findings::new(all).shown(findings::Form::Sarif, findings::Style::default())
+    }
+
     fn row(&self, row: usize) -> Option<Row<'_>> {
         let entry = self.rows.get(row)?;
         Some(Row {
             label: &entry.label,
+            owner: entry.owner.as_deref().map(crate::source::clean),
+            newest: entry.newest,
             unprotectable: entry.weakness.map(|weakness| weakness.to_string()),
             cells: self
                 .columns
                 .keys()
-                .map(|&place| of_cell(place, &self.cell(row, place)))
+                .map(|&place| {
+                    let mut cell = of_cell(place, &self.cell(row, place));
+                    if cell.state == "exposed" && place == Place::OtherSecrets {
+                        cell.state = "reused";
+                    } else if cell.state == "exposed" && self.is_rotated(row) {
+                        cell.state = "exposed-then-rotated";
+                    }
+                    let seen = self.seen(row, place);
+                    cell.first_seen = seen.map(|(first, _)| first.to_owned());
+                    cell.last_seen = seen.map(|(_, last)| last.to_owned());
+                    cell
+                })
                 .collect(),
         })
     }
@@ -127,6 +182,8 @@ fn of_cell(place: Place, cell: &Cell<'_>) -> CellDocument {
         place,
         state: "clean",
         reason: None,
+        first_seen: None,
+        last_seen: None,
         locations: Vec::new(),
         more: 0,
     };

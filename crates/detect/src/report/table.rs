@@ -107,7 +107,7 @@ impl Matrix {
             .map(|word| word.len())
             .max()
             .unwrap_or(0);
-        let cells = (0..self.rows.len()).map(|row| word(&self.cell(row, place)).0.len());
+        let cells = (0..self.rows.len()).map(|row| self.word(row, place).0.len());
         cells
             .max()
             .unwrap_or(0)
@@ -146,13 +146,24 @@ impl Matrix {
         for (row, name) in names.iter().enumerate() {
             out.push_str(&pad(name, first));
             for (nth, &place) in places.iter().enumerate() {
-                let (text, colour) = word(&self.cell(row, place));
+                let (text, colour) = self.word(row, place);
                 let _ = write!(out, "{}{}", " ".repeat(GAP), paint(style, colour, text));
                 if nth + 1 < places.len() {
                     out.push_str(&" ".repeat(self.wide(place) - text.len()));
                 }
             }
             out.push('\n');
+        }
+    }
+
+    fn word(&self, row: usize, place: Place) -> (&'static str, &'static str) {
+        match self.cell(row, place) {
+            Cell::Exposed(_) if place == Place::OtherSecrets => ("reused", YELLOW),
+            Cell::Exposed(_) if self.is_rotated(row) => ("rotated", YELLOW),
+            Cell::Exposed(_) => ("EXPOSED", RED),
+            Cell::Clean => ("clean", GREEN),
+            Cell::InPart => ("in part", YELLOW),
+            Cell::NotLooked(_) => ("not looked", YELLOW),
         }
     }
 
@@ -176,9 +187,31 @@ impl Matrix {
                 if exposed.more > 0 {
                     let _ = writeln!(lines, "  {} and {} more", pad(&kind, KIND), exposed.more);
                 }
+                if let Some((first, last)) = self.seen(row, place)
+                    && first != last
+                {
+                    let _ = writeln!(lines, "  {} first seen {first}", pad(&kind, KIND));
+                }
             }
             if !lines.is_empty() {
-                let _ = writeln!(out, "{} {name}\n{lines}", paint(style, RED, "EXPOSED"));
+                let lies = |place: &Place| matches!(self.cell(row, *place), Cell::Exposed(_));
+                let only_reused = !self
+                    .columns
+                    .keys()
+                    .any(|place| *place != Place::OtherSecrets && lies(place));
+                let head = if only_reused {
+                    "REUSED"
+                } else if self.is_rotated(row) {
+                    "EXPOSED, THEN ROTATED"
+                } else {
+                    "EXPOSED"
+                };
+                let owner = self.rows.get(row).and_then(|entry| entry.owner.as_deref());
+                let owner = owner.map(crate::source::clean);
+                let owner = owner.map(|owner| format!(" (owner: {owner})"));
+                let owner = owner.unwrap_or_default();
+                let head = paint(style, RED, head);
+                let _ = writeln!(out, "{head} {name}{owner}\n{lines}");
             }
         }
     }
@@ -263,15 +296,6 @@ impl Matrix {
 
 fn counted(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
-const fn word(cell: &Cell<'_>) -> (&'static str, &'static str) {
-    match cell {
-        Cell::Exposed(_) => ("EXPOSED", RED),
-        Cell::Clean => ("clean", GREEN),
-        Cell::InPart => ("in part", YELLOW),
-        Cell::NotLooked(_) => ("not looked", YELLOW),
-    }
 }
 
 fn paint(style: Style, colour: &str, text: &str) -> String {

@@ -17,10 +17,12 @@ mod services;
 use super::engine::EngineError;
 use super::engine::blocking::Engine;
 
-use cofferdam_detect::Matcher;
 use cofferdam_detect::report::{Column, Matrix, Place};
-use cofferdam_detect::source::{Finder, Limits};
+use cofferdam_detect::source::git::{History, Repository, Selection as GitSelection, Setting};
+use cofferdam_detect::source::{Exposure, Finder, Limits, Looked, clean};
+use cofferdam_detect::{Form, Matcher};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 
 /// Which objects of one kind are looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,6 +75,10 @@ pub struct Scope {
     pub processes: Processes,
     /// Directories and files.
     pub directories: Vec<PathBuf>,
+    /// Git repositories.
+    pub repositories: Vec<PathBuf>,
+    /// Logs of a CI: directories and files, and `-` for stdin.
+    pub ci_logs: Vec<PathBuf>,
     /// Most bytes of one container's log.
     pub log_bytes: u64,
     /// Bounds for archives.
@@ -101,6 +107,8 @@ impl Default for Scope {
             volumes: true,
             processes: Processes::All,
             directories: Vec::new(),
+            repositories: Vec::new(),
+            ci_logs: Vec::new(),
             log_bytes: 1 << 30,
             limits: Limits::default(),
         }
@@ -131,6 +139,9 @@ pub fn search(matcher: &Matcher, scope: &Scope, progress: &mut dyn FnMut(&str)) 
     search.docker();
     search.processes();
     search.directories();
+    search.repositories(matcher);
+    search.ci_logs();
+    search.other_secrets(matcher);
     search.matrix
 }
 
@@ -233,6 +244,92 @@ impl Search<'_> {
     fn keep(&mut self, place: Place) {
         let looked = self.finder.take();
         self.matrix.set(place, Column::Looked(looked));
+    }
+
+    /// Every object of each repository, reachable or not.
+    fn repositories(&mut self, matcher: &Matcher) {
+        for path in &self.scope.repositories {
+            (self.progress)(&format!("repository {}", path.display()));
+            let shown = path.display().to_string();
+            let looked = Repository::open(path, &Setting::default()).and_then(|repository| {
+                let history = History {
+                    matcher,
+                    rules: None,
+                    limits: self.scope.limits,
+                    progress: &AtomicU64::new(0),
+                    threads: 0,
+                };
+                history.search(&repository, &GitSelection::all())
+            });
+            match looked {
+                Ok(looked) => {
+                    let looked = looked.within(&shown);
+                    self.matrix.set(Place::Git, Column::Looked(looked));
+                }
+                Err(refused) => {
+                    self.finder.gap(&shown, refused.what);
+                    self.keep(Place::Git);
+                }
+            }
+        }
+    }
+
+    fn ci_logs(&mut self) {
+        if self.scope.ci_logs.is_empty() {
+            return;
+        }
+        for path in &self.scope.ci_logs {
+            (self.progress)(&format!("logs in {}", path.display()));
+            let shown = path.display().to_string();
+            if path.as_os_str() == "-" {
+                self.finder.reader("stdin", &mut std::io::stdin().lock());
+                self.finder.count();
+            } else if path.is_dir() {
+                self.finder.directory(path);
+            } else {
+                match std::fs::File::open(path) {
+                    Ok(mut file) => {
+                        self.finder.reader(&shown, &mut file);
+                        self.finder.count();
+                    }
+                    Err(error) => self.finder.gap(&shown, error.kind().to_string()),
+                }
+            }
+        }
+        self.keep(Place::CiLogs);
+    }
+
+    /// A value that two secrets have leaks from either.
+    fn other_secrets(&mut self, matcher: &Matcher) {
+        let entries = matcher.needles().entries();
+        let mut looked = Looked {
+            objects: entries
+                .iter()
+                .filter(|entry| entry.weakness.is_none())
+                .count() as u64,
+            ..Looked::default()
+        };
+        for group in matcher.reused() {
+            for secret in &group {
+                let own = entries.get(secret.index());
+                let others = group.iter().filter_map(|other| entries.get(other.index()));
+                for other in others {
+                    if own.is_none_or(|own| own.label.path == other.label.path) {
+                        continue;
+                    }
+                    let exposed = looked.exposed.entry(*secret).or_default();
+                    if exposed.at.len() < self.scope.limits.locations {
+                        exposed.at.push(Exposure {
+                            location: clean(&other.label.to_string()),
+                            form: Form::Raw,
+                        });
+                    } else {
+                        exposed.more += 1;
+                    }
+                }
+            }
+        }
+        self.matrix.set(Place::OtherSecrets, Column::Looked(looked));
     }
 
     fn directories(&mut self) {

@@ -17,6 +17,7 @@ pub(in crate::cli) async fn collect(
     let mut found = Found {
         client,
         only_current,
+        newest: None,
         needles,
     };
     for mount in mounts(client).await? {
@@ -70,6 +71,8 @@ struct Found<'c> {
     client: &'c Client,
     only_current: bool,
     needles: Needles,
+    /// Number of the newest version of the secret that is being read.
+    newest: Option<u64>,
 }
 
 impl Found<'_> {
@@ -111,6 +114,7 @@ impl Found<'_> {
     }
 
     async fn secret(&mut self, mount: &KvMount, name: &str) -> Result<(), Failure> {
+        self.newest = None;
         if mount.version == KvVersion::V1 || self.only_current {
             return self.version(mount, name, None).await;
         }
@@ -122,6 +126,7 @@ impl Found<'_> {
             Err(error) => return Err(error.into()),
         };
         let data = answer.tree().unwrap_or(Tree::Null);
+        self.newest = data.get("current_version").and_then(Tree::as_u64);
         let versions = data.get("versions").into_iter().flat_map(Tree::entries);
         let live = versions.filter(|(_, state)| {
             let destroyed = state.get("destroyed").and_then(Tree::as_bool) == Some(true);
@@ -155,8 +160,12 @@ impl Found<'_> {
         };
         let mut data = answer.tree().unwrap_or(Tree::Null);
         let mut version = version;
+        let mut owner = None;
         if mount.version == KvVersion::V2 {
             let metadata = data.get("metadata");
+            owner = metadata
+                .and_then(|metadata| metadata.get("custom_metadata")?.get("owner")?.as_text())
+                .map(str::to_owned);
             version = metadata
                 .and_then(|metadata| metadata.get("version"))
                 .and_then(Tree::as_u64);
@@ -167,7 +176,8 @@ impl Found<'_> {
             if let Some(value) = data.take(&field) {
                 let label = Label::new(format!("{}{name}", mount.path), version, field);
                 let added = self.needles.add(label, &value.into_value());
-                added.map_err(|full| Failure::local(full.to_string()))?;
+                let added = added.map_err(|full| Failure::local(full.to_string()))?;
+                self.needles.describe(added, self.newest, owner.clone());
             }
         }
         Ok(())
