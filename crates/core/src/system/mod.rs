@@ -270,6 +270,7 @@ impl Routed for System {
             ],
         )
         .access(Access::Sudo),
+        Route::new(
             "leaks/reports",
             &[
                 (List, |e, c| Box::pin(leaks::list(e, c))),

@@ -153,33 +153,33 @@ fn order(radius: &Radius) -> Vec<Step> {
             Some(format!("cofferdam kv patch {} FIELD=-", radius.path)),
         );
     }
-    let via = |via: &str| {
+    let via = |ways: &[&str]| {
         let holders = radius.containers.iter();
         let names: Vec<_> = holders
-            .filter(|holder| holder.via == via)
+            .filter(|holder| ways.contains(&holder.via.as_str()))
             .map(|holder| holder.name.clone())
             .collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
-    if let Some(names) = via("volume") {
+    if let Some(names) = via(&["volume", "compose"]) {
         step(
             format!("wait: these get new files by themselves: {names}"),
             None,
         );
     }
-    if let Some(names) = via("workload") {
+    if let Some(names) = via(&["socket"]) {
         step(
             format!("these ask again by themselves; restart one that keeps the value: {names}"),
             None,
         );
     }
-    if let Some(names) = via("swarm") {
+    if let Some(names) = via(&["swarm"]) {
         step(
             format!("replace tasks one after the other: {names}"),
             Some("cofferdam swarm rotate SECRET".to_owned()),
         );
     }
-    let known = ["volume", "workload", "swarm"];
+    let known = ["volume", "compose", "socket", "swarm"];
     let others: Vec<_> = radius
         .containers
         .iter()
