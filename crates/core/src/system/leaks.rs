@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// Most exposures of one report; a client says how many more it had.
-const MOST: usize = 2000;
+const MOST: usize = 1000;
 /// Most kinds of places.
 const PLACES: usize = 64;
 /// Longest text of one field, in bytes.
@@ -213,7 +213,7 @@ fn place(id: &str) -> String {
 fn check(wanted: &Wanted) -> Result<(), Fault> {
     if wanted.exposures.len() > MOST || wanted.places.len() > PLACES {
         return Err(Fault::too_large(
-            "a report has at most 2000 exposures and 64 kinds of places",
+            "a report has at most 1000 exposures and 64 kinds of places",
         ));
     }
     if wanted.places.is_empty() {
