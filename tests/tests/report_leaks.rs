@@ -74,7 +74,7 @@ fn clean_directory_ends_with_0_and_a_leak_of_an_old_version_with_1() {
     assert_eq!(found.status.code(), Some(1), "{}", shown(&found));
     let text = String::from_utf8_lossy(&found.stdout).into_owned();
     let line = format!(
-        "EXPOSED secret/shop/DB_PASSWORD@1#value\n  given places       {directory}/dump, byte 2 (hex)\n"
+        "EXPOSED, THEN ROTATED secret/shop/DB_PASSWORD@1#value\n  given places       {directory}/dump, byte 2 (hex)\n"
     );
     assert!(text.contains(&line), "{text}");
     assert!(!text.contains('\x1b'), "colour without a terminal: {text}");

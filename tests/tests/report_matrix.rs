@@ -231,9 +231,6 @@ fn reports_are_kept_and_compared() {
 #[test]
 fn blast_names_images_holders_readers_and_what_it_does_not_know() {
     let server = site();
-    let log = server.directory().path().join("audit.log");
-    let option = format!("file_path={}", log.display());
-    server.run(&["audit", "enable", "file", &option]);
     let policy = server.directory().path().join("app.hcl");
     std::fs::write(
         &policy,
