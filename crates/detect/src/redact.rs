@@ -24,6 +24,7 @@
 //! Not masked: what [`crate::forms`] does not know, a value that is split over two streams (stdout and
 //! stderr), and values that are too weak, which [`Masks::refused`] names.
 
+pub mod keys;
 mod stream;
 mod style;
 mod view;

@@ -19,6 +19,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("detect", &["secret"]),
     ("server", &["core", "secret"]),
     ("agent", &["api", "detect", "secret"]),
+    // R: for other people's programs.
+    ("redact-tracing", &["detect", "secret"]),
     ("platform", &["agent", "api", "detect", "secret"]),
 ];
 

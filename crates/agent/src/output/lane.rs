@@ -1,7 +1,8 @@
 //! One stream, from a descriptor to another.
 
 use super::Current;
-use cofferdam_detect::redact::Stream;
+use cofferdam_detect::redact::keys::KeyStream;
+use cofferdam_detect::redact::{Stream, Style};
 use cofferdam_secret::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -36,6 +37,8 @@ pub struct Lane<From, To> {
     to: To,
     /// Without it everything passes as it is: what is typed.
     masking: Option<Masking>,
+    /// Masks by the names of keys what has passed the other.
+    keys: Option<KeyStream>,
     /// What is to be written; wiped when it was.
     out: Vec<u8>,
 }
@@ -68,8 +71,16 @@ impl<From: AsFd, To: AsFd> Lane<From, To> {
             from,
             to,
             masking: None,
+            keys: None,
             out: Vec::new(),
         }
+    }
+
+    /// Masks by the names of keys too.
+    #[must_use]
+    pub fn with_keys(mut self, style: Style) -> Self {
+        self.keys = Some(KeyStream::new(style));
+        self
     }
 
     /// Carries until the source ends, or until the other side of `stop` is closed and what was
@@ -102,6 +113,7 @@ impl<From: AsFd, To: AsFd> Lane<From, To> {
                     left = Some(AFTER.1);
                 }
             }
+            self.mask_keys(false);
             if !self.write(stop)? {
                 return Ok(End::Reader);
             }
@@ -112,6 +124,7 @@ impl<From: AsFd, To: AsFd> Lane<From, To> {
                 .stream
                 .finish(&mut |part| out.extend_from_slice(part));
         }
+        self.mask_keys(true);
         let written = self.write(None)?;
         Ok(if written { End::Source } else { End::Reader })
     }
@@ -130,6 +143,18 @@ impl<From: AsFd, To: AsFd> Lane<From, To> {
         masking
             .stream
             .push(piece, &mut |part| out.extend_from_slice(part));
+    }
+
+    fn mask_keys(&mut self, at_end: bool) {
+        if let Some(keys) = &mut self.keys {
+            let mut masked = Vec::with_capacity(self.out.len());
+            keys.push(&self.out, &mut masked);
+            if at_end {
+                keys.finish(&mut masked);
+            }
+            self.out.zeroize();
+            self.out = masked;
+        }
     }
 
     fn release(&mut self) {

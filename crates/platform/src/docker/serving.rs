@@ -8,14 +8,15 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::UnixStream;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// How long a request may take to arrive, and calls under way to finish at the end.
@@ -24,7 +25,48 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 const MEDIA_TYPE: &str = "application/vnd.docker.plugins.v1.1+json";
 
 /// What a plugin answers.
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Body>;
+
+/// The body of an answer.
+pub(super) enum Body {
+    /// Known at once.
+    Whole(Full<Bytes>),
+    /// As it comes: a log.
+    Pieces(mpsc::Receiver<Bytes>),
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(whole) => Pin::new(whole).poll_frame(context),
+            Self::Pieces(pieces) => {
+                let next = pieces.poll_recv(context);
+                next.map(|next| next.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(whole) => whole.is_end_stream(),
+            Self::Pieces(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            // With its length: dockerd reads by it.
+            Self::Whole(whole) => whole.size_hint(),
+            Self::Pieces(_) => SizeHint::default(),
+        }
+    }
+}
 
 /// Serves connections until `shutdown`, then lets calls under way finish.
 pub(super) async fn serve<F, R>(socket: &Socket, respond: F, shutdown: impl Future<Output = ()>)
@@ -81,9 +123,14 @@ where
 
 /// An answer with this body.
 pub(super) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(Body::Whole(Full::new(body.into())));
     *response.status_mut() = status;
     let media_type = HeaderValue::from_static(MEDIA_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
+}
+
+/// An answer whose body comes in pieces.
+pub(super) fn stream(pieces: mpsc::Receiver<Bytes>) -> Answer {
+    Response::new(Body::Pieces(pieces))
 }

@@ -28,6 +28,10 @@ pub(crate) struct Redact {
     /// of this directory; repeatable
     #[arg(long, value_name = "PATH", conflicts_with = "app")]
     values_from: Vec<PathBuf>,
+    /// Mask values by the names of their keys too, in JSON and logfmt: password, api_key and their
+    /// like. Alone it needs no values and asks no server
+    #[arg(long)]
+    keys: bool,
     /// What stands for a value; {name} in it is the secret's name
     #[arg(long, value_name = "TEXT", conflicts_with = "ascii")]
     text: Option<String>,
@@ -40,19 +44,25 @@ impl Verb for Redact {
     const NAME: &'static str = "redact";
     const ABOUT: &'static str = "put names where values stand, in a stream";
     const EXAMPLE: &'static str = "docker logs -f shop 2>&1 | cofferdam redact -app secret/shop\n\
-         cofferdam redact -values-from /run/secrets < old.log > new.log";
+         cofferdam redact -values-from /run/secrets < old.log > new.log\n\
+         ./server 2>&1 | cofferdam redact -keys";
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let style = style(self.text.as_deref(), self.ascii)?;
         // What we are about to hold is nobody else's.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        let keys = self.keys.then(|| style.clone());
+        if self.keys && self.values_from.is_empty() && self.app.is_empty() {
+            let current = Current::new(Masks::new(Needles::for_redaction(), &style));
+            return carried(carry(current, keys).await);
+        }
         if !self.values_from.is_empty() {
             let mut needles = Needles::for_redaction();
             for path in &self.values_from {
                 files::read(path, &mut needles)?;
             }
             let current = begin(context, needles, &style)?;
-            return carried(carry(current).await);
+            return carried(carry(current, keys).await);
         }
         let client = context.client()?;
         // First the events, then the values: what changes in between is read again.
@@ -67,7 +77,7 @@ impl Verb for Redact {
             style,
         };
         tokio::select! {
-            end = carry(current) => carried(end),
+            end = carry(current, keys) => carried(end),
             never = follower.follow(events) => match never {},
         }
     }
@@ -105,8 +115,14 @@ pub(super) fn say_refused(context: &Context, masks: &Masks) {
     }
 }
 
-async fn carry(current: Arc<Current>) -> std::io::Result<()> {
-    let lane = move || Lane::new(stdin(), stdout(), current).run(None).map(drop);
+async fn carry(current: Arc<Current>, keys: Option<Style>) -> std::io::Result<()> {
+    let lane = move || {
+        let mut lane = Lane::new(stdin(), stdout(), current);
+        if let Some(style) = keys {
+            lane = lane.with_keys(style);
+        }
+        lane.run(None).map(drop)
+    };
     let carried = tokio::task::spawn_blocking(lane).await;
     carried.unwrap_or_else(|_| Err(std::io::Error::other("the filter broke down")))
 }

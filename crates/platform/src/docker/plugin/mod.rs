@@ -1,8 +1,9 @@
-//! The plugin daemon: Swarm's secret driver and a volume driver behind one socket.
+//! The plugin daemon: Swarm's secret driver, a volume driver and a log driver behind one socket.
 //!
 //! dockerd finds the socket by its name in `/run/docker/plugins` and speaks JSON over HTTP/1.1
 //! (`facts/docker.md` sections 1, 2 and 5). Start reading at [`serve`]; `wire` is the transport,
-//! `secret` and `volume` are the two drivers. The value comes from the server over the client of
+//! `secret`, `volume` and `logs` are the three drivers; what the first two hand out, the third masks
+//! ([`known`]). The value comes from the server over the client of
 //! the configuration, each time it is asked for: no stored value is cached, so a server that is down
 //! means an error and never an old value. What is mounted is renewed when the server says that it has
 //! changed: [`follow`], and [`tell`] for those who want to know. Who was given what is written down beside it
@@ -14,10 +15,14 @@
 
 mod follow;
 mod issue;
+mod known;
+mod logs;
 mod secret;
 mod tell;
 mod volume;
 mod wire;
+
+pub use logs::count_entries;
 
 use super::deliveries::Book;
 use super::socket::{self, Listen, Socket};
@@ -100,11 +105,13 @@ impl Error {
 pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     Socket::require_free(&config.listen).await?;
     let (book, writer) = Book::open(config.client.clone(), config.engine.clone());
+    let known = known::Known::new();
     let volumes = volume::Volumes::open(
         &config.data,
         &config.runtime,
         config.client.clone(),
         book.clone(),
+        Arc::clone(&known),
     )?;
     let place = config.runtime.join("workload");
     let workload = super::workload::open(
@@ -119,6 +126,9 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
         book,
         volumes,
         issued: issue::Recent::default(),
+        // After the volumes: their values are known before a line is read.
+        logs: logs::Logs::open(&config.data, Arc::clone(&known), config.engine.clone())?,
+        known,
     });
     // Bound last: whoever can connect is served.
     let place = config.listen.to_string();
@@ -133,12 +143,14 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     Ok(())
 }
 
-/// Both drivers.
+/// All drivers.
 struct Plugin {
     client: Client,
     book: Book,
     volumes: volume::Volumes,
     issued: issue::Recent,
+    logs: Arc<logs::Logs>,
+    known: Arc<known::Known>,
 }
 
 /// Why a call failed, as dockerd is told. Never holds a value.

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_agent::FileName;
 use cofferdam_agent::plan::Loan;
+use cofferdam_detect::Label;
 use cofferdam_secret::{Buffer, Secret};
 use serde::Deserialize;
 use std::time::Duration;
@@ -72,6 +73,9 @@ pub(super) async fn lend(plugin: &Plugin, body: &[u8]) -> Result<Secret<Vec<u8>>
     // Names come from the cluster's users: `?` escapes what a terminal or a log would obey.
     match find(plugin, &ask).await {
         Ok(lent) => {
+            let name = lent.from.trim_start_matches("cd://");
+            let label = Label::new(name, lent.given.version, "value");
+            plugin.known.learn(label, &lent.value);
             tracing::info!(
                 secret = ?ask.secret_name,
                 service = ?ask.service_name,

@@ -3,7 +3,7 @@
 //! Every fault is an answer with status 200 and a text in `Err`: dockerd shows that text, while
 //! it repeats calls that fail in another way.
 
-use super::{Fault, Plugin, Socket, secret};
+use super::{Fault, Plugin, Socket, logs, secret};
 use crate::docker::serving::{self, Answer, GRACE};
 use bytes::Bytes;
 use cofferdam_secret::Secret;
@@ -14,7 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// dockerd's requests carry names, labels and options; the largest seen has a few KiB.
 const MAX_BODY: usize = 1 << 20;
@@ -45,13 +47,27 @@ async fn respond(plugin: &Plugin, request: Request<Incoming>) -> Answer {
     };
     match method.as_str() {
         "/Plugin.Activate" => {
-            let drivers = json!({"Implements": ["secretprovider", "VolumeDriver"]});
+            let drivers = json!({"Implements": ["secretprovider", "VolumeDriver", "LogDriver"]});
             answer(StatusCode::OK, &drivers)
         }
         "/SecretProvider.GetSecret" => match secret::lend(plugin, &body).await {
             Ok(lent) => serving::answer(StatusCode::OK, Bytes::from_owner(Wiping(lent))),
             Err(error) => answer(StatusCode::OK, &fault(&error.to_string())),
         },
+        "/LogDriver.ReadLogs" => match read_logs(plugin, &body) {
+            Ok(reading) => serving::stream(reading),
+            Err(error) => {
+                // A stream has no place for an error; its status has.
+                answer(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &fault(&error.to_string()),
+                )
+            }
+        },
+        method if method.starts_with("/LogDriver.") => {
+            let verb = method.trim_start_matches("/LogDriver.");
+            answer(StatusCode::OK, &log_call(plugin, verb, &body).await)
+        }
         method => match method.strip_prefix("/VolumeDriver.") {
             Some(verb) => answer(StatusCode::OK, &volume_call(plugin, verb, &body).await),
             None => answer(
@@ -148,6 +164,46 @@ async fn dispatch(plugin: &Plugin, verb: &str, call: &VolumeCall) -> Result<Valu
         }
         _ => return Err(Fault::Request("this plugin has no such method".to_owned())),
     })
+}
+
+/// What the log calls carry; each uses a part of it.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct LogCall {
+    file: PathBuf,
+    info: logs::Info,
+    config: logs::Wanted,
+}
+
+fn parse_log_call(body: &[u8]) -> Result<LogCall, Fault> {
+    if body.is_empty() {
+        return Ok(LogCall::default());
+    }
+    // Its text has the container's variables: nothing of it is repeated.
+    serde_json::from_slice(body)
+        .map_err(|_| Fault::Request("the request is not as Docker's log plugins get it".to_owned()))
+}
+
+fn read_logs(plugin: &Plugin, body: &[u8]) -> Result<mpsc::Receiver<Bytes>, Fault> {
+    let call = parse_log_call(body)?;
+    plugin.logs.read(&call.info, call.config)
+}
+
+async fn log_call(plugin: &Plugin, verb: &str, body: &[u8]) -> Value {
+    let done = match (verb, parse_log_call(body)) {
+        ("Capabilities", _) => return json!({"Cap": {"ReadLogs": true}, "Err": ""}),
+        (_, Err(error)) => Err(error),
+        ("StartLogging", Ok(call)) => plugin.logs.start(&call.file, &call.info),
+        ("StopLogging", Ok(call)) => plugin.logs.stop(&call.file).await,
+        _ => Err(Fault::Request("this plugin has no such method".to_owned())),
+    };
+    match done {
+        Ok(()) => fault(""),
+        Err(error) => {
+            tracing::warn!(call = verb, reason = %error, "refused dockerd");
+            fault(&error.to_string())
+        }
+    }
 }
 
 fn fault(text: &str) -> Value {

@@ -16,6 +16,7 @@ mod options;
 mod record;
 mod renew;
 
+use super::known::Known;
 use super::{Error, Fault, borrow};
 use crate::docker::deliveries::{Book, Holder, Secrets};
 use crate::record::Given;
@@ -24,6 +25,7 @@ use cofferdam_agent::fetch::{self, Lent};
 use cofferdam_agent::sink::directory::{Content as File, Superseded};
 use cofferdam_agent::sink::{Access, Directory, mount, place};
 use cofferdam_api::Client;
+use cofferdam_detect::Label;
 use cofferdam_secret::Secret;
 use image::Images;
 use options::{Content, Ids, Options, Raw};
@@ -56,6 +58,7 @@ pub(super) struct Volumes {
     writing: PathBuf,
     client: Client,
     book: Book,
+    known: Arc<Known>,
     images: Images,
     /// Held, not used: a second daemon would take our mounts for left over ones.
     _lock: OwnedFd,
@@ -89,6 +92,7 @@ impl Volumes {
         runtime: &Path,
         client: Client,
         book: Book,
+        known: Arc<Known>,
     ) -> Result<Self, Error> {
         let records = Records::open(&data.join("volumes"))?;
         std::fs::create_dir_all(runtime).map_err(|e| Error::system("create", runtime, e))?;
@@ -108,7 +112,11 @@ impl Volumes {
             if record.is_used() {
                 renew::sweep(&path, &writing.join(&name))?;
             }
+            let is_used = record.is_used();
             let volume = Volume::new(&name, &mounts, record);
+            if is_used {
+                learn(&volume, &known);
+            }
             table.insert(name, volume);
         }
         let all = Self {
@@ -118,6 +126,7 @@ impl Volumes {
             writing,
             client,
             book,
+            known,
             images: Images::new(),
             _lock: lock,
         };
@@ -231,6 +240,12 @@ impl Volumes {
     }
 
     async fn borrow(&self, content: &Content) -> Result<Vec<Lent>, Fault> {
+        let lent = self.fetch(content).await?;
+        self.known.learn_lent(&lent);
+        Ok(lent)
+    }
+
+    async fn fetch(&self, content: &Content) -> Result<Vec<Lent>, Fault> {
         match content {
             Content::Named(loans) => borrow(&self.client, loans, MAX_SIZE, DEADLINE).await,
             Content::Below(prefix) => {
@@ -264,6 +279,49 @@ impl Volumes {
             }
         }
         Ok(())
+    }
+}
+
+/// What a volume holds already is to be masked before its containers' logs are read again, with the
+/// server away too.
+fn learn(volume: &Volume, known: &Known) {
+    let names = Directory::open(&volume.path).and_then(|directory| directory.names());
+    let names = match names {
+        Ok(names) => names,
+        Err(error) => return tracing::warn!(%error, "values of a volume are not masked in logs"),
+    };
+    for name in names {
+        let path = volume.path.join(name.as_str());
+        // The sink's own directories are beside the links to its files.
+        if !path.is_file() {
+            continue;
+        }
+        let value = match std::fs::read(path) {
+            Ok(value) => Secret::new(value),
+            Err(error) => {
+                tracing::warn!(%error, "a value of a volume is not masked in logs");
+                continue;
+            }
+        };
+        let label = match volume.options.as_ref().map(|options| &options.content) {
+            Some(Content::Named(loans)) => {
+                let loan = loans
+                    .iter()
+                    .find(|loan| loan.name.as_str() == name.as_str());
+                loan.map(|loan| {
+                    let field = loan.reference.field().unwrap_or("value");
+                    Label::new(loan.reference.path(), None, field)
+                })
+            }
+            Some(Content::Below(prefix)) => Some(Label::new(
+                format!("{}/{name}", prefix.path()),
+                None,
+                "value",
+            )),
+            None => None,
+        };
+        let label = label.unwrap_or_else(|| Label::new(name.as_str(), None, "value"));
+        known.learn(label, &value);
     }
 }
 
