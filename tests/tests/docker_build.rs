@@ -87,6 +87,30 @@ fn two_steps_see_one_secret_and_neither_image_nor_cache_holds_it() {
 }
 
 #[test]
+fn what_a_step_prints_is_masked_unless_it_is_not_to_be() {
+    let server = Server::up();
+    let docker = Docker::start("printed");
+    let value = canary();
+    server.run(&["kv", "put", "secret/TOKEN", &format!("value={value}")]);
+    let dockerfile = format!(
+        "FROM {IMAGE}\n\
+         RUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN && echo && base64 /run/secrets/TOKEN\n"
+    );
+    let image = docker.name("image");
+    let words = [&FRESH[..], &["-t", &image]].concat();
+    let built = build(&server, &dockerfile, &[], &words);
+    assert!(built.status.success(), "{}", shown(&built));
+    let said = shown(&built);
+    assert!(
+        said.matches("‹secret:secret/TOKEN@1›").count() >= 2,
+        "{said}"
+    );
+    assert!(!said.contains(&value), "{said}");
+    let built = build(&server, &dockerfile, &["-no-redact"], &words);
+    assert!(shown(&built).contains(&value), "{}", shown(&built));
+}
+
+#[test]
 fn a_secret_that_cannot_be_had_stops_the_build_before_it_begins() {
     let server = Server::up();
     let docker = Docker::start("nobuild");

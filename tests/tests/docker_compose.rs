@@ -354,6 +354,14 @@ fn other_options_are_another_volume_and_the_old_one_goes() {
     // `run` gets the secrets, too.
     let ran = compose.run(&["run", "--rm", "web", "cat", "/run/secrets/db"]);
     assert!(ran.contains("\nvalue"), "{ran}");
+    // What it prints is masked.
+    let value = flows::canary::canary();
+    put(&server, "secret/db", value.as_bytes());
+    flows::docker::wait("the new value, by its name", || {
+        let ran = compose.run(&["run", "--rm", "web", "cat", "/run/secrets/db"]);
+        assert!(!ran.contains(&value), "{ran}");
+        ran.contains("‹secret:secret/db@2›").then_some(())
+    });
 }
 
 #[test]

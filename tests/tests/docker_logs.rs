@@ -127,9 +127,10 @@ fn a_container_that_prints_its_secret_shows_the_name() {
     assert_eq!(err, format!("{NAME}\n"));
     site.nowhere_on_disk();
 
-    assert_eq!(site.logs(&["--tail", "1", &app]).0, "last\n");
+    // Docker carries the two streams side by side: which line is the last of all is not said.
+    assert_eq!(site.logs(&["--tail", "2", &app]).0, "last\n");
     assert_eq!(site.logs(&["--since", "2100-01-01T00:00:00Z", &app]).0, "");
-    let (timed, _) = site.logs(&["-t", "--tail", "1", &app]);
+    let (timed, _) = site.logs(&["-t", "--tail", "2", &app]);
     assert!(
         timed.starts_with("20") && timed.ends_with("Z last\n"),
         "{timed}"
@@ -186,7 +187,7 @@ fn followers_see_lines_as_they_come_over_files_that_take_turns() {
 fn a_daemon_that_was_killed_goes_on_and_the_container_never_waits() {
     let mut site = Site::open("killed");
     // Each line is more than a FIFO holds together with the others: nobody may wait for a reader.
-    let script = "i=0; while [ $i -lt 400 ]; do i=$((i+1)); cat /run/secrets/PASSWORD; \
+    let script = "i=0; while [ $i -lt 200 ]; do i=$((i+1)); cat /run/secrets/PASSWORD; \
                   echo \" $i xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"; \
                   sleep 0.02; done; echo last";
     let app = site.container("app", &[], script);
@@ -207,7 +208,7 @@ fn a_daemon_that_was_killed_goes_on_and_the_container_never_waits() {
         .filter(|line| line.starts_with("‹secret:secret/app/PASSWORD"))
         .count();
     assert!(
-        masked + 1 == out.lines().count() && masked > 100,
+        masked + 1 == out.lines().count() && masked > 50,
         "{masked} of {}",
         out.lines().count()
     );

@@ -272,6 +272,16 @@ impl ComposeCommand {
         })
     }
 
+    /// Whether what containers print may come out of it.
+    #[must_use]
+    pub fn shows_output(&self) -> bool {
+        let word = self.subcommand.as_deref();
+        self.program != Program::Stack
+            && word.is_some_and(|word| {
+                matches!(word, "up" | "run" | "exec" | "logs" | "attach" | "watch")
+            })
+    }
+
     /// Whether the project ends.
     #[must_use]
     pub fn ends(&self) -> bool {

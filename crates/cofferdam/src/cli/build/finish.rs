@@ -6,18 +6,22 @@ use super::lend::{Given, Ids};
 use super::work::{self, Work};
 use super::{Build, place_file, private_place};
 use crate::files;
+use cofferdam_agent::output::Current;
 use cofferdam_api::Error;
 use cofferdam_core::clock::{Clock as _, WallClock};
 use cofferdam_platform::build::statement::statement;
 use cofferdam_platform::record::{self, Given as Recorded, Kept, Kind, Record, Subject};
 use std::cell::Cell;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What is left to do for each image.
 pub(super) struct Finish<'f> {
     pub(super) context: &'f Context,
     pub(super) build: &'f Build,
     pub(super) secrets: Vec<Recorded>,
+    /// What is masked in the builder's output.
+    pub(super) masks: Option<Arc<Current>>,
     /// Whether a statement of this run is in the file already.
     pub(super) begun: Cell<bool>,
 }
@@ -66,6 +70,7 @@ impl Finish<'_> {
             arguments: wanted.arguments(ids),
             id_file: place_file(&place, "image")?,
             whole: false,
+            masks: self.masks.clone(),
         };
         work.export_cache(given)
     }

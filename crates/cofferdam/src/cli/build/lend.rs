@@ -1,6 +1,6 @@
 //! What a build is lent: sealed memory files, ssh agents, and the texts its cache depends on.
 
-use super::super::delivery::sink_failure;
+use super::super::delivery::{masks, sink_failure};
 use super::super::{Context, Failure};
 use super::ask::Plan;
 use super::search::Search;
@@ -8,6 +8,7 @@ use super::{fetch_failure, place_file};
 use crate::files;
 use cofferdam_agent::FileName;
 use cofferdam_agent::fetch::{self, Lent};
+use cofferdam_agent::output::Current;
 use cofferdam_agent::sink::{Place, SealedFile};
 use cofferdam_api::{Client, Error, Tree, places};
 use cofferdam_platform::build::MAX_SIZE;
@@ -17,6 +18,7 @@ use cofferdam_platform::record::Given as Recorded;
 use cofferdam_secret::Secret;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// By the id of a secret: the text that changes with its version.
 pub(super) type Ids = BTreeMap<String, String>;
@@ -99,6 +101,12 @@ impl Loaned {
     pub(super) fn search(&self) -> Result<Search, Failure> {
         let lent = self.secrets.iter().chain(&self.keys);
         Search::new(lent.chain(&self.earlier))
+    }
+
+    /// What is masked in the builder's output: the same.
+    pub(super) fn masks(&self, context: &Context) -> Result<Option<Arc<Current>>, Failure> {
+        let lent = self.secrets.iter().chain(&self.keys);
+        masks(context, lent.chain(&self.earlier))
     }
 
     /// Hands everything over.

@@ -52,6 +52,9 @@ pub(crate) struct Build {
     /// Let the builder name and push the image before anybody has looked into it
     #[arg(long)]
     dangerous_without_search: bool,
+    /// Leave values in the builder's output
+    #[arg(long)]
+    no_redact: bool,
     /// The build command, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -78,6 +81,11 @@ impl Verb for Build {
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
         let lent = lend::fetch(context, plan).await?;
         let search = lent.search()?;
+        let masks = if self.no_redact {
+            None
+        } else {
+            lent.masks(context)?
+        };
         let ids = lend::version_ids(context, &lent.secrets).await?;
         let place = private_place()?;
         let mut given = lent.give(&place)?;
@@ -89,6 +97,7 @@ impl Verb for Build {
                 arguments: wanted.arguments(&ids),
                 id_file: place_file(&place, &format!("image-{number}"))?,
                 whole: self.dangerous_without_search,
+                masks: masks.clone(),
             };
             match job.build(&mut given)? {
                 work::Ended::Built(id) => built.push(id),
@@ -106,6 +115,7 @@ impl Verb for Build {
             context,
             build: &self,
             secrets: given.records.clone(),
+            masks,
             begun: std::cell::Cell::new(false),
         };
         for (wanted, id) in all() {

@@ -4,11 +4,13 @@ use super::super::delivery::{stage, supervise_failure};
 use super::super::{Exit, Failure};
 use super::ask::Wanted;
 use super::lend::Given;
+use cofferdam_agent::output::Current;
 use cofferdam_agent::supervise::{self, Job, Supervisor};
 use cofferdam_platform::build::{Additions, storage};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// Tokens of ours that no builder needs.
 const TOKENS: [&str; 3] = ["COFFERDAM_TOKEN", "VAULT_TOKEN", "BAO_TOKEN"];
@@ -20,6 +22,8 @@ pub(super) struct Work<'w> {
     pub(super) id_file: PathBuf,
     /// As the user typed it: names and pushes in one go.
     pub(super) whole: bool,
+    /// What is masked in the builder's output.
+    pub(super) masks: Option<Arc<Current>>,
 }
 
 /// How a build ended.
@@ -75,6 +79,7 @@ impl Work<'_> {
             None
         };
         let mut job = job(&self.wanted.program()?, words);
+        job.masks.clone_from(&self.masks);
         job.inherit = std::mem::take(&mut given.files);
         let ended = match hidden {
             None => supervised(&job),

@@ -10,10 +10,14 @@ mod provider;
 mod swarm;
 
 use super::delivery::{prefix, stage, supervise_failure};
+use super::report::values;
 use super::{Context, Exit, Failure, Verb};
 use clap::Args;
+use cofferdam_agent::output::Current;
 use cofferdam_agent::sink::SealedFile;
 use cofferdam_agent::supervise::{self, Job, Supervisor};
+use cofferdam_detect::Needles;
+use cofferdam_detect::redact::{Masks, Style};
 use cofferdam_platform::compose::command::{ComposeCommand, Program};
 use cofferdam_platform::compose::plan::{Defaults, Plan};
 use cofferdam_platform::compose::{Fault, Flavour, lint, overlay};
@@ -21,6 +25,7 @@ use cofferdam_secret::Secret;
 use project::Found;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Runs Compose with secrets from the store, or answers Compose as its provider.
 #[derive(Args)]
@@ -34,6 +39,9 @@ pub(crate) struct Compose {
     /// Name of the Docker plugin that serves the volumes
     #[arg(long, value_name = "NAME", default_value = "cofferdam")]
     driver: String,
+    /// Leave values in what containers print through Compose
+    #[arg(long)]
+    no_redact: bool,
     /// Show the file that Compose would get, and start nothing
     #[arg(long)]
     show: bool,
@@ -65,7 +73,7 @@ impl Verb for Compose {
             .map_err(|error| Failure::usage(error.to_string()).hint(error.hint()))?;
         let (leading, flavour) = project::program(&command)?;
         if command.only_asks {
-            return start(&leading, command.words().to_vec(), Vec::new());
+            return start(&leading, command.words().to_vec(), Vec::new(), None);
         }
         let found = project::find(&command, flavour)?;
         let defaults = Defaults {
@@ -92,7 +100,12 @@ impl Verb for Compose {
                 (words, vec![file])
             }
         };
-        let exit = start(&leading, words, inherit)?;
+        let masks = if self.no_redact || !command.shows_output() {
+            None
+        } else {
+            masks(context, &plan).await
+        };
+        let exit = start(&leading, words, inherit, masks)?;
         if exit == Exit::Code(0) {
             project::clean(context, &command, &found, &plan).await;
         }
@@ -125,11 +138,44 @@ impl Compose {
     }
 }
 
+/// What is masked in what containers print through Compose: all versions of the project's secrets
+/// that the caller may read. Compose does not need that right, so what may not be read is named, and
+/// the command goes on.
+async fn masks(context: &Context, plan: &Plan) -> Option<Arc<Current>> {
+    if plan.secrets.is_empty() {
+        return None;
+    }
+    let paths: Vec<String> = plan
+        .secrets
+        .values()
+        .map(|ours| ours.reference.path().to_owned())
+        .collect();
+    let read = async {
+        let client = context.client()?;
+        values::collect(&client, &paths, false, Needles::for_redaction()).await
+    };
+    match read.await {
+        Ok(needles) => {
+            let masks = Masks::new(needles, &Style::default());
+            super::redact::say_refused(context, &masks);
+            Some(Current::new(masks))
+        }
+        Err(failure) => {
+            context.say(&format!(
+                "values are not masked in what containers print: {}",
+                failure.sentence()
+            ));
+            None
+        }
+    }
+}
+
 /// Runs Compose to its end.
 fn start(
     leading: &[OsString],
     words: Vec<OsString>,
     inherit: Vec<SealedFile>,
+    masks: Option<Arc<Current>>,
 ) -> Result<Exit, Failure> {
     let mut words = leading.iter().cloned().chain(words);
     let called = words.next().unwrap_or_default();
@@ -148,7 +194,7 @@ fn start(
         pristine: false,
         inherit,
         stage: Some(stage()),
-        masks: None,
+        masks,
     };
     let supervisor = Supervisor::new().map_err(supervise_failure)?;
     let ending = supervisor.run(&job).map_err(supervise_failure)?;
