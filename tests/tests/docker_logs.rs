@@ -90,7 +90,8 @@ impl Site {
     /// No file of the engine's or ours holds the value.
     fn nowhere_on_disk(&self) {
         let own = self.plugin.data();
-        for directory in [Path::new("/var/lib/docker"), Path::new("/run/docker"), &own] {
+        let docker = Path::new("/var/lib/docker/containers");
+        for directory in [docker, Path::new("/run/docker"), &own] {
             let found = files_with(directory, &self.value);
             assert!(found.is_empty(), "{found:?}");
         }

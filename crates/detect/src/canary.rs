@@ -3,9 +3,11 @@
 use crate::label::Label;
 use crate::matcher::Matcher;
 use crate::needles::Needles;
+use crate::redact::{Masks, Style};
 use cofferdam_secret::{Secret, random_base62};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Length of a canary: about 190 bits.
 const LENGTH: usize = 32;
@@ -46,6 +48,20 @@ impl Canaries {
     #[must_use]
     pub fn values(&self) -> &[Secret<String>] {
         &self.values
+    }
+
+    /// The redactor of these values.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn masks(&self) -> io::Result<Arc<Masks>> {
+        let mut needles = Needles::for_redaction();
+        for (number, value) in self.values.iter().enumerate() {
+            let label = Label::new(format!("canary/{number}"), None, "value");
+            let bytes = value.duplicate().into_bytes();
+            needles.add(label, &bytes).map_err(io::Error::other)?;
+        }
+        Ok(Arc::new(Masks::new(needles, &Style::default())))
     }
 
     /// Looks for all canaries in one text; one line for each hit, without the value.
