@@ -109,7 +109,7 @@ async fn activation_has_no_body_and_an_empty_host() {
     assert_eq!(status, 200);
     assert_eq!(
         answer,
-        r#"{"Implements":["secretprovider","VolumeDriver"]}"#
+        r#"{"Implements":["secretprovider","VolumeDriver","LogDriver"]}"#
     );
     daemon.stop().await;
 }
