@@ -65,6 +65,7 @@ const FILL_IN: &[&str] = &[
     "super-secret",
     "topsecret",
     "notsecret",
+    "notasecret",
     "not-a-secret",
     "secret_here",
     "key_here",
