@@ -145,14 +145,7 @@ fn token_that_cannot_read_a_value_finds_it_by_name_and_version() {
     git(dir, &["commit", "-qm", "one"]);
     std::fs::write(dir.join("conf"), "p: none\n").unwrap();
     git(dir, &["commit", "-qam", "two"]);
-    let history = dir.join("history");
-    std::fs::write(&history, git(dir, &["log", "-p"])).unwrap();
-    let output = site
-        .command(&["scan", "stdin", "-format=json"])
-        .stdin(std::fs::File::open(&history).unwrap())
-        .output()
-        .unwrap();
-    silent(&output);
+    let output = site.run(&["scan", "git", "-format=json", dir.to_str().unwrap()]);
     let named = stored(&output);
     assert!(
         named
@@ -160,6 +153,15 @@ fn token_that_cannot_read_a_value_finds_it_by_name_and_version() {
             .any(|(name, _, _)| name == "secret/shop/db@2#password"),
         "{named:?}"
     );
+    let patch = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(patch.path(), git(dir, &["log", "-p"])).unwrap();
+    let output = site
+        .command(&["scan", "stdin", "-format=json"])
+        .stdin(patch.reopen().unwrap())
+        .output()
+        .unwrap();
+    silent(&output);
+    assert!(!stored(&output).is_empty(), "{}", shown(&output));
 
     let without = site.run(&["scan", "-no-store", "-format=json", dir.to_str().unwrap()]);
     assert!(stored(&without).is_empty(), "{}", shown(&without));

@@ -168,7 +168,9 @@ impl Tier {
 
     #[cold]
     fn report(&self, tags: &[u32], at: usize, step: usize, candidate: &mut impl FnMut(u32, usize)) {
-        for (nth, tag) in tags.iter().enumerate() {
+        // Mostly one of them: the table is out of the near caches.
+        let told = |(_, tag): &(usize, &u32)| self.may_have(**tag);
+        for (nth, tag) in tags.iter().enumerate().filter(told) {
             for sample in self.of(*tag) {
                 if let Some(start) = (at + nth * step).checked_sub(usize::from(sample.at)) {
                     candidate(sample.look, start);
