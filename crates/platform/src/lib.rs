@@ -3,4 +3,5 @@
 pub mod build;
 pub mod compose;
 pub mod docker;
+pub mod fix;
 pub mod record;

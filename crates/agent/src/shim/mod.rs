@@ -12,9 +12,11 @@
 //! newlines) is never looked at, but for one newline at its end; an error names variables and
 //! paths, never content.
 
+mod fill;
 mod plan;
 pub mod table;
 mod value;
 
-pub use plan::{Options, Plan, Setting, ShimError};
+pub use fill::{FillError, fill};
+pub use plan::{Options, Plan, Setting, ShimError, is_path_name};
 pub use value::{ValueError, read as read_value};

@@ -291,12 +291,15 @@ impl Options {
         let path = Path::new(&pointer.path);
         let mut directories = self.directories.iter();
         let is_secret = directories.any(|directory| path.starts_with(directory));
-        let is_path = PATHS.contains(&pointer.name.as_str())
-            || ["_CERT", "_CA", "_CONFIG", "_LOG", "_TLS_KEY"]
-                .iter()
-                .any(|end| pointer.name.ends_with(end));
-        (is_secret && !is_path).then_some(Convention::Plain)
+        (is_secret && !is_path_name(&pointer.name)).then_some(Convention::Plain)
     }
+}
+
+/// Whether `X_FILE` of this `X` is a path for everybody, so that it has to be named with `-set`.
+#[must_use]
+pub fn is_path_name(name: &str) -> bool {
+    let ends = ["_CERT", "_CA", "_CONFIG", "_LOG", "_TLS_KEY"];
+    PATHS.contains(&name) || ends.iter().any(|end| name.ends_with(end))
 }
 
 fn pointer((variable, path): (&String, &OsString)) -> Option<Pointer> {

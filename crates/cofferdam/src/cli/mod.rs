@@ -35,6 +35,7 @@ mod doctor;
 mod down;
 mod events;
 mod fingerprints;
+mod fix;
 mod guard;
 mod import;
 mod install;
@@ -103,6 +104,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<report::Report>(),
     Entry::of::<blast::Blast>(),
     Entry::of::<scan::Scan>(),
+    Entry::of::<fix::Fix>(),
     Entry::of::<redact::Redact>(),
     Entry::of::<fingerprints::Fingerprints>(),
     Entry::of::<plugin::Plugin>(),

@@ -20,6 +20,7 @@ mod cipher;
 mod digest;
 mod finding;
 mod gitleaks;
+mod judge;
 mod kubernetes;
 mod literals;
 mod plausible;
@@ -32,6 +33,7 @@ mod words;
 pub use digest::{Digest, DigestKey};
 pub use finding::{Commit, Finding, Foreign, STORED, Severity};
 pub use gitleaks::{IgnoreList, Imported, Refused};
+pub use judge::{Judgement, Spot};
 pub use rule::{RuleInfo, Scanner};
 pub use specimen::specimen;
 

@@ -295,6 +295,15 @@ fn monotonous(value: &[u8]) -> bool {
     value.len() >= 6 || seen.len() <= 1
 }
 
+/// Words that turn something on or off.
+pub(super) fn is_switch(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    matches!(
+        lower.as_str(),
+        "yes" | "no" | "true" | "false" | "on" | "off" | "0" | "1" | "none" | "null"
+    )
+}
+
 /// `8-4-4-4-12` hexadecimal digits (RFC 9562).
 pub(super) fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36

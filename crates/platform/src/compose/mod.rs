@@ -39,3 +39,8 @@ pub enum Flavour {
     /// `docker stack deploy`.
     Stack,
 }
+
+/// Whether a text can be read as Compose would read it, within bounds.
+pub(crate) fn check_yaml(text: &str) -> Result<(), YamlError> {
+    yaml::read(text).map(drop)
+}

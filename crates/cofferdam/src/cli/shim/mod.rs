@@ -6,12 +6,12 @@
 //! path of the file.
 
 mod portable;
-mod wrap;
+pub(super) mod wrap;
 
 use super::terminal::clean;
 use super::{Context, Exit, Failure, Verb};
 use clap::{Args, Subcommand};
-use cofferdam_agent::shim::{Options, Plan, Setting, ShimError, ValueError, table};
+use cofferdam_agent::shim::{self, Options, Plan, Setting, ShimError, ValueError, table};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -65,6 +65,9 @@ struct Flags {
     /// Keep a newline at the end of a value
     #[arg(long)]
     keep_newline: bool,
+    /// Fill cofferdam(NAME) among the program's words with the content of that file
+    #[arg(long)]
+    fill: bool,
 }
 
 #[derive(Args)]
@@ -92,8 +95,15 @@ impl Verb for Shim {
 
 /// Comes back only with the reason why not.
 fn become_program(context: &Context, flags: Flags, words: &[OsString]) -> Result<Exit, Failure> {
-    let plan = Plan::make(std::env::vars_os(), &flags.into_options()).map_err(|e| failure(&e))?;
-    let Some((program, arguments)) = words.split_first() else {
+    let fills = flags.fill;
+    let options = flags.into_options();
+    let plan = Plan::make(std::env::vars_os(), &options).map_err(|e| failure(&e))?;
+    let filled = if fills {
+        shim::fill(words, &options.directories, options.keep_newline).map_err(|e| unfilled(&e))?
+    } else {
+        words.to_vec()
+    };
+    let Some((program, arguments)) = filled.split_first() else {
         return Err(Failure::usage("missing: the image's entrypoint"));
     };
     let mut command = Command::new(program);
@@ -163,6 +173,7 @@ impl Flags {
         );
         words.extend(named.flat_map(|(flag, value)| [OsString::from(flag), value]));
         words.extend(self.keep_newline.then(|| "-keep-newline".into()));
+        words.extend(self.fill.then(|| "-fill".into()));
         words.push("--".into());
         words
     }
@@ -190,6 +201,11 @@ impl Images {
         context.out(text.as_bytes())?;
         Ok(Exit::Success)
     }
+}
+
+fn unfilled(error: &shim::FillError) -> Failure {
+    Failure::local(format!("cofferdam shim: {}", clean(&error.to_string())))
+        .hint("mount the secret at /run/secrets, or name its directory with -dir")
 }
 
 fn failure(error: &ShimError) -> Failure {

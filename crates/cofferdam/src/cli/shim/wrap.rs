@@ -100,7 +100,7 @@ fn inside() -> String {
 }
 
 /// This program's path on this machine, if it can run anywhere.
-fn program() -> Result<String, Failure> {
+pub(in crate::cli) fn program() -> Result<String, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::local(format!("cannot find this program: {error}")))?;
     let shown = program.display().to_string();
