@@ -180,7 +180,9 @@ impl Supervisor {
                 if let Some(console) = watch.console {
                     follow_terminal(console, event.signal);
                 }
-                let told = watch.tells_terminal && event.is_of_terminal();
+                let told = (watch.tells_terminal && event.is_of_terminal())
+                    // Before the child was in front, its keys' signals came to us.
+                    || (watch.whole_group && event.is_key());
                 if event.is_for(watch.child) || told {
                     watch.forward(event.signal);
                 }

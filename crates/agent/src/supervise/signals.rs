@@ -98,6 +98,12 @@ impl Event {
 }
 
 impl Event {
+    /// Whether a key of the terminal made it.
+    pub(super) fn is_key(&self) -> bool {
+        let keys = [known::SIGINT, known::SIGQUIT, known::SIGTSTP];
+        self.sender == Sender::Kernel && keys.contains(&self.signal)
+    }
+
     /// Whether it tells a whole group of processes what became of their terminal. Its size is told
     /// by the child's own terminal.
     pub(super) fn is_of_terminal(&self) -> bool {
