@@ -88,11 +88,8 @@ impl Edits {
         let end = line_end(text);
         let of = |edit: &Edit| {
             let next = next_line(text, edit.range.start);
-            let at_end = edit.range.is_empty()
-                && line_of(text, edit.range.start).end == edit.range.start
-                && text
-                    .get(..next)
-                    .is_some_and(|before| before.ends_with('\n') && next > edit.range.start);
+            let at = edit.range.start;
+            let at_end = edit.range.is_empty() && text.get(at..next) == Some(end);
             match edit.text.strip_prefix(end).filter(|_| at_end) {
                 Some(lines) => Edit {
                     range: next..next,
