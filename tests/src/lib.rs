@@ -13,6 +13,7 @@ pub mod canary;
 pub mod compose;
 pub mod docker;
 pub mod engine;
+pub mod git;
 pub mod peers;
 pub mod server;
 mod stand_in;

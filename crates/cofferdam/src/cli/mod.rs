@@ -37,6 +37,7 @@ mod events;
 mod fingerprints;
 mod fix;
 mod guard;
+mod hook;
 mod import;
 mod install;
 mod kv;
@@ -105,6 +106,7 @@ const VERBS: &[Entry] = &[
     Entry::of::<blast::Blast>(),
     Entry::of::<scan::Scan>(),
     Entry::of::<fix::Fix>(),
+    Entry::of::<hook::Hook>(),
     Entry::of::<redact::Redact>(),
     Entry::of::<fingerprints::Fingerprints>(),
     Entry::of::<plugin::Plugin>(),

@@ -163,9 +163,13 @@ pub(super) fn sentence(finding: &Finding) -> String {
         .note
         .as_ref()
         .map_or_else(String::new, |note| format!(", {note}"));
+    let commit = finding
+        .commit
+        .as_ref()
+        .map_or_else(String::new, |commit| format!(", {}", commit.words()));
     let rule = &finding.rule;
     format!(
-        "{}: {name}{}{note} [{}]",
+        "{}: {name}{}{note}{commit} [{}]",
         rule.name, finding.preview, rule.id
     )
 }

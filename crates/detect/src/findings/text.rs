@@ -57,11 +57,7 @@ fn one(out: &mut String, finding: &Finding, style: Style) {
         let _ = write!(details, ", {note}");
     }
     if let Some(commit) = &finding.commit {
-        let id: String = commit.id.chars().take(12).collect();
-        let _ = write!(details, "; commit {id}");
-        if !commit.date.is_empty() {
-            let _ = write!(details, " of {} by {}", commit.date, commit.author);
-        }
+        let _ = write!(details, "; {}", commit.words());
     }
     let _ = writeln!(out, "    {}", style.dressed(DIM, &details));
 }

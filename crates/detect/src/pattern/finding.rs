@@ -41,7 +41,7 @@ impl Severity {
 }
 
 /// What late judgements need to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
     /// Nothing but its name speaks for it.
     pub(crate) generic: bool,
@@ -59,6 +59,17 @@ pub struct Commit {
     pub date: String,
     /// Name of the author; safe to print.
     pub author: String,
+}
+
+impl Commit {
+    /// For people: `commit 1f0c5a… of 2026-11-25 by Jo Doe`.
+    pub(crate) fn words(&self) -> String {
+        let id: String = self.id.chars().take(12).collect();
+        if self.date.is_empty() {
+            return format!("commit {id}");
+        }
+        format!("commit {id} of {} by {}", self.date, self.author)
+    }
 }
 
 /// Something that looks like a secret, and where it lies.

@@ -38,7 +38,7 @@ pub use rule::{RuleInfo, Scanner};
 pub use specimen::specimen;
 
 pub(crate) use again::{Piece, Seen};
-pub(crate) use finding::Names;
+pub(crate) use finding::{Names, Shape};
 pub(crate) use stream::Windows;
 
 #[cfg(test)]

@@ -53,7 +53,6 @@ use staging::Staging;
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use worker::{Shared, Tally, Worker};
 
@@ -282,36 +281,36 @@ impl History<'_> {
                 .min(8),
             threads => threads,
         };
-        let all = Mutex::new(Tally::default());
+        let mut workers = Vec::new();
+        workers.resize_with(threads, || Worker::new(self.finder(), shared));
+        // Trees first: what a blob is called decides what counts in it.
         let names_known = Stage::default();
+        let mut workers = together(workers, gaps, |worker| {
+            names_known.run(&families, worker, false);
+        });
+        if workers.is_empty() {
+            workers.push(Worker::new(self.finder(), shared));
+        }
         let texts = Stage::default();
         let alone = AtomicUsize::new(0);
-        let barrier = std::sync::Barrier::new(threads);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    let mut worker = Worker::new(self.finder(), shared);
-                    // Trees first: what a blob is called decides what counts in it.
-                    names_known.run(&families, &mut worker, false);
-                    barrier.wait();
-                    texts.run(&families, &mut worker, true);
-                    loop {
-                        let from = alone.fetch_add(BATCH, Ordering::Relaxed);
-                        let Some(batch) = loose.get(from..(from + BATCH).min(loose.len())) else {
-                            break;
-                        };
-                        batch.iter().for_each(|id| worker.loose(*id));
-                    }
-                    if let Ok(mut all) = all.lock() {
-                        all.absorb(worker.tally);
-                    }
-                });
+        let workers = together(workers, gaps, |worker| {
+            texts.run(&families, worker, true);
+            loop {
+                let from = alone.fetch_add(BATCH, Ordering::Relaxed);
+                let Some(batch) = loose.get(from..(from + BATCH).min(loose.len())) else {
+                    break;
+                };
+                batch.iter().for_each(|id| worker.loose(*id));
             }
         });
+        let mut all = Tally::default();
+        workers
+            .into_iter()
+            .for_each(|worker| all.absorb(worker.tally));
         for families in families.iter().flatten() {
             unreached(families, gaps);
         }
-        all.into_inner().unwrap_or_default()
+        all
     }
 
     fn staged(&self, place: &Place, odb: &Odb) -> Result<Looked, Refused> {
@@ -380,6 +379,35 @@ impl History<'_> {
         }
         Ok(selected.looked)
     }
+}
+
+/// Work for each worker on a thread of its own. A thread that breaks down is a gap, and no reason to wait.
+fn together<'m>(
+    workers: Vec<Worker<'m>>,
+    gaps: &mut Vec<Gap>,
+    work: impl Fn(&mut Worker<'m>) + Sync,
+) -> Vec<Worker<'m>> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let start = |mut worker: Worker<'m>| {
+            scope.spawn(move || {
+                work(&mut worker);
+                worker
+            })
+        };
+        let threads: Vec<_> = workers.into_iter().map(start).collect();
+        let mut done = Vec::new();
+        for thread in threads {
+            match thread.join() {
+                Ok(worker) => done.push(worker),
+                Err(_) => gaps.push(Gap {
+                    location: "objects".to_owned(),
+                    reason: "a part of the search broke down".to_owned(),
+                }),
+            }
+        }
+        done
+    })
 }
 
 /// One way through all packs, shared by the threads.

@@ -7,6 +7,7 @@
 mod baseline;
 mod git;
 mod import;
+mod judge;
 mod key;
 mod places;
 mod progress;
@@ -16,9 +17,10 @@ use super::output::Format;
 use super::{Context, Exit, Failure, Runtime, Verb, terminal};
 use clap::{Args, Subcommand};
 use cofferdam_detect::findings::{Findings, Form, Style};
-use cofferdam_detect::pattern::{DigestKey, IgnoreList, Imported, STORED, Scanner};
+use cofferdam_detect::pattern::{DigestKey, IgnoreList, Imported, Scanner};
 use cofferdam_detect::source::Looked;
 use cofferdam_detect::{Matcher, Needles};
+pub(in crate::cli) use judge::{Judge, Occasion};
 use progress::Progress;
 use std::path::{Path, PathBuf};
 
@@ -94,8 +96,8 @@ struct TreeFlags {
 }
 
 /// What every kind of search has.
-#[derive(Args)]
-struct Options {
+#[derive(Args, Default)]
+pub(in crate::cli) struct Options {
     /// Rules and allowlists in the format of gitleaks' configuration
     #[arg(
         long,
@@ -104,24 +106,24 @@ struct Options {
         global = true,
         help_heading = "Rules"
     )]
-    config: Option<PathBuf>,
+    pub(in crate::cli) config: Option<PathBuf>,
     /// Known findings, one fingerprint a line (default: .gitleaksignore, where there is one)
     #[arg(long, value_name = "FILE", global = true, help_heading = "Rules")]
-    ignore_list: Option<PathBuf>,
+    pub(in crate::cli) ignore_list: Option<PathBuf>,
     /// Leave out values that were known when this file was written
     #[arg(long, value_name = "FILE", global = true, help_heading = "Rules")]
-    baseline: Option<PathBuf>,
+    pub(in crate::cli) baseline: Option<PathBuf>,
     /// Write what is found to a baseline, as keyed digests
     #[arg(long, value_name = "FILE", global = true, help_heading = "Rules")]
-    write_baseline: Option<PathBuf>,
+    pub(in crate::cli) write_baseline: Option<PathBuf>,
     /// File with the key of digests (default: one of your own)
     #[arg(long, value_name = "FILE", global = true, help_heading = "Rules")]
-    key_file: Option<PathBuf>,
+    pub(in crate::cli) key_file: Option<PathBuf>,
     /// Look only for what looks like a secret, not for stored values
     #[arg(long, global = true, help_heading = "Stored values")]
-    no_store: bool,
+    pub(in crate::cli) no_store: bool,
     #[command(flatten)]
-    pack: PackFlags,
+    pub(in crate::cli) pack: PackFlags,
 }
 
 impl Verb for Scan {
@@ -201,7 +203,15 @@ impl Scan {
         if let Some(known) = &baseline {
             findings.without_digests(known);
         }
-        print(context, &findings, self.what.as_ref())
+        print(context, &findings, self.occasion())
+    }
+
+    fn occasion(&self) -> Occasion {
+        match &self.what {
+            Some(What::Git(flags)) if flags.staged => Occasion::Staged,
+            Some(What::Git(_)) => Occasion::History,
+            _ => Occasion::Files,
+        }
     }
 
     /// Where lists of known findings are looked for.
@@ -347,7 +357,7 @@ fn rules(context: &Context, scanner: &Scanner) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn print(context: &Context, findings: &Findings, what: Option<&What>) -> Result<Exit, Failure> {
+fn print(context: &Context, findings: &Findings, occasion: Occasion) -> Result<Exit, Failure> {
     let named = context.format_name().and_then(Form::parse);
     let form = named.unwrap_or(match context.format() {
         Format::Table => Form::Text,
@@ -362,19 +372,15 @@ fn print(context: &Context, findings: &Findings, what: Option<&What>) -> Result<
     }
     context.out(text.as_bytes())?;
     summary(context, findings);
-    advise(context, findings, what);
+    if let Some(first) = findings.findings.first() {
+        occasion.advise(context, first);
+    }
     Ok(Exit::Code(u8::from(!findings.is_clean())))
 }
 
 /// What was done, in words on stderr.
 fn summary(context: &Context, findings: &Findings) {
-    let found = findings.findings.len() as u64 + findings.more;
-    let mut line = format!(
-        "{} in {} ({})",
-        counted(found, "finding"),
-        counted(findings.objects, "object"),
-        size(findings.bytes)
-    );
+    let mut line = counts(findings);
     if findings.known > 0 {
         line.push_str(&format!(
             "; {} left out",
@@ -382,6 +388,21 @@ fn summary(context: &Context, findings: &Findings) {
         ));
     }
     context.say(&line);
+    unseen(context, findings);
+}
+
+fn counts(findings: &Findings) -> String {
+    let found = findings.findings.len() as u64 + findings.more;
+    format!(
+        "{} in {} ({})",
+        counted(found, "finding"),
+        counted(findings.objects, "object"),
+        size(findings.bytes)
+    )
+}
+
+/// What was not looked at.
+fn unseen(context: &Context, findings: &Findings) {
     let gaps = findings.gaps.len() as u64 + findings.more_gaps;
     if gaps > 0 {
         context.say(&format!("{} not looked at:", counted(gaps, "place")));
@@ -392,33 +413,6 @@ fn summary(context: &Context, findings: &Findings) {
             context.say(&format!("  … and {} more", findings.more_gaps));
         }
     }
-}
-
-/// What to do next, where something was found.
-fn advise(context: &Context, findings: &Findings, what: Option<&What>) {
-    let Some(first) = findings.findings.first() else {
-        return;
-    };
-    let rule = &first.rule.id;
-    match what {
-        Some(What::Git(flags)) if flags.staged => {
-            context.say("hint: take it out of the file, then: git add FILE");
-        }
-        Some(What::Git(_)) => {
-            context.say(
-                "hint: whoever has a copy of this repository has these values: give them new ones",
-            );
-        }
-        _ => context.say(
-            "hint: a value that was here is known to others: give it a new one, then remove it",
-        ),
-    }
-    if rule == STORED {
-        return;
-    }
-    context.say(&format!(
-        "hint: if it is none, say so in its line: cofferdam:allow {rule}"
-    ));
 }
 
 fn counted(count: u64, word: &str) -> String {

@@ -5,7 +5,7 @@
 //! object at hand is in memory, up to a budget, and made again where the budget was too small. Of every
 //! version only what is not copied from the one before is searched ([`crate::pattern`]).
 
-use super::inflate::{DAMAGED, Damage, apply};
+use super::inflate::{DAMAGED, Damage, RATIO, SIZE_LIES, apply};
 use super::object::Kind;
 use super::odb::DEEPEST;
 use super::pack::{Form, Layout, NONE, Reader, Window};
@@ -299,7 +299,7 @@ impl<'f, 'w, 'm> FamilyReader<'f, 'w, 'm> {
     fn recycle(&mut self, text: Option<Vec<u8>>) {
         if let Some(text) = text
             && self.spare.len() < SPARE
-            && text.capacity() <= 4 << 20
+            && text.capacity() <= 1 << 20
         {
             self.spare.push(text);
         }
@@ -325,6 +325,9 @@ impl<'f, 'w, 'm> FamilyReader<'f, 'w, 'm> {
         let Some(section) = layout.packed(rank, head) else {
             return self.lose(rank, Kind::Blob, DAMAGED);
         };
+        if head.size > section.len().saturating_mul(RATIO) {
+            return self.worker.lose(Kind::Blob, layout.id(rank), SIZE_LIES, 0);
+        }
         let source = BufReader::with_capacity(64 << 10, section);
         let names = layout.number(rank);
         self.worker.stream(

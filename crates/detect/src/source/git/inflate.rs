@@ -8,7 +8,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use std::ops::Range;
 
 /// Bytes that one compressed byte can become, rounded up.
-const RATIO: u64 = 1_040;
+pub(super) const RATIO: u64 = 1_040;
 
 /// Largest object that is held in memory: one that is a delta, or the base of one.
 pub(super) const HELD: u64 = 256 << 20;

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 const LARGEST_INDEX: u64 = 1 << 30;
 
 /// Bytes a window reads at least.
-const WINDOW: usize = 64 << 10;
+const WINDOW: usize = 16 << 10;
 
 /// Longest head of an entry: size, and the id or the distance of a base.
 const HEAD: usize = 64;
@@ -512,6 +512,12 @@ pub(super) struct Section<'f> {
     file: &'f File,
     at: u64,
     end: u64,
+}
+
+impl Section<'_> {
+    pub(super) const fn len(&self) -> u64 {
+        self.end.saturating_sub(self.at)
+    }
 }
 
 impl io::Read for Section<'_> {

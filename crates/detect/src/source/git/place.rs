@@ -94,7 +94,8 @@ impl Place {
         let mut place = Self {
             index: setting.index.clone().unwrap_or_else(|| git.join("index")),
             objects: vec![common.join("objects")],
-            partial: says("extensions", "partialclone").is_some(),
+            partial: says("extensions", "partialclone").is_some()
+                || configuration.to_ascii_lowercase().contains("promisor"),
             reftable: says("extensions", "refstorage").as_deref() == Some("reftable"),
             id_length,
             gaps: Vec::new(),

@@ -168,14 +168,20 @@ pub(super) fn commits(
             place.insert((first, inside));
         }
     }
-    while wanted > 0
-        && let Some((_, id)) = heap.pop()
-    {
+    // As long as something may lead to a commit that is wanted, of the same second included.
+    let mut oldest = i64::MAX;
+    while let Some((time, id)) = heap.pop() {
+        if wanted == 0 && time < oldest {
+            break;
+        }
         let Some((here, inside)) = known.get(&id) else {
             continue;
         };
         let inside = *inside;
         wanted -= usize::from(inside);
+        if inside {
+            oldest = oldest.min(time);
+        }
         for parent in here.parents.clone() {
             if let Some((_, seen)) = known.get(&parent) {
                 if !inside && *seen {

@@ -269,7 +269,7 @@ impl<'s, 'o> Selected<'s, 'o> {
         }
         let looked = match commit {
             // Findings say their commit themselves.
-            Some(commit) => looked.but_findings_within(&commit_words(commit)),
+            Some(commit) => looked.but_findings_within(&commit.words()),
             None => looked,
         };
         self.looked.absorb(looked);
@@ -319,11 +319,6 @@ impl<'s, 'o> Selected<'s, 'o> {
         self.trees.insert(*id, Arc::clone(&names));
         Some(names)
     }
-}
-
-fn commit_words(commit: &pattern::Commit) -> String {
-    let short: String = commit.id.chars().take(12).collect();
-    format!("commit {short} of {} by {}", commit.date, commit.author)
 }
 
 fn directories(trees: &[Names], name: &[u8]) -> Vec<Id> {

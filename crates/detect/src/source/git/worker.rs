@@ -7,7 +7,7 @@ use super::inflate::{Damage, SIZE_LIES};
 use super::object::{Commit, DIRECTORY, Entries, Id, Kind, SUBMODULE};
 use super::odb::Odb;
 use super::pack::NONE;
-use crate::pattern::{Digest, Finding, Names, Piece, Seen};
+use crate::pattern::{Digest, Finding, Names, Piece, Seen, Shape};
 use flate2::read::ZlibDecoder;
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -114,6 +114,10 @@ struct Likeness {
     digest: Digest,
     location: String,
     name: Option<String>,
+    /// What is said of it: whether it is written as base64.
+    note: Option<String>,
+    /// Files may judge a value with quotes unlike one without.
+    shape: Shape,
 }
 
 /// What was seen, before anybody knows where it lies.
@@ -166,6 +170,8 @@ impl Tally {
             digest: finding.digest,
             location: finding.location.clone(),
             name: finding.name.clone(),
+            note: finding.note.clone(),
+            shape: finding.shape,
         };
         let fresh = self.findings.len();
         let known = *self.alike.entry(likeness).or_insert(fresh);
