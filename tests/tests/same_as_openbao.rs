@@ -15,7 +15,7 @@
 mod exchange;
 
 use exchange::server::{Bao, ask};
-use exchange::{Seen, Step, approle, compare, cubbyhole, kv, transit, userpass};
+use exchange::{Seen, Step, approle, compare, cubbyhole, kv, totp, transit, userpass};
 use flows::Server;
 use serde_json::{Value, json};
 
@@ -60,11 +60,14 @@ fn whole_servers_answer_alike() {
         );
         check(ours, &bao, &path, script);
     }
-    for (number, script) in transit::all().into_iter().enumerate() {
-        let path = format!("transit{number}");
-        let settings = json!({"type": "transit"});
-        mount(ours, &bao, &format!("sys/mounts/{path}"), &settings);
-        check(ours, &bao, &path, script);
+    let engines = [("transit", transit::all()), ("totp", totp::all())];
+    for (engine, scripts) in engines {
+        for (number, script) in scripts.into_iter().enumerate() {
+            let path = format!("{engine}{number}");
+            let settings = json!({"type": engine});
+            mount(ours, &bao, &format!("sys/mounts/{path}"), &settings);
+            check(ours, &bao, &path, script);
+        }
     }
     let methods = [("approle", approle::all()), ("userpass", userpass::all())];
     for (method, scripts) in methods {

@@ -31,6 +31,7 @@ pub fn offers() -> Vec<Offer> {
     use auth::userpass::{self, Userpass};
     use secrets::cubbyhole::{self, Cubbyhole};
     use secrets::kv::{self, Kv};
+    use secrets::totp::{self, Totp};
     use secrets::transit::{self, Transit};
     vec![
         Offer {
@@ -47,6 +48,11 @@ pub fn offers() -> Vec<Offer> {
             class: Class::Secret,
             kind: transit::KIND,
             engine: Arc::new(Transit::default()),
+        },
+        Offer {
+            class: Class::Secret,
+            kind: totp::KIND,
+            engine: Arc::new(Totp::default()),
         },
         Offer {
             class: Class::Auth,

@@ -7,11 +7,11 @@ mod exchange;
 use crate::auth::approle::AppRole;
 use crate::auth::userpass::Userpass;
 use crate::harness::Bench;
-use crate::secrets::{cubbyhole::Cubbyhole, kv::Kv, transit::Transit};
+use crate::secrets::{cubbyhole::Cubbyhole, kv::Kv, totp::Totp, transit::Transit};
 use cofferdam_core::Verb;
 use cofferdam_core::engine::Engine;
 use exchange::server::Bao;
-use exchange::{Seen, Step, approle, compare, cubbyhole, kv, transit, userpass};
+use exchange::{Seen, Step, approle, compare, cubbyhole, kv, totp, transit, userpass};
 use serde_json::json;
 
 /// Runs a script on `engine` and on what OpenBao has at `mount`.
@@ -74,6 +74,15 @@ fn the_cubbyhole_answers_as_openbao_does() {
 fn kv_answers_as_openbao_does() {
     for script in kv::all() {
         check(Kv::default(), &[("version", "2")], "secret", script);
+    }
+}
+
+#[test]
+fn totp_answers_as_openbao_does() {
+    let bao = Bao::start();
+    for (number, script) in totp::all().into_iter().enumerate() {
+        let mount = mounted(&bao, number, &json!({"type": "totp"}));
+        check_with(&bao, Totp::default(), &[], &mount, script);
     }
 }
 

@@ -2,4 +2,5 @@
 
 pub mod cubbyhole;
 pub mod kv;
+pub mod totp;
 pub mod transit;

@@ -9,6 +9,7 @@ pub(crate) mod approle;
 pub(crate) mod cubbyhole;
 pub(crate) mod kv;
 pub(crate) mod server;
+pub(crate) mod totp;
 pub(crate) mod transit;
 pub(crate) mod userpass;
 
