@@ -8,8 +8,6 @@ pub(crate) fn all() -> Vec<Vec<Step>> {
     vec![keys()]
 }
 
-/// A mistake of the caller's, which OpenBao answers with its own failure.
-const CALLER: &str = "a mistake of the caller's is a 400, not a 500";
 /// Ours are of one bit a point, and as long as they are.
 const PICTURE: &str = "no two programs make the same file of a picture";
 
@@ -47,13 +45,11 @@ fn keys() -> Vec<Step> {
         put(
             "keys/c",
             json!({"url": "otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&period=x"}),
-        )
-        .differs(CALLER),
+        ),
         put(
             "keys/c",
             json!({"url": "otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&digits=x"}),
-        )
-        .differs(CALLER),
+        ),
         put("keys/d", generate).random(),
         get("keys/d"),
         put(
@@ -73,8 +69,8 @@ fn keys() -> Vec<Step> {
         put("code/a", json!({})),
         put("code/a", json!({"code": "12345"})),
         put("code/a", json!({"code": " 12345"})),
-        // A period of an hour: both see the same one, but for a moment in 3600.
-        get("code/a").keeps(&["code"]),
+        // The clock of an engine alone stands elsewhere: each takes its own code.
+        get("code/a").loose().keeps(&["code"]),
         put("code/a", json!({"code": "$code"})),
         put("code/a", json!({"code": "$code"})),
         put("keys/a@b.c-d", json!({"key": key})),
