@@ -213,9 +213,10 @@ fn formed(value: Value, how: Random) -> Value {
         {
             json!(format!("{} digits", text.len()))
         }
-        Value::String(text) if text.len() >= 16 && !text.contains(' ') => {
-            json!(format!("{} characters", text.len()))
-        }
+        Value::String(text) if text.len() >= 16 && !text.contains(' ') => match how {
+            Random::Loose => json!("characters"),
+            _ => json!(format!("{} characters", text.len())),
+        },
         Value::Array(list) => list.into_iter().map(|value| formed(value, how)).collect(),
         Value::Object(map) => map
             .into_iter()

@@ -68,7 +68,8 @@ fn restored() -> Vec<Step> {
         // An object without a policy is left out: it makes OpenBao panic.
         put("restore", json!({"backup": b64("not json")})).differs(CALLER),
         get("backup/nothing").differs(CALLER),
-        get("backup/aes128").random(),
+        // Go writes the nanoseconds of a time without their last zeros.
+        get("backup/aes128").loose(),
         put("keys/closed", json!({})),
         get("backup/closed").differs(CALLER),
         put("keys/closed/config", json!({"exportable": true})),
