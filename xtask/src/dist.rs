@@ -31,7 +31,12 @@ pub(crate) fn build(profile: &str) -> Result<std::path::PathBuf> {
             TRIPLE,
         ],
     );
-    build.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    // Packed relocations: 0.6 MiB less of the file, which every process would read at its start and
+    // the kernel count as its memory. The program can still be loaded anywhere.
+    build.env(
+        "RUSTFLAGS",
+        "-C target-feature=+crt-static -C link-arg=-Wl,--pack-dyn-relocs=relr",
+    );
     sh::run(build)?;
     Ok(sh::target().join(TRIPLE).join(profile).join("cofferdam"))
 }

@@ -51,7 +51,7 @@ const ENGINES: &[&str] = &[
 ];
 /// Of those, the ones that this server has.
 const OUR_METHODS: &[&str] = &["approle", "userpass"];
-const OUR_ENGINES: &[&str] = &[];
+const OUR_ENGINES: &[&str] = &["transit", "totp"];
 
 /// Paths with the operations they have, parameters without their names.
 type Paths = BTreeMap<String, BTreeSet<String>>;
@@ -144,6 +144,27 @@ impl Ours {
     }
 }
 
+/// Rows of ours that take the rest of a path, which may be empty, where OpenBao lists each form.
+const WITH_REST: &[&str] = &[
+    "/transit/export/{}/{}",
+    "/transit/hash",
+    "/transit/hmac/{}",
+    "/transit/random",
+    "/transit/restore",
+    "/transit/sign/{}",
+    "/transit/verify/{}",
+];
+
+/// Whether our list has it.
+fn lists(ours: &Paths, path: &str, operation: &str) -> bool {
+    let has = |path: &str| ours.get(path).is_some_and(|ours| ours.contains(operation));
+    let mut rests = WITH_REST.iter().filter(|base| {
+        path.strip_prefix(**base)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("/{}"))
+    });
+    has(path) || rests.any(|base| has(&format!("{base}/{{}}")))
+}
+
 /// What becomes of one operation.
 struct Row {
     served: Vec<&'static str>,
@@ -164,7 +185,7 @@ fn rows(theirs: &Paths, ours: &Paths) -> BTreeMap<String, Row> {
             .into_iter()
             .filter(|name| operations.contains(*name))
         {
-            if ours.get(path).is_some_and(|ours| ours.contains(operation)) {
+            if lists(ours, path, operation) {
                 row.served.push(operation);
                 continue;
             }

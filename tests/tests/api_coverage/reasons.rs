@@ -55,8 +55,10 @@ const REASONS: &[Reason] = &[
         "listing with the metadata of each entry",
     ),
     later("/ssh", "SSH certificates come after the first release"),
-    later("/totp", "one-time passwords"),
-    later("/transit", "encryption as a service"),
+    later(
+        "/transit",
+        "certificates and requests of keys, moving keys between servers, and what else is not in the table of its book page",
+    ),
     // sys.
     later(
         "/sys/config/auditing",
