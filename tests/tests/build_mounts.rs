@@ -45,6 +45,7 @@ fn a_mount_in_a_link_in_parallel_or_in_a_cache_stays_a_mount() {
          FROM base AS one\n\
          RUN --mount=type=secret,id=ONE,required=true,target=/outside \
            sha256sum /outside > /out/one\n\
+         RUN (cat /outside || echo nothing) > /out/outside\n\
          FROM base AS two\n\
          RUN --mount=type=secret,id=TWO,required=true,target=/inside \
            sha256sum /inside > /out/two\n\
@@ -57,7 +58,6 @@ fn a_mount_in_a_link_in_parallel_or_in_a_cache_stays_a_mount() {
            (wc -c < /cache/THREE || echo 0) > /out/cached && cat /cache/link > /out/link\n\
          FROM {IMAGE}\n\
          COPY --from=one /out /out/\n\
-         COPY --from=one /outside /out/outside\n\
          COPY --from=two /out /out/\n\
          COPY --from=three /out /out/\n"
     );
@@ -94,10 +94,10 @@ fn a_mount_in_a_link_in_parallel_or_in_a_cache_stays_a_mount() {
         "0",
         "the cache has the place, not the value"
     );
-    assert_eq!(
-        out("outside"),
-        "",
-        "a place of the image, not the host's file"
+    let outside = out("outside");
+    assert!(
+        ["", "nothing"].contains(&outside.trim()),
+        "a place of the image or none, not the host's file: {outside}"
     );
     assert_eq!(std::fs::read_to_string(&host).unwrap(), of_host);
 }
