@@ -340,6 +340,7 @@ fn dockers_references_come_from_its_engine_or_from_our_store() {
     assert_eq!(text(&run("se://app/*")), "from the engine");
     let mut file = server.command(&[
         "run",
+        "-no-redact",
         "-secret=A=se://app/db",
         "--",
         "sh",
@@ -351,6 +352,7 @@ fn dockers_references_come_from_its_engine_or_from_our_store() {
     // The same place in our store, by its own name, is another thing.
     let mut both = server.command(&[
         "run",
+        "-no-redact",
         "-secret=A=se://app/db",
         "-secret=B=cd://secret/se/app/db",
         "-secret=C=se://app/db",
@@ -401,6 +403,7 @@ fn dockers_references_come_from_its_engine_or_from_our_store() {
     // Text that only contains such a reference is text.
     let mut text_only = server.command(&[
         "run",
+        "-no-redact",
         "-secret=A=se://app/db",
         "--",
         "sh",
