@@ -76,7 +76,7 @@ fn answer(mut stream: UnixStream) -> std::io::Result<()> {
         .take(length.unwrap_or(0))
         .read_to_end(&mut body)?;
     let body = if head.starts_with("post /plugin.activate") {
-        r#"{"Implements":["VolumeDriver","secretprovider"]}"#
+        r#"{"Implements":["VolumeDriver","secretprovider","LogDriver"]}"#
     } else if head.starts_with("post /volumedriver.list") {
         r#"{"Volumes":[],"Err":""}"#
     } else if head.starts_with("post /volumedriver.capabilities") {
