@@ -95,8 +95,9 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
     let at = call.now.rfc3339();
     let view = view(engine)?;
     let random = cofferdam_secret::random::<4>().map_err(Fault::internal)?;
-    // To the second, in a form that sorts as time and may stand in a path.
-    let moment = at.get(..19).unwrap_or(&at).replace(':', "-");
+    // In a form that sorts as time, two in one second too, and may stand in a path.
+    let second = at.get(..19).unwrap_or(&at).replace(':', "-");
+    let moment = format!("{second}-{:09}", call.now.nanos() % 1_000_000_000);
     let mut report = Report {
         id: format!("{moment}-{}", hex::encode(random.expose())),
         at,
