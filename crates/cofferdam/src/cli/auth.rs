@@ -1,10 +1,14 @@
 //! `cofferdam auth`: where ways to log in are mounted.
 
-use super::mounts::{Move, Tuning, common_cell, mounts, table, with_slash};
+use super::mounts::{self, Family, Move, Tune, common_cell, mounts, table};
 use super::{Context, Exit, Failure, Verb};
 use clap::{Args, Subcommand};
-use cofferdam_api::{Method, Request, Tree};
+use cofferdam_api::{Request, Tree};
 
+const FAMILY: Family = Family {
+    route: "sys/auth",
+    one: "auth method",
+};
 const TITLES: [&str; 5] = ["Path", "Type", "Accessor", "Description", "Version"];
 const DETAILED: [&str; 16] = [
     "Path",
@@ -55,26 +59,11 @@ enum Action {
 
 #[derive(Args)]
 struct Enable {
-    /// Where to mount; without it the type's name
-    #[arg(long, value_name = "PATH")]
-    path: Option<String>,
-    /// Keep the data on this replica
-    #[arg(long)]
-    local: bool,
     #[command(flatten)]
-    tuning: Tuning,
+    common: mounts::Enable,
     /// Method: approle …
     #[arg(value_name = "TYPE")]
     kind: String,
-}
-
-#[derive(Args)]
-struct Tune {
-    #[command(flatten)]
-    tuning: Tuning,
-    /// Mount
-    #[arg(value_name = "PATH")]
-    path: String,
 }
 
 impl Verb for Auth {
@@ -86,18 +75,8 @@ impl Verb for Auth {
         match self.action {
             Action::List { detailed } => list(context, detailed).await,
             Action::Enable(verb) => verb.run(context).await,
-            Action::Disable { path } => {
-                let path = with_slash(&path);
-                let request = Request::new(
-                    Method::Delete,
-                    format!("sys/auth/{}", path.trim_end_matches('/')),
-                );
-                context.link()?.send(request).await?;
-                context.done(&format!(
-                    "Disabled the auth method (if it existed) at: {path}"
-                ))
-            }
-            Action::Tune(verb) => verb.run(context).await,
+            Action::Disable { path } => FAMILY.disable(context, &path).await,
+            Action::Tune(verb) => verb.run(context, &FAMILY).await,
             Action::Move(verb) => verb.run(context, "auth/").await,
         }
     }
@@ -120,30 +99,8 @@ async fn list(context: &Context, detailed: bool) -> Result<Exit, Failure> {
 
 impl Enable {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let kind = self.kind.trim().to_owned();
-        let path = with_slash(self.path.as_deref().unwrap_or(&kind));
-        let mut body = Tree::map()
-            .with("type", kind.as_str())
-            .with(
-                "description",
-                self.tuning.description.clone().unwrap_or_default(),
-            )
-            .with("local", self.local)
-            .with("config", self.tuning.config());
-        if let Some(options) = self.tuning.options()? {
-            body.insert("options", options);
-        }
-        let request = Request::post(format!("sys/auth/{}", path.trim_end_matches('/')), &body);
-        context.link()?.send(request).await?;
+        let Self { common, kind } = self;
+        let (kind, path) = common.run(context, &FAMILY, &kind, Tree::map()).await?;
         context.done(&format!("Enabled {kind} auth method at: {path}"))
-    }
-}
-
-impl Tune {
-    async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let path = with_slash(&self.path);
-        let request = Request::post(format!("sys/auth/{path}tune"), &self.tuning.body()?);
-        context.link()?.send(request).await?;
-        context.done(&format!("Tuned the auth method at: {path}"))
     }
 }

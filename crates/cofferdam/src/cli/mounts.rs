@@ -61,6 +61,88 @@ const CONFIG_ORDER: [&str; 4] = [
     "token_type",
 ];
 
+/// A family of mounts: where it is in the API, and what people call one.
+pub(crate) struct Family {
+    pub(crate) route: &'static str,
+    pub(crate) one: &'static str,
+}
+
+impl Family {
+    fn at(&self, path: &str) -> String {
+        format!("{}/{}", self.route, path.trim_end_matches('/'))
+    }
+
+    /// Unmounts; the path may have no mount.
+    pub(crate) async fn disable(&self, context: &Context, path: &str) -> Result<Exit, Failure> {
+        let path = with_slash(path);
+        let request = Request::new(Method::Delete, self.at(&path));
+        context.link()?.send(request).await?;
+        let one = self.one;
+        context.done(&format!("Disabled the {one} (if it existed) at: {path}"))
+    }
+}
+
+/// Flags of `enable` that engines and auth methods have alike.
+#[derive(Args)]
+pub(crate) struct Enable {
+    /// Where to mount; without it the type's name
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// Keep the data on this replica
+    #[arg(long)]
+    local: bool,
+    #[command(flatten)]
+    tuning: Tuning,
+}
+
+impl Enable {
+    /// Mounts one of this type; `more` is what else the body says. Gives the type and the place.
+    pub(crate) async fn run(
+        self,
+        context: &Context,
+        family: &Family,
+        kind: &str,
+        more: Tree,
+    ) -> Result<(String, String), Failure> {
+        let kind = kind.trim().to_owned();
+        let path = with_slash(self.path.as_deref().unwrap_or(&kind));
+        let mut body = more
+            .with("type", kind.as_str())
+            .with(
+                "description",
+                self.tuning.description.clone().unwrap_or_default(),
+            )
+            .with("local", self.local)
+            .with("config", self.tuning.config());
+        if let Some(options) = self.tuning.options()? {
+            body.insert("options", options);
+        }
+        let request = Request::post(family.at(&path), &body);
+        context.link()?.send(request).await?;
+        Ok((kind, path))
+    }
+}
+
+/// `tune`.
+#[derive(Args)]
+pub(crate) struct Tune {
+    #[command(flatten)]
+    tuning: Tuning,
+    /// Mount
+    #[arg(value_name = "PATH")]
+    path: String,
+}
+
+impl Tune {
+    pub(crate) async fn run(self, context: &Context, family: &Family) -> Result<Exit, Failure> {
+        let path = with_slash(&self.path);
+        let target = format!("{}/{path}tune", family.route);
+        let request = Request::post(target, &self.tuning.body()?);
+        context.link()?.send(request).await?;
+        context.done(&format!("Tuned the {} at: {path}", family.one))
+    }
+}
+
 /// Flags of `enable` and `tune`.
 #[derive(Args)]
 pub(crate) struct Tuning {

@@ -1,10 +1,14 @@
 //! `cofferdam secrets`: where engines are mounted.
 
-use super::mounts::{Move, Tuning, common_cell, mounts, table, with_slash};
+use super::mounts::{self, Family, Move, Tune, common_cell, mounts, table};
 use super::{Context, Exit, Failure, Verb};
 use clap::{Args, Subcommand};
-use cofferdam_api::{Method, Request, Tree};
+use cofferdam_api::{Request, Tree};
 
+const FAMILY: Family = Family {
+    route: "sys/mounts",
+    one: "secrets engine",
+};
 const TITLES: [&str; 4] = ["Path", "Type", "Accessor", "Description"];
 const DETAILED: [&str; 16] = [
     "Path",
@@ -55,29 +59,14 @@ enum Action {
 
 #[derive(Args)]
 struct Enable {
-    /// Where to mount; without it the type's name
-    #[arg(long, value_name = "PATH")]
-    path: Option<String>,
-    /// Keep the data on this replica
-    #[arg(long)]
-    local: bool,
     /// Encrypt once more with the seal
     #[arg(long)]
     seal_wrap: bool,
     #[command(flatten)]
-    tuning: Tuning,
+    common: mounts::Enable,
     /// Engine: kv, kv-v2, cubbyhole …
     #[arg(value_name = "TYPE")]
     kind: String,
-}
-
-#[derive(Args)]
-struct Tune {
-    #[command(flatten)]
-    tuning: Tuning,
-    /// Mount
-    #[arg(value_name = "PATH")]
-    path: String,
 }
 
 impl Verb for Secrets {
@@ -89,18 +78,8 @@ impl Verb for Secrets {
         match self.action {
             Action::List { detailed } => list(context, detailed).await,
             Action::Enable(verb) => verb.run(context).await,
-            Action::Disable { path } => {
-                let path = with_slash(&path);
-                let request = Request::new(
-                    Method::Delete,
-                    format!("sys/mounts/{}", path.trim_end_matches('/')),
-                );
-                context.link()?.send(request).await?;
-                context.done(&format!(
-                    "Disabled the secrets engine (if it existed) at: {path}"
-                ))
-            }
-            Action::Tune(verb) => verb.run(context).await,
+            Action::Disable { path } => FAMILY.disable(context, &path).await,
+            Action::Tune(verb) => verb.run(context, &FAMILY).await,
             Action::Move(verb) => verb.run(context, "").await,
         }
     }
@@ -115,31 +94,8 @@ async fn list(context: &Context, detailed: bool) -> Result<Exit, Failure> {
 
 impl Enable {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let kind = self.kind.trim().to_owned();
-        let path = with_slash(self.path.as_deref().unwrap_or(&kind));
-        let mut body = Tree::map()
-            .with("type", kind.as_str())
-            .with(
-                "description",
-                self.tuning.description.clone().unwrap_or_default(),
-            )
-            .with("local", self.local)
-            .with("seal_wrap", self.seal_wrap)
-            .with("config", self.tuning.config());
-        if let Some(options) = self.tuning.options()? {
-            body.insert("options", options);
-        }
-        let request = Request::post(format!("sys/mounts/{}", path.trim_end_matches('/')), &body);
-        context.link()?.send(request).await?;
+        let more = Tree::map().with("seal_wrap", self.seal_wrap);
+        let (kind, path) = self.common.run(context, &FAMILY, &self.kind, more).await?;
         context.done(&format!("Enabled the {kind} secrets engine at: {path}"))
-    }
-}
-
-impl Tune {
-    async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let path = with_slash(&self.path);
-        let request = Request::post(format!("sys/mounts/{path}tune"), &self.tuning.body()?);
-        context.link()?.send(request).await?;
-        context.done(&format!("Tuned the secrets engine at: {path}"))
     }
 }

@@ -86,41 +86,19 @@ pub(super) struct Shown<'a> {
 #[derive(Serialize)]
 struct ShownConfig<'a> {
     default_lease_ttl: u64,
-    force_no_cache: bool,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    listing_visibility: &'a str,
     max_lease_ttl: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    audit_non_hmac_request_keys: &'a [String],
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    audit_non_hmac_response_keys: &'a [String],
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    passthrough_request_headers: &'a [String],
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    allowed_response_headers: &'a [String],
+    #[serde(flatten)]
+    common: tune::Common<'a>,
 }
 
 pub(super) fn show(mount: &Mount) -> Shown<'_> {
     let config = &mount.config;
-    let token_type = if config.token_type.is_empty() {
-        "default-service"
-    } else {
-        &config.token_type
-    };
     Shown {
         accessor: &mount.accessor,
         config: ShownConfig {
             default_lease_ttl: config.default_lease_ttl,
-            force_no_cache: config.force_no_cache,
-            listing_visibility: &config.listing_visibility,
             max_lease_ttl: config.max_lease_ttl,
-            token_type: (mount.class == Class::Auth).then_some(token_type),
-            audit_non_hmac_request_keys: &config.audit_non_hmac_request_keys,
-            audit_non_hmac_response_keys: &config.audit_non_hmac_response_keys,
-            passthrough_request_headers: &config.passthrough_request_headers,
-            allowed_response_headers: &config.allowed_response_headers,
+            common: tune::Common::of(mount),
         },
         deprecation_status: "supported",
         description: &mount.description,

@@ -11,17 +11,12 @@ use crate::vault::Services;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Settings as Vault reads them back: the system's values filled in.
+/// What a mount's settings show here and in the list of mounts alike.
 #[derive(Serialize)]
-pub(super) struct Shown<'a> {
-    default_lease_ttl: u64,
-    description: &'a str,
+pub(super) struct Common<'a> {
     force_no_cache: bool,
-    max_lease_ttl: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     listing_visibility: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<&'a BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -32,6 +27,38 @@ pub(super) struct Shown<'a> {
     passthrough_request_headers: &'a [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     allowed_response_headers: &'a [String],
+}
+
+impl<'a> Common<'a> {
+    pub(super) fn of(mount: &'a Mount) -> Self {
+        let config = &mount.config;
+        let token_type = if config.token_type.is_empty() {
+            "default-service"
+        } else {
+            &config.token_type
+        };
+        Self {
+            force_no_cache: config.force_no_cache,
+            listing_visibility: &config.listing_visibility,
+            token_type: (mount.class == Class::Auth).then_some(token_type),
+            audit_non_hmac_request_keys: &config.audit_non_hmac_request_keys,
+            audit_non_hmac_response_keys: &config.audit_non_hmac_response_keys,
+            passthrough_request_headers: &config.passthrough_request_headers,
+            allowed_response_headers: &config.allowed_response_headers,
+        }
+    }
+}
+
+/// Settings as Vault reads them back: the system's values filled in.
+#[derive(Serialize)]
+pub(super) struct Shown<'a> {
+    default_lease_ttl: u64,
+    description: &'a str,
+    max_lease_ttl: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<&'a BTreeMap<String, String>>,
+    #[serde(flatten)]
+    common: Common<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_lockout_threshold: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,23 +71,12 @@ pub(super) struct Shown<'a> {
 
 pub(super) fn show(mount: &Mount) -> Shown<'_> {
     let config = &mount.config;
-    let token_type = if config.token_type.is_empty() {
-        "default-service"
-    } else {
-        &config.token_type
-    };
     Shown {
         default_lease_ttl: mount.default_ttl().as_secs(),
         description: &mount.description,
-        force_no_cache: config.force_no_cache,
         max_lease_ttl: mount.max_ttl().as_secs(),
-        listing_visibility: &config.listing_visibility,
         options: (!config.options.is_empty()).then_some(&config.options),
-        token_type: (mount.class == Class::Auth).then_some(token_type),
-        audit_non_hmac_request_keys: &config.audit_non_hmac_request_keys,
-        audit_non_hmac_response_keys: &config.audit_non_hmac_response_keys,
-        passthrough_request_headers: &config.passthrough_request_headers,
-        allowed_response_headers: &config.allowed_response_headers,
+        common: Common::of(mount),
         user_lockout_threshold: config.user_lockout.threshold,
         user_lockout_duration: config.user_lockout.duration,
         user_lockout_counter_reset_duration: config.user_lockout.counter_reset,

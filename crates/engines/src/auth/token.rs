@@ -32,6 +32,38 @@ pub(super) struct Settings {
     pub(super) old_period: bool,
 }
 
+/// The settings as a role is read back, beside what is the method's own.
+#[derive(Serialize)]
+pub(super) struct Shown<'a> {
+    token_bound_cidrs: Vec<String>,
+    token_explicit_max_ttl: u64,
+    token_max_ttl: u64,
+    token_no_default_policy: bool,
+    token_num_uses: u32,
+    token_period: u64,
+    token_policies: &'a [String],
+    token_strictly_bind_ip: bool,
+    token_ttl: u64,
+    token_type: &'static str,
+}
+
+impl<'a> From<&'a Settings> for Shown<'a> {
+    fn from(token: &'a Settings) -> Self {
+        Self {
+            token_bound_cidrs: cidr::shown(&token.bound_cidrs),
+            token_explicit_max_ttl: token.explicit_max_ttl,
+            token_max_ttl: token.max_ttl,
+            token_no_default_policy: token.no_default_policy,
+            token_num_uses: token.num_uses,
+            token_period: token.period,
+            token_policies: &token.policies,
+            token_strictly_bind_ip: token.strictly_bind_ip,
+            token_ttl: token.ttl,
+            token_type: if token.service { "service" } else { "default" },
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Change {
     token_bound_cidrs: Option<Words>,

@@ -124,16 +124,8 @@ struct Shown<'a> {
     secret_id_bound_cidrs: Option<&'a [IpNet]>,
     secret_id_num_uses: u32,
     secret_id_ttl: u64,
-    token_bound_cidrs: Vec<String>,
-    token_explicit_max_ttl: u64,
-    token_max_ttl: u64,
-    token_no_default_policy: bool,
-    token_num_uses: u32,
-    token_period: u64,
-    token_policies: &'a [String],
-    token_strictly_bind_ip: bool,
-    token_ttl: u64,
-    token_type: &'static str,
+    #[serde(flatten)]
+    token: token::Shown<'a>,
 }
 
 impl<'a> From<&'a Role> for Shown<'a> {
@@ -147,16 +139,7 @@ impl<'a> From<&'a Role> for Shown<'a> {
             secret_id_bound_cidrs: some(&role.secret_id_bound_cidrs),
             secret_id_num_uses: role.secret_id_num_uses,
             secret_id_ttl: role.secret_id_ttl,
-            token_bound_cidrs: cidr::shown(&token.bound_cidrs),
-            token_explicit_max_ttl: token.explicit_max_ttl,
-            token_max_ttl: token.max_ttl,
-            token_no_default_policy: token.no_default_policy,
-            token_num_uses: token.num_uses,
-            token_period: token.period,
-            token_policies: &token.policies,
-            token_strictly_bind_ip: token.strictly_bind_ip,
-            token_ttl: token.ttl,
-            token_type: if token.service { "service" } else { "default" },
+            token: token.into(),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Docker;
 use super::role::{self, Bounds, Role, Stored};
-use crate::auth::cidr;
 use crate::auth::role::{finished, name};
+use crate::auth::token;
 use cofferdam_core::engine::{Commit, Pending, Route};
 use cofferdam_core::json::field::{Pairs, Words};
 use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
@@ -100,21 +100,13 @@ struct Shown<'a> {
     bound_image_ids: &'a [String],
     bound_labels: &'a BTreeMap<String, String>,
     bound_swarm_services: &'a [String],
-    token_bound_cidrs: Vec<String>,
-    token_explicit_max_ttl: u64,
-    token_max_ttl: u64,
-    token_no_default_policy: bool,
-    token_num_uses: u32,
-    token_period: u64,
-    token_policies: &'a [String],
-    token_strictly_bind_ip: bool,
-    token_ttl: u64,
-    token_type: &'static str,
+    #[serde(flatten)]
+    token: token::Shown<'a>,
 }
 
 impl<'a> From<&'a Role> for Shown<'a> {
     fn from(role: &'a Role) -> Self {
-        let (bounds, token) = (&role.bounds, &role.token);
+        let bounds = &role.bounds;
         Self {
             bound_compose_projects: &bounds.compose_projects,
             bound_compose_services: &bounds.compose_services,
@@ -123,16 +115,7 @@ impl<'a> From<&'a Role> for Shown<'a> {
             bound_image_ids: &bounds.image_ids,
             bound_labels: &bounds.labels,
             bound_swarm_services: &bounds.swarm_services,
-            token_bound_cidrs: cidr::shown(&token.bound_cidrs),
-            token_explicit_max_ttl: token.explicit_max_ttl,
-            token_max_ttl: token.max_ttl,
-            token_no_default_policy: token.no_default_policy,
-            token_num_uses: token.num_uses,
-            token_period: token.period,
-            token_policies: &token.policies,
-            token_strictly_bind_ip: token.strictly_bind_ip,
-            token_ttl: token.ttl,
-            token_type: if token.service { "service" } else { "default" },
+            token: (&role.token).into(),
         }
     }
 }

@@ -201,16 +201,8 @@ struct Shown<'a> {
     max_ttl: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policies: Option<&'a [String]>,
-    token_bound_cidrs: Vec<String>,
-    token_explicit_max_ttl: u64,
-    token_max_ttl: u64,
-    token_no_default_policy: bool,
-    token_num_uses: u32,
-    token_period: u64,
-    token_policies: &'a [String],
-    token_strictly_bind_ip: bool,
-    token_ttl: u64,
-    token_type: &'static str,
+    #[serde(flatten)]
+    token: token::Shown<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<u64>,
 }
@@ -223,16 +215,7 @@ impl<'a> From<&'a User> for Shown<'a> {
             bound_cidrs: (old.bound_cidrs && !token.bound_cidrs.is_empty()).then(ranges),
             max_ttl: (old.max_ttl && token.max_ttl > 0).then_some(token.max_ttl),
             policies: (token.old_policies && !token.policies.is_empty()).then_some(&token.policies),
-            token_bound_cidrs: ranges(),
-            token_explicit_max_ttl: token.explicit_max_ttl,
-            token_max_ttl: token.max_ttl,
-            token_no_default_policy: token.no_default_policy,
-            token_num_uses: token.num_uses,
-            token_period: token.period,
-            token_policies: &token.policies,
-            token_strictly_bind_ip: token.strictly_bind_ip,
-            token_ttl: token.ttl,
-            token_type: if token.service { "service" } else { "default" },
+            token: token.into(),
             ttl: (old.ttl && token.ttl > 0).then_some(token.ttl),
         }
     }

@@ -1,11 +1,10 @@
 //! A bake file's targets, from what `docker buildx bake --print` prints (docs.docker.com, bake
 //! reference). Older versions print outputs, caches, secrets and agents as texts, newer as objects.
 
-use super::{ManyError, Target, Words, each, scalar};
+use super::{ManyError, Target, Words};
 use crate::build::command::{BuildCommand, Builder, Many};
 use serde_json::Value;
 use std::ffi::OsString;
-use std::path::Path;
 
 const TOOL: &str = "bake";
 
@@ -77,20 +76,11 @@ fn words(name: &str, target: &Value, common: Vec<OsString>) -> Result<Vec<OsStri
         .ok_or(ManyError::Unreadable("bake --print"))?;
     let context = target.get("context").and_then(Value::as_str).unwrap_or(".");
     for (key, value) in target {
+        if words.shared(context, key, value)? {
+            continue;
+        }
         match key.as_str() {
             "context" | "description" | "inherits" | "matrix" => {}
-            "dockerfile" => {
-                let file = value.as_str().ok_or_else(|| words.refuse(key))?;
-                let local = Path::new(context).is_absolute() || !context.contains("://");
-                let path = if local {
-                    Path::new(context).join(file)
-                } else {
-                    file.into()
-                };
-                words.flag("--file", path);
-            }
-            "args" => words.pairs("--build-arg", '=', key, value)?,
-            "labels" => words.pairs("--label", '=', key, value)?,
             "contexts" => {
                 let linked =
                     |value: &Value| value.as_str().is_some_and(|v| v.starts_with("target:"));
@@ -102,25 +92,11 @@ fn words(name: &str, target: &Value, common: Vec<OsString>) -> Result<Vec<OsStri
                 }
                 words.pairs("--build-context", '=', key, value)?;
             }
-            "tags" => words.texts("--tag", key, value)?,
-            "target" => words.texts("--target", key, value)?,
-            "cache-from" => words.texts("--cache-from", key, value)?,
-            "cache-to" => words.texts("--cache-to", key, value)?,
             "secret" => words.texts("--secret", key, value)?,
-            "ssh" => words.texts("--ssh", key, value)?,
             "output" => words.texts("--output", key, value)?,
             "annotations" => words.texts("--annotation", key, value)?,
             "attest" => words.texts("--attest", key, value)?,
-            "network" => words.texts("--network", key, value)?,
-            "shm-size" => words.texts("--shm-size", key, value)?,
             "no-cache-filter" => words.texts("--no-cache-filter", key, value)?,
-            "platforms" => {
-                let all: Option<Vec<_>> = each(value).iter().map(scalar).collect();
-                let all = all.ok_or_else(|| words.refuse(key))?;
-                words.flag("--platform", all.join(","));
-            }
-            "no-cache" => words.switch("--no-cache", value),
-            "pull" => words.switch("--pull", value),
             other => return Err(words.refuse(other)),
         }
     }

@@ -1,11 +1,10 @@
 //! A Compose file's services (compose-spec `build.md`), from what `config` prints. Version 1 prints
 //! no project name, so there a service needs a name for its image.
 
-use super::{ManyError, Target, Words, csv, each, scalar};
+use super::{ManyError, Target, Words, csv, each};
 use crate::build::command::{BuildCommand, Builder, Many};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
-use std::path::Path;
 
 const TOOL: &str = "compose build";
 
@@ -96,37 +95,13 @@ fn words(
     let mut words = Words::new(name, asked.flags.clone());
     words.flag("--tag", image(name, service, plan)?);
     for (key, value) in build {
+        if words.shared(context, key, value)? {
+            continue;
+        }
         match key.as_str() {
             "context" => {}
-            "dockerfile" => {
-                // Below the context, where that is a directory here.
-                let file = value.as_str().ok_or_else(|| words.refuse(key))?;
-                let local = Path::new(context).is_absolute() || !context.contains("://");
-                let path = if local {
-                    Path::new(context).join(file)
-                } else {
-                    file.into()
-                };
-                words.flag("--file", path);
-            }
-            "args" => words.pairs("--build-arg", '=', key, value)?,
-            "labels" => words.pairs("--label", '=', key, value)?,
             "extra_hosts" => words.pairs("--add-host", ':', key, value)?,
             "additional_contexts" => words.pairs("--build-context", '=', key, value)?,
-            "target" => words.texts("--target", key, value)?,
-            "network" => words.texts("--network", key, value)?,
-            "shm_size" => words.texts("--shm-size", key, value)?,
-            "cache_from" => words.texts("--cache-from", key, value)?,
-            "cache_to" => words.texts("--cache-to", key, value)?,
-            "tags" => words.texts("--tag", key, value)?,
-            "ssh" => words.texts("--ssh", key, value)?,
-            "platforms" => {
-                let all: Option<Vec<_>> = each(value).iter().map(scalar).collect();
-                let all = all.ok_or_else(|| words.refuse(key))?;
-                words.flag("--platform", all.join(","));
-            }
-            "no_cache" => words.switch("--no-cache", value),
-            "pull" => words.switch("--pull", value),
             "secrets" => secrets(&mut words, value, plan)?,
             other => return Err(words.refuse(&format!("build.{other}"))),
         }

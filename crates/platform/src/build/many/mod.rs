@@ -14,6 +14,7 @@ mod tests;
 use super::command::{BuildCommand, Many, ManyKind};
 use serde_json::Value;
 use std::ffi::OsString;
+use std::path::Path;
 
 /// One image of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +134,41 @@ impl<'t> Words<'t> {
             target: self.target.to_owned(),
             key: key.to_owned(),
         }
+    }
+
+    /// What both tools have, each in its own spelling. `false`: it is none of these.
+    fn shared(&mut self, context: &str, key: &str, value: &Value) -> Result<bool, ManyError> {
+        match key {
+            "dockerfile" => {
+                // Below the context, where that is a directory here.
+                let file = value.as_str().ok_or_else(|| self.refuse(key))?;
+                let local = Path::new(context).is_absolute() || !context.contains("://");
+                let path = if local {
+                    Path::new(context).join(file)
+                } else {
+                    file.into()
+                };
+                self.flag("--file", path);
+            }
+            "args" => self.pairs("--build-arg", '=', key, value)?,
+            "labels" => self.pairs("--label", '=', key, value)?,
+            "tags" => self.texts("--tag", key, value)?,
+            "target" => self.texts("--target", key, value)?,
+            "network" => self.texts("--network", key, value)?,
+            "ssh" => self.texts("--ssh", key, value)?,
+            "cache_from" | "cache-from" => self.texts("--cache-from", key, value)?,
+            "cache_to" | "cache-to" => self.texts("--cache-to", key, value)?,
+            "shm_size" | "shm-size" => self.texts("--shm-size", key, value)?,
+            "no_cache" | "no-cache" => self.switch("--no-cache", value),
+            "pull" => self.switch("--pull", value),
+            "platforms" => {
+                let all: Option<Vec<_>> = each(value).iter().map(scalar).collect();
+                let all = all.ok_or_else(|| self.refuse(key))?;
+                self.flag("--platform", all.join(","));
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// One flag for a text, or one each for a list of them.
