@@ -3,7 +3,8 @@
 //! A line begins with what it is: `$` a command, `<` its stdin, `1` its stdout, `2` its stderr,
 //! `=` its exit code, `%` a variable of the environment, `+ FILE` a file whose lines follow with
 //! `|`, `#` a remark. `{bao}` is the address of a real OpenBao that is started for the session,
-//! `{dir}` its directory. `COFFERDAM_UPDATE=1` writes the files anew from what happens; read the
+//! `{engine}` the socket of something that answers like a Docker engine what the file `engine.json`
+//! has for a path, `{dir}` the session's directory. `COFFERDAM_UPDATE=1` writes the files anew from what happens; read the
 //! difference before it is committed.
 
 #![allow(
@@ -19,6 +20,8 @@ mod bao;
 
 use bao::{Bao, Ran, run};
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 #[derive(Default)]
@@ -104,6 +107,53 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
+/// Answers `GET`s with what `engine.json` beside the socket has for their path.
+fn engine(socket: &Path) {
+    let listener = UnixListener::bind(socket).unwrap();
+    let answers = socket.with_file_name("engine.json");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = BufReader::new(stream.unwrap());
+            let answers = answers.clone();
+            std::thread::spawn(move || answer(stream, &answers));
+        }
+    });
+}
+
+fn answer(mut stream: BufReader<UnixStream>, answers: &Path) {
+    let mut line = String::new();
+    // A keep-alive connection ends with an empty read.
+    while stream.read_line(&mut line).is_ok_and(|read| read > 0) {
+        let mut header = String::new();
+        while stream.read_line(&mut header).is_ok_and(|read| read > 2) {
+            header.clear();
+        }
+        let target = line.split(' ').nth(1).unwrap();
+        let path = target.split('?').next().unwrap();
+        let known = std::fs::read_to_string(answers).unwrap();
+        let known: serde_json::Value = serde_json::from_str(&known).unwrap();
+        let (status, body) = match known.get(path) {
+            Some(body) => ("200 OK", body.to_string()),
+            None => (
+                "404 Not Found",
+                format!("{{\"message\":\"no {path} here\"}}"),
+            ),
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        if stream
+            .get_mut()
+            .write_all((head + &body).as_bytes())
+            .is_err()
+        {
+            return;
+        }
+        line.clear();
+    }
+}
+
 struct Session {
     directory: tempfile::TempDir,
     bao: Option<Bao>,
@@ -114,6 +164,9 @@ impl Session {
     fn start(text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let here = directory.path().display().to_string();
+        if text.contains("{engine}") {
+            engine(&directory.path().join("engine.sock"));
+        }
         let environment = ["HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME"]
             .map(|name| (name.to_owned(), here.clone()));
         Self {
@@ -126,6 +179,7 @@ impl Session {
     fn filled(&self, text: &str) -> String {
         let address = self.bao.as_ref().map_or("", |bao| bao.address.as_str());
         text.replace("{bao}", address)
+            .replace("{engine}", &format!("{}/engine.sock", self.here()))
             .replace("{dir}", &self.here())
     }
 

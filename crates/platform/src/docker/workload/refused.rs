@@ -105,3 +105,58 @@ impl Refused {
         serde_json::json!({ "errors": lines }).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    /// What a container reads in each refusal, as `refusals.txt` beside this file has it.
+    /// `COFFERDAM_UPDATE=1` writes it anew; read the difference before it is committed.
+    #[test]
+    fn every_refusal_is_written_down() {
+        let all = [
+            Refused::Gone,
+            Refused::Host,
+            Refused::Foreign,
+            Refused::Nested,
+            Refused::Several,
+            Refused::HostProcesses,
+            Refused::UserNamespace,
+            Refused::Elsewhere,
+            Refused::Unknown,
+            Refused::Stopped,
+            Refused::Writable,
+            Refused::Engine,
+            Refused::NotEnabled,
+            Refused::NotAllowed,
+            Refused::NotAdmitted("no role admits this container".to_owned()),
+            Refused::NotAdmitted("more than one role admits this container".to_owned()),
+            Refused::Silent,
+            Refused::Sealed,
+            Refused::ForeignToken,
+            Refused::Head("a header is there twice"),
+            Refused::Path,
+            Refused::Stream,
+            Refused::Body,
+            Refused::Busy,
+        ];
+        let mut happened = String::new();
+        for refused in &all {
+            let (status, body) = (refused.status().as_u16(), refused.body());
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            writeln!(happened, "{status}").unwrap();
+            for line in body["errors"].as_array().unwrap() {
+                writeln!(happened, "  {}", line.as_str().unwrap()).unwrap();
+            }
+        }
+        if std::env::var_os("COFFERDAM_UPDATE").is_some() {
+            let path = concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/src/docker/workload/refusals.txt"
+            );
+            std::fs::write(path, &happened).unwrap();
+        }
+        assert_eq!(happened, include_str!("refusals.txt"));
+    }
+}
