@@ -5,7 +5,7 @@ use super::input::parse_pairs;
 use super::output::{columns, shown};
 use super::{Context, Exit, Failure};
 use clap::Args;
-use cofferdam_api::{Request, Response, Tree};
+use cofferdam_api::{Method, Request, Response, Tree};
 use cofferdam_secret::Secret;
 
 /// From where to where.
