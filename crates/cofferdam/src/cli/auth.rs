@@ -60,7 +60,7 @@ enum Action {
 #[derive(Args)]
 struct Enable {
     #[command(flatten)]
-    common: mounts::Enable,
+    common: mounts::Mounting,
     /// Method: approle …
     #[arg(value_name = "TYPE")]
     kind: String,

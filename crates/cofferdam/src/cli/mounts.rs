@@ -84,7 +84,7 @@ impl Family {
 
 /// Flags of `enable` that engines and auth methods have alike.
 #[derive(Args)]
-pub(crate) struct Enable {
+pub(crate) struct Mounting {
     /// Where to mount; without it the type's name
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
@@ -95,7 +95,7 @@ pub(crate) struct Enable {
     tuning: Tuning,
 }
 
-impl Enable {
+impl Mounting {
     /// Mounts one of this type; `more` is what else the body says. Gives the type and the place.
     pub(crate) async fn run(
         self,

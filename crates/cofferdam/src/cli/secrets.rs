@@ -63,7 +63,7 @@ struct Enable {
     #[arg(long)]
     seal_wrap: bool,
     #[command(flatten)]
-    common: mounts::Enable,
+    common: mounts::Mounting,
     /// Engine: kv, kv-v2, cubbyhole …
     #[arg(value_name = "TYPE")]
     kind: String,
