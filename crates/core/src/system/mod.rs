@@ -310,152 +310,24 @@ impl Routed for System {
             &[(Read, |e, c| Box::pin(seal::key_status(e, c)))],
         )
         .lifted(),
-        Route::new(
-            "generate-root-token/attempt",
-            &[
-                (Read, |e, c| Box::pin(generate_root::status(e, c))),
-                (Write, |e, c| Box::pin(generate_root::begin(e, c))),
-                (Delete, |e, c| Box::pin(generate_root::cancel(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "generate-root-token/update",
-            &[(Write, |e, c| Box::pin(generate_root::update(e, c)))],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "generate-root/attempt",
-            &[
-                (Read, |e, c| Box::pin(generate_root::status(e, c))),
-                (Write, |e, c| Box::pin(generate_root::begin(e, c))),
-                (Delete, |e, c| Box::pin(generate_root::cancel(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "generate-root",
-            &[
-                (Read, |e, c| Box::pin(generate_root::status(e, c))),
-                (Write, |e, c| Box::pin(generate_root::begin(e, c))),
-                (Delete, |e, c| Box::pin(generate_root::cancel(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "generate-root/update",
-            &[(Write, |e, c| Box::pin(generate_root::update(e, c)))],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rotate/root/init",
-            &[
-                (Read, |e, c| Box::pin(rotate_root::status(e, c))),
-                (Write, |e, c| Box::pin(rotate_root::begin(e, c))),
-                (Delete, |e, c| Box::pin(rotate_root::cancel(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rotate/root/update",
-            &[(Write, |e, c| Box::pin(rotate_root::update(e, c)))],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rotate/root/verify",
-            &[
-                (Read, |e, c| Box::pin(rotate_root::verify_status(e, c))),
-                (Write, |e, c| Box::pin(rotate_root::verify(e, c))),
-                (Delete, |e, c| Box::pin(rotate_root::verify_reset(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rotate/recovery/init",
-            &[
-                (Read, |e, c| Box::pin(rotate_root::status(e, c))),
-                (Write, |e, c| Box::pin(rotate_root::begin(e, c))),
-                (Delete, |e, c| Box::pin(rotate_root::cancel(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rotate/recovery/update",
-            &[(Write, |e, c| Box::pin(rotate_root::update(e, c)))],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rotate/recovery/verify",
-            &[
-                (Read, |e, c| Box::pin(rotate_root::verify_status(e, c))),
-                (Write, |e, c| Box::pin(rotate_root::verify(e, c))),
-                (Delete, |e, c| Box::pin(rotate_root::verify_reset(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rekey/init",
-            &[
-                (Read, |e, c| Box::pin(rotate_root::status(e, c))),
-                (Write, |e, c| Box::pin(rotate_root::begin(e, c))),
-                (Delete, |e, c| Box::pin(rotate_root::cancel(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rekey/update",
-            &[(Write, |e, c| Box::pin(rotate_root::update(e, c)))],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rekey/verify",
-            &[
-                (Read, |e, c| Box::pin(rotate_root::verify_status(e, c))),
-                (Write, |e, c| Box::pin(rotate_root::verify(e, c))),
-                (Delete, |e, c| Box::pin(rotate_root::verify_reset(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rekey-recovery-key/init",
-            &[
-                (Read, |e, c| Box::pin(rotate_root::status(e, c))),
-                (Write, |e, c| Box::pin(rotate_root::begin(e, c))),
-                (Delete, |e, c| Box::pin(rotate_root::cancel(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rekey-recovery-key/update",
-            &[(Write, |e, c| Box::pin(rotate_root::update(e, c)))],
-        )
-        .lifted()
-        .access(Access::Sudo),
-        Route::new(
-            "rekey-recovery-key/verify",
-            &[
-                (Read, |e, c| Box::pin(rotate_root::verify_status(e, c))),
-                (Write, |e, c| Box::pin(rotate_root::verify(e, c))),
-                (Delete, |e, c| Box::pin(rotate_root::verify_reset(e, c))),
-            ],
-        )
-        .lifted()
-        .access(Access::Sudo),
+        ceremony::route("generate-root-token/attempt", generate_root::ATTEMPT),
+        ceremony::route("generate-root-token/update", generate_root::UPDATE),
+        ceremony::route("rotate/root/init", rotate_root::ATTEMPT),
+        ceremony::route("rotate/root/update", rotate_root::UPDATE),
+        ceremony::route("rotate/root/verify", rotate_root::VERIFY),
+        ceremony::route("rotate/recovery/init", rotate_root::ATTEMPT),
+        ceremony::route("rotate/recovery/update", rotate_root::UPDATE),
+        ceremony::route("rotate/recovery/verify", rotate_root::VERIFY),
+        // Vault's names for the same.
+        ceremony::route("generate-root", generate_root::ATTEMPT),
+        ceremony::route("generate-root/attempt", generate_root::ATTEMPT),
+        ceremony::route("generate-root/update", generate_root::UPDATE),
+        ceremony::route("rekey/init", rotate_root::ATTEMPT),
+        ceremony::route("rekey/update", rotate_root::UPDATE),
+        ceremony::route("rekey/verify", rotate_root::VERIFY),
+        ceremony::route("rekey-recovery-key/init", rotate_root::ATTEMPT),
+        ceremony::route("rekey-recovery-key/update", rotate_root::UPDATE),
+        ceremony::route("rekey-recovery-key/verify", rotate_root::VERIFY),
         Route::new(
             "rotate/keyring",
             &[(Write, |e, c| Box::pin(seal::rotate(e, c)))],

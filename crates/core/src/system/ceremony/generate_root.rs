@@ -4,9 +4,10 @@
 //! the answer nor its record shows a token that would work.
 
 use super::super::System;
-use super::{Attempt, Given, Round, Table, load, lock_of, record, store};
+use super::{Attempt, Given, Operations, Round, Table, load, lock_of, record, store};
 use crate::fault::Fault;
 use crate::json::Data;
+use crate::operation::Verb;
 use crate::outcome::{Outcome, Response};
 use crate::request::Call;
 use crate::token::{self, NewToken};
@@ -15,6 +16,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use cofferdam_secret::{Secret, random_base62};
 use serde::{Deserialize, Serialize, Serializer};
+
+/// Looking at an attempt, beginning and cancelling one.
+pub(in super::super) const ATTEMPT: Operations = &[
+    (Verb::Read, |e, c| Box::pin(status(e, c))),
+    (Verb::Write, |e, c| Box::pin(begin(e, c))),
+    (Verb::Delete, |e, c| Box::pin(cancel(e, c))),
+];
+
+/// Giving a share.
+pub(in super::super) const UPDATE: Operations = &[(Verb::Write, |e, c| Box::pin(update(e, c)))];
 
 const PLACE: &str = "core/ceremony/generate-root";
 const IDLE: &str = "no root generation in progress";
@@ -89,7 +100,7 @@ async fn required(services: &Services) -> Result<u8, Fault> {
     Ok(config.threshold)
 }
 
-pub(in super::super) async fn status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+async fn status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let services = engine.services()?;
     let required = required(&services).await?;
     let found = load::<Purpose>(services.barrier(), PLACE, call.now).await?;
@@ -103,7 +114,7 @@ pub(in super::super) async fn status(engine: &System, call: Call<'_>) -> Result<
     .outcome())
 }
 
-pub(in super::super) async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let wanted: Wanted = call.body.parse()?;
     if !wanted.pgp_key.is_empty() {
         return Err(Fault::unsupported(
@@ -145,11 +156,11 @@ pub(in super::super) async fn begin(engine: &System, call: Call<'_>) -> Result<O
     .outcome())
 }
 
-pub(in super::super) async fn cancel(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+async fn cancel(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     super::cancel::<Purpose>(&*engine.services()?, PLACE, call.now).await
 }
 
-pub(in super::super) async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let services = engine.services()?;
     let required = required(&services).await?;
     let table: Table<'_, Purpose> = Table {

@@ -15,9 +15,12 @@
 pub(super) mod generate_root;
 pub(super) mod rotate_root;
 
+use super::System;
 use crate::clock::Time;
+use crate::engine::{Access, Handler, Route};
 use crate::fault::Fault;
 use crate::json::Body;
+use crate::operation::Verb;
 use crate::outcome::Outcome;
 use crate::vault::Services;
 use cofferdam_barrier::seal::ceremony::{Ceremony, Step};
@@ -33,6 +36,16 @@ use uuid::Uuid;
 const LIFETIME: Duration = Duration::from_hours(1);
 /// Rounds of the compare with the store: only against others who give shares at the same moment.
 const ROUNDS: u32 = 32;
+
+/// What can be done on a path.
+pub(super) type Operations = &'static [(Verb, Handler<System>)];
+
+/// A row for those whose policies grant `sudo`: shares come on top of that, not instead of it.
+pub(super) const fn route(pattern: &'static str, operations: Operations) -> Route<System> {
+    Route::new(pattern, operations)
+        .lifted()
+        .access(Access::Sudo)
+}
 
 /// A share as it is kept while the ceremony lasts.
 struct Part(Secret<Vec<u8>>);

@@ -5,10 +5,11 @@
 //! them on the way has lost nothing.
 
 use super::super::System;
-use super::{Attempt, Given, Round, Table, load, lock_of, record, store};
+use super::{Attempt, Given, Operations, Round, Table, load, lock_of, record, store};
 use crate::fault::Fault;
 use crate::json::Data;
 use crate::json::field::{Count, Flag, Words};
+use crate::operation::Verb;
 use crate::outcome::{Outcome, Response};
 use crate::request::Call;
 use crate::vault::{SealChoice, Services, share_counts};
@@ -17,6 +18,23 @@ use cofferdam_barrier::seal::shamir::{self, Shamir};
 use cofferdam_barrier::seal::{self, Seal as _};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
+
+/// Looking at an attempt, beginning and cancelling one.
+pub(in super::super) const ATTEMPT: Operations = &[
+    (Verb::Read, |e, c| Box::pin(status(e, c))),
+    (Verb::Write, |e, c| Box::pin(begin(e, c))),
+    (Verb::Delete, |e, c| Box::pin(cancel(e, c))),
+];
+
+/// Giving a share.
+pub(in super::super) const UPDATE: Operations = &[(Verb::Write, |e, c| Box::pin(update(e, c)))];
+
+/// Looking at the verification of new shares, giving one, and forgetting those given.
+pub(in super::super) const VERIFY: Operations = &[
+    (Verb::Read, |e, c| Box::pin(verify_status(e, c))),
+    (Verb::Write, |e, c| Box::pin(verify(e, c))),
+    (Verb::Delete, |e, c| Box::pin(verify_reset(e, c))),
+];
 
 const PLACE: &str = "core/ceremony/rotate-root";
 const IDLE: &str = "no rekey in progress";
@@ -134,13 +152,13 @@ fn shown(attempt: Option<&Attempt<Purpose>>, required: u8) -> Result<Outcome, Fa
     Outcome::data(&shape)
 }
 
-pub(in super::super) async fn status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+async fn status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let (services, required) = prepared(engine, &call).await?;
     let found = load::<Purpose>(services.barrier(), PLACE, call.now).await?;
     shown(found.as_ref().map(|found| &found.attempt), required)
 }
 
-pub(in super::super) async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let (services, required) = prepared(engine, &call).await?;
     let wanted: Wanted = call.body.parse()?;
     if !wanted.pgp_keys.0.is_empty() || wanted.backup.0 {
@@ -176,12 +194,12 @@ pub(in super::super) async fn begin(engine: &System, call: Call<'_>) -> Result<O
     shown(Some(&attempt), required)
 }
 
-pub(in super::super) async fn cancel(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+async fn cancel(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let (services, _) = prepared(engine, &call).await?;
     super::cancel::<Purpose>(&services, PLACE, call.now).await
 }
 
-pub(in super::super) async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let (services, required) = prepared(engine, &call).await?;
     let table: Table<'_, Purpose> = Table {
         services: &services,
@@ -290,10 +308,7 @@ fn verification(pending: &Pending, complete: bool) -> Result<Outcome, Fault> {
     })
 }
 
-pub(in super::super) async fn verify_status(
-    engine: &System,
-    call: Call<'_>,
-) -> Result<Outcome, Fault> {
+async fn verify_status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let (services, _) = prepared(engine, &call).await?;
     let found = load::<Purpose>(services.barrier(), PLACE, call.now).await?;
     let pending = found
@@ -306,7 +321,7 @@ pub(in super::super) async fn verify_status(
 }
 
 /// The new shares, once: with enough of them the new seal is in force.
-pub(in super::super) async fn verify(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+async fn verify(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let (services, _) = prepared(engine, &call).await?;
     let table: Table<'_, Purpose> = Table {
         services: &services,
@@ -331,10 +346,7 @@ pub(in super::super) async fn verify(engine: &System, call: Call<'_>) -> Result<
 }
 
 /// Forgets the new shares given so far; the new seal still waits.
-pub(in super::super) async fn verify_reset(
-    engine: &System,
-    call: Call<'_>,
-) -> Result<Outcome, Fault> {
+async fn verify_reset(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let (services, _) = prepared(engine, &call).await?;
     let found = load::<Purpose>(services.barrier(), PLACE, call.now).await?;
     let mut found = found.ok_or_else(|| Fault::invalid(NO_VERIFICATION))?;
