@@ -1,9 +1,12 @@
 //! What the roles of any method share: their names, how they are stored, and what a change answers.
 
+use crate::contest::Contest;
+use cofferdam_core::engine::{Commit, Revision, View};
 use cofferdam_core::json::Data;
 use cofferdam_core::{Fault, Outcome, Response};
 use cofferdam_secret::{Buffer, Secret};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The longest name: it becomes part of storage keys and token metadata.
 const MAX_NAME: usize = 255;
@@ -13,6 +16,56 @@ pub(super) fn encode(record: &impl Serialize) -> Result<Secret<Vec<u8>>, Fault> 
     let mut out = Buffer::with_capacity(512);
     serde_json::to_writer(&mut out, record).map_err(Fault::internal)?;
     Ok(out.finish())
+}
+
+/// A record with the revision a change of it must compare with.
+pub(super) struct Stored<T> {
+    pub(super) record: T,
+    pub(super) revision: Revision,
+}
+
+/// The record at `key`, if there is one.
+pub(super) async fn load<T: DeserializeOwned>(
+    view: &View,
+    key: &str,
+) -> Result<Option<Stored<T>>, Fault> {
+    let Some(found) = view.get(key).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Stored {
+        record: serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?,
+        revision: found.revision,
+    }))
+}
+
+/// Commits a new or changed record; whether nobody was faster.
+pub(super) async fn save<T: Serialize>(
+    view: &View,
+    key: &str,
+    before: Option<&Stored<T>>,
+    record: &T,
+) -> Result<bool, Fault> {
+    let batch = view
+        .batch()
+        .expect(key, before.map(|before| before.revision))
+        .put(key, encode(record)?);
+    Ok(matches!(view.commit(batch).await?, Commit::Done(_)))
+}
+
+/// Removes what is at `key`; whether there was something.
+pub(super) async fn remove(
+    view: &View,
+    key: &str,
+    mut contest: Contest<'_>,
+) -> Result<bool, Fault> {
+    while let Some(found) = view.get(key).await? {
+        let batch = view.batch().expect_at(key, found.revision).delete(key);
+        if matches!(view.commit(batch).await?, Commit::Done(_)) {
+            return Ok(true);
+        }
+        contest.lost().await?;
+    }
+    Ok(false)
 }
 
 /// The canonical form of a role's name in a path.

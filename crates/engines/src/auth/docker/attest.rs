@@ -114,7 +114,7 @@ pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, 
     let (name, host) = (bound(ROLE)?, bound(HOST)?);
     let container: Container = serde_json::from_str(bound(CONTAINER)?).map_err(Fault::internal)?;
     let stored = role::load(view, name).await?;
-    let role = stored.map(|stored| stored.role);
+    let role = stored.map(|stored| stored.record);
     let role = role
         .filter(|role| role.bounds.admit(&container, host))
         .ok_or_else(|| {

@@ -1,10 +1,10 @@
 //! A role: which containers it is for, and what their tokens are like.
 
 use super::container::{Container, is_digest};
-use crate::auth::role::encode;
+use crate::auth::role;
 use crate::auth::token::Settings;
 use cofferdam_core::Fault;
-use cofferdam_core::engine::{Commit, Revision, View};
+use cofferdam_core::engine::View;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,10 +38,7 @@ pub(super) struct Bounds {
 }
 
 /// A role with the revision a change of it must compare with.
-pub(super) struct Stored {
-    pub(super) role: Role,
-    pub(super) revision: Revision,
-}
+pub(super) type Stored = role::Stored<Role>;
 
 impl Bounds {
     /// Refuses bounds that would admit what nobody meant.
@@ -110,14 +107,7 @@ pub(super) fn key_of(name: &str) -> String {
 
 /// The role called `name` (canonical).
 pub(super) async fn load(view: &View, name: &str) -> Result<Option<Stored>, Fault> {
-    let Some(found) = view.get(&key_of(name)).await? else {
-        return Ok(None);
-    };
-    let role = serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?;
-    Ok(Some(Stored {
-        role,
-        revision: found.revision,
-    }))
+    role::load(view, &key_of(name)).await
 }
 
 /// Commits a new or changed role; whether nobody was faster.
@@ -131,12 +121,7 @@ pub(super) async fn save(view: &View, before: Option<&Stored>, role: &Role) -> R
             "token_num_uses: the host keeps one token for all requests of a container, so they cannot be counted",
         ));
     }
-    let own = key_of(&role.name);
-    let batch = view
-        .batch()
-        .expect(own.as_str(), before.map(|before| before.revision))
-        .put(own, encode(role)?);
-    Ok(matches!(view.commit(batch).await?, Commit::Done(_)))
+    role::save(view, &key_of(&role.name), before, role).await
 }
 
 /// Roles looked at in one go.

@@ -2,9 +2,9 @@
 
 use super::Docker;
 use super::role::{self, Bounds, Role, Stored};
-use crate::auth::role::{finished, name};
+use crate::auth::role::{finished, name, remove};
 use crate::auth::token;
-use cofferdam_core::engine::{Commit, Pending, Route};
+use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::json::field::{Pairs, Words};
 use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ fn write<'a>(method: &'a Docker, call: Call<'a>) -> Pending<'a> {
                 return Err(Fault::unsupported("unsupported path"));
             }
             let mut role = match &before {
-                Some(before) => before.role.clone(),
+                Some(before) => before.record.clone(),
                 None => Role {
                     name: name.clone(),
                     ..Role::default()
@@ -123,26 +123,15 @@ impl<'a> From<&'a Role> for Shown<'a> {
 fn read<'a>(_: &'a Docker, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let stored = called(&call).await?.ok_or_else(Fault::missing)?;
-        Outcome::data(&Shown::from(&stored.role))
+        Outcome::data(&Shown::from(&stored.record))
     })
 }
 
 fn delete<'a>(method: &'a Docker, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let name = name(call.capture("name"))?;
-        let mut contest = method.contests.enter(call.view.prefix(), &name);
-        while let Some(Stored { revision, .. }) = role::load(call.view, &name).await? {
-            let own = role::key_of(&name);
-            let batch = call
-                .view
-                .batch()
-                .expect_at(own.as_str(), revision)
-                .delete(own);
-            if matches!(call.view.commit(batch).await?, Commit::Done(_)) {
-                break;
-            }
-            contest.lost().await?;
-        }
+        let contest = method.contests.enter(call.view.prefix(), &name);
+        remove(call.view, &role::key_of(&name), contest).await?;
         Ok(Outcome::Done)
     })
 }

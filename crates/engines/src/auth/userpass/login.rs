@@ -37,7 +37,9 @@ fn login<'a>(method: &'a Userpass, call: Call<'a>) -> Pending<'a> {
         if sent.password.is_empty() {
             return Err(Fault::invalid("missing password"));
         }
-        let user = user::load(call.view, &name).await?.map(|found| found.user);
+        let user = user::load(call.view, &name)
+            .await?
+            .map(|found| found.record);
         let hash = user.as_ref().map(|user| user.hash.clone());
         let right = method.checks.matches(sent.password.0, hash).await?;
         // Asked after the check, which took its time: guesses that ran beside this one count.
@@ -100,7 +102,7 @@ pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, 
     let user = user::load(view, name).await?;
     let user = user
         .ok_or_else(|| Fault::invalid("the user of this token does not exist any more"))?
-        .user;
+        .record;
     let issued = |policy: &&String| *policy != "default";
     let given: Vec<_> = token.policies.iter().filter(issued).collect();
     let now: Vec<_> = user.token.policies.iter().filter(issued).collect();

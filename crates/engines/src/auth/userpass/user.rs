@@ -1,10 +1,10 @@
 //! A user as it is stored.
 
 use super::password::Hash;
-use crate::auth::role::encode;
+use crate::auth::role;
 use crate::auth::token::Settings;
 use cofferdam_core::Fault;
-use cofferdam_core::engine::{Commit, Revision, View};
+use cofferdam_core::engine::View;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -27,10 +27,7 @@ pub(super) struct Old {
 }
 
 /// A user with the revision a change of it must compare with.
-pub(super) struct Stored {
-    pub(super) user: User,
-    pub(super) revision: Revision,
-}
+pub(super) type Stored = role::Stored<User>;
 
 pub(super) fn key_of(name: &str) -> String {
     format!("user/{name}")
@@ -38,22 +35,10 @@ pub(super) fn key_of(name: &str) -> String {
 
 /// The user called `name` (canonical).
 pub(super) async fn load(view: &View, name: &str) -> Result<Option<Stored>, Fault> {
-    let Some(found) = view.get(&key_of(name)).await? else {
-        return Ok(None);
-    };
-    let user = serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?;
-    Ok(Some(Stored {
-        user,
-        revision: found.revision,
-    }))
+    role::load(view, &key_of(name)).await
 }
 
 /// Commits a new or changed user; whether nobody was faster.
 pub(super) async fn save(view: &View, before: Option<&Stored>, user: &User) -> Result<bool, Fault> {
-    let own = key_of(&user.name);
-    let batch = view
-        .batch()
-        .expect(own.as_str(), before.map(|before| before.revision))
-        .put(own, encode(user)?);
-    Ok(matches!(view.commit(batch).await?, Commit::Done(_)))
+    role::save(view, &key_of(&user.name), before, user).await
 }

@@ -3,9 +3,9 @@
 
 use super::user::{self, Stored, User};
 use super::{Userpass, password};
-use crate::auth::role::{finished, name};
+use crate::auth::role::{finished, name, remove};
 use crate::auth::{cidr, token};
-use cofferdam_core::engine::{Commit, Pending, Route};
+use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::json::field::{Text, Ttl, Words};
 use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,7 @@ fn write<'a>(method: &'a Userpass, call: Call<'a>) -> Pending<'a> {
             }
             let mut user = before
                 .as_ref()
-                .map(|before| before.user.clone())
+                .map(|before| before.record.clone())
                 .unwrap_or_default();
             user.name.clone_from(&name);
             match &hash {
@@ -152,7 +152,7 @@ async fn change(
     loop {
         let before = user::load(call.view, &name).await?;
         let before = before.ok_or_else(|| Fault::invalid("username does not exist"))?;
-        let mut user = before.user.clone();
+        let mut user = before.record.clone();
         edit(&mut user);
         if user::save(call.view, Some(&before), &user).await? {
             return Ok(Outcome::Done);
@@ -224,27 +224,17 @@ impl<'a> From<&'a User> for Shown<'a> {
 fn read<'a>(_: &'a Userpass, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let stored = called(&call).await?.ok_or_else(Fault::missing)?;
-        Outcome::data(&Shown::from(&stored.user))
+        Outcome::data(&Shown::from(&stored.record))
     })
 }
 
 fn delete<'a>(method: &'a Userpass, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let name = name(call.capture("name"))?;
-        let mut contest = method.contests.enter(call.view.prefix(), &name);
-        while let Some(Stored { revision, .. }) = user::load(call.view, &name).await? {
-            let own = user::key_of(&name);
-            let batch = call
-                .view
-                .batch()
-                .expect_at(own.as_str(), revision)
-                .delete(own);
-            if matches!(call.view.commit(batch).await?, Commit::Done(_)) {
-                // The next of that name begins without the failures of this one.
-                cofferdam_core::lockout::forget(call.view, &name).await?;
-                break;
-            }
-            contest.lost().await?;
+        let contest = method.contests.enter(call.view.prefix(), &name);
+        if remove(call.view, &user::key_of(&name), contest).await? {
+            // The next of that name begins without the failures of this one.
+            cofferdam_core::lockout::forget(call.view, &name).await?;
         }
         Ok(Outcome::Done)
     })
