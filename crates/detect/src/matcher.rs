@@ -213,5 +213,24 @@ impl Matcher {
     }
 }
 
+/// How unlike ordinary text a window is: no byte twice in a row, digits among letters.
+pub(crate) fn rarity(window: &[u8]) -> usize {
+    let changes = window
+        .windows(2)
+        .filter(|pair| pair.first() != pair.last())
+        .count();
+    let class = |byte: &u8| match byte {
+        b'0'..=b'9' => 1,
+        b'A'..=b'Z' => 2,
+        b'a'..=b'z' => 3,
+        _ => 4,
+    };
+    let turns = window
+        .windows(2)
+        .filter(|pair| pair.first().map(class) != pair.last().map(class))
+        .count();
+    changes + 2 * turns
+}
+
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! every place in a file that looks like a window costs a digest.
 
 use crate::forms::{self, Shape};
+use crate::matcher::rarity;
 
 /// Bytes of a value that the first stage knows.
 pub const WINDOW: usize = 6;
@@ -45,21 +46,7 @@ fn telling(window: &[u8]) -> usize {
         .iter()
         .filter(|byte| byte.is_ascii_alphanumeric())
         .count();
-    let class = |byte: &u8| match byte {
-        b'0'..=b'9' => 1,
-        b'A'..=b'Z' => 2,
-        b'a'..=b'z' => 3,
-        _ => 4,
-    };
-    let turns = window
-        .windows(2)
-        .filter(|pair| pair.first().map(class) != pair.last().map(class))
-        .count();
-    let changes = window
-        .windows(2)
-        .filter(|pair| pair.first() != pair.last())
-        .count();
     // A character of several bytes that is cut in two looks different in JSON than as a whole.
     let whole = usize::from(std::str::from_utf8(window).is_ok());
-    64 * whole + 4 * plain + 2 * turns + changes
+    64 * whole + 4 * plain + rarity(window)
 }

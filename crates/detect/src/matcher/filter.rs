@@ -104,7 +104,7 @@ fn samples(shape: Shape, bytes: &[u8], out: &mut Vec<Sample>) {
     let best = (0..=last)
         .max_by_key(|&from| {
             let window = bytes.get(from..from + stretch).unwrap_or_default();
-            (rarity(window), std::cmp::Reverse(from))
+            (super::rarity(window), std::cmp::Reverse(from))
         })
         .unwrap_or(0);
     for offset in best..best + shape.step {
@@ -115,25 +115,6 @@ fn samples(shape: Shape, bytes: &[u8], out: &mut Vec<Sample>) {
             ));
         }
     }
-}
-
-/// How unlike ordinary text a window is: no byte twice in a row, digits among letters.
-fn rarity(window: &[u8]) -> usize {
-    let changes = window
-        .windows(2)
-        .filter(|pair| pair.first() != pair.last())
-        .count();
-    let class = |byte: &u8| match byte {
-        b'0'..=b'9' => 1,
-        b'A'..=b'Z' => 2,
-        b'a'..=b'z' => 3,
-        _ => 4,
-    };
-    let turns = window
-        .windows(2)
-        .filter(|pair| pair.first().map(class) != pair.last().map(class))
-        .count();
-    changes + 2 * turns
 }
 
 /// Up to eight bytes, little endian.

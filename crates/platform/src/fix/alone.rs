@@ -3,6 +3,7 @@
 use super::dockerfile::{self, Given};
 use super::plan::{Change, Found, Left, Options, Outcome};
 use super::tree::{self, Node};
+use crate::fix::words::line_at;
 use cofferdam_detect::pattern::Scanner;
 use cofferdam_secret::Secret;
 use std::collections::BTreeMap;
@@ -95,12 +96,7 @@ pub fn kubernetes(path: &Path, text: &str, scanner: &Scanner) -> Outcome {
         Err(error) => left(error.line, error.what.to_owned()),
     }
     for spot in scanner.spots(text) {
-        let line = text
-            .get(..spot.secret.start)
-            .unwrap_or_default()
-            .matches('\n')
-            .count()
-            + 1;
+        let line = line_at(text, spot.secret.start);
         let what = format!(
             "a secret in a manifest ({}): put it into the store, and let the cluster fetch it",
             spot.rule.id

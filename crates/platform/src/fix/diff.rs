@@ -23,8 +23,15 @@ pub fn unified(path: &str, text: &str, edits: &Edits, masks: &[Mask]) -> String 
         return String::new();
     }
     let starts = line_starts(text);
-    let edits = &edits.by_lines(text);
+    let by_lines = edits.by_lines(text);
+    let edits = match by_lines.apply(text) == edits.apply(text) {
+        true => &by_lines,
+        false => edits,
+    };
     let changes = changes(text, edits, masks, &starts);
+    if changes.is_empty() {
+        return String::new();
+    }
     let mut out = format!("--- a/{path}\n+++ b/{path}\n");
     let mut shift: isize = 0;
     let mut group: Vec<&Change> = Vec::new();
@@ -57,6 +64,39 @@ fn changes(text: &str, edits: &Edits, masks: &[Mask], starts: &[usize]) -> Vec<C
             .partition_point(|start| *start <= at)
             .saturating_sub(1)
     };
+    let after = |span: &Range<usize>| {
+        let mut new = String::new();
+        for piece in edits.pieces(span.clone()) {
+            match piece {
+                Piece::Kept(range) => new.push_str(&shown(text, range, masks)),
+                Piece::New(text) => new.push_str(text),
+            }
+        }
+        new
+    };
+    let line_at = |at: usize| match at < text.len() {
+        true => number(at),
+        false => starts.len(),
+    };
+    let of = |span: Range<usize>| Change {
+        old: line_at(span.start)..line_at(span.end),
+        new: after(&span)
+            .split_inclusive('\n')
+            .map(str::to_owned)
+            .collect(),
+    };
+    let spans = spans(text, edits, after);
+    let changes = spans.into_iter().map(of);
+    // What is written as it was is no change, and `patch` refuses a hunk without one.
+    changes
+        .map(|change| trimmed(change, text, masks, starts))
+        .filter(|change| !(change.old.is_empty() && change.new.is_empty()))
+        .collect()
+}
+
+/// The stretches of old lines that change. What stands for one of them is whole lines too: else the
+/// line behind it belongs to it.
+fn spans(text: &str, edits: &Edits, after: impl Fn(&Range<usize>) -> String) -> Vec<Range<usize>> {
     let mut spans: Vec<Range<usize>> = Vec::new();
     for (range, new) in edits.sorted() {
         // Whole lines that go or come touch no other line.
@@ -74,33 +114,21 @@ fn changes(text: &str, edits: &Edits, masks: &[Mask], starts: &[usize]) -> Vec<C
             _ => spans.push(from..to),
         }
     }
-    let of = |span: Range<usize>| {
-        let mut new = String::new();
-        for piece in edits.pieces(span.clone()) {
-            match piece {
-                Piece::Kept(range) => new.push_str(&shown(text, range, masks)),
-                Piece::New(text) => new.push_str(text),
-            }
+    let mut closed: Vec<Range<usize>> = Vec::new();
+    for mut span in spans {
+        if let Some(last) = closed.pop_if(|last| span.start <= last.end) {
+            span = last.start..last.end.max(span.end);
         }
-        let lines: Vec<String> = new.split_inclusive('\n').map(str::to_owned).collect();
-        let last = if span.end >= text.len() {
-            starts.len()
-        } else {
-            number(span.end)
+        let open = |span: &Range<usize>| {
+            let new = after(span);
+            !new.is_empty() && !new.ends_with('\n') && span.end < text.len()
         };
-        Change {
-            old: (if span.start >= text.len() {
-                starts.len()
-            } else {
-                number(span.start)
-            })..last,
-            new: lines,
+        while open(&span) {
+            span.end = next_line(text, span.end);
         }
-    };
-    let changes = spans.into_iter().map(of);
-    changes
-        .map(|change| trimmed(change, text, masks, starts))
-        .collect()
+        closed.push(span);
+    }
+    closed
 }
 
 /// Without lines at either end that are the same before and after.
@@ -233,6 +261,20 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_is_written_as_it_was_is_no_change() {
+        let text = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\nk\nl";
+        let mut edits = Edits::default();
+        edits.replace(2..3, "b");
+        assert_eq!(unified("f", text, &edits, &[]), "");
+        edits.replace(22..23, "x");
+        assert_eq!(
+            unified("f", text, &edits, &[]),
+            "--- a/f\n+++ b/f\n@@ -9,4 +9,4 @@\n i\n j\n k\n-l\n\\ No newline at end of file\n\
+             +x\n\\ No newline at end of file\n"
+        );
+    }
+
     fn patched(text: &str, diff: &str) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("f");
@@ -251,6 +293,18 @@ mod tests {
             .unwrap();
         assert!(patch.wait().unwrap().success(), "{diff}");
         std::fs::read(&file).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_stands_for_lines_takes_the_next_one_when_it_has_no_end() {
+        let text = "a\n\r\n\n\r\n\na";
+        let mut edits = Edits::default();
+        assert!(edits.remove(5..8) && edits.replace(1..4, "x\nxy"));
+        let new = edits.apply(text).unwrap();
+        assert_eq!(
+            patched(text, &unified("f", text, &edits, &[])),
+            new.as_bytes()
+        );
     }
 
     proptest! {

@@ -18,6 +18,7 @@ pub mod project;
 mod shell;
 mod tree;
 pub mod trial;
+mod words;
 
 pub use alone::{dockerfile_alone, is_manifest, kubernetes};
 pub use plan::{Change, Found, Image, Left, Options, Outcome, Style, Way, plan};

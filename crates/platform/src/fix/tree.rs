@@ -56,6 +56,14 @@ pub(super) struct Entry {
 }
 
 impl Value {
+    /// The items of a list, or itself: where Compose takes one thing for a list of one.
+    pub(super) fn one_or_more(&self) -> &[Self] {
+        match self.node.items() {
+            [] => std::slice::from_ref(self),
+            items => items,
+        }
+    }
+
     /// Behind its last byte.
     pub(super) fn end(&self) -> usize {
         self.alias

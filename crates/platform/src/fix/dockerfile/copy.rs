@@ -2,6 +2,7 @@
 
 use super::parse::{self, Instruction};
 use super::{BUILD_FILES, Work};
+use crate::fix::words::variable_name;
 use cofferdam_secret::Secret;
 
 impl Work<'_> {
@@ -111,17 +112,7 @@ impl Work<'_> {
             );
             return;
         }
-        let id: String = name
-            .trim_start_matches('.')
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() {
-                    c.to_ascii_uppercase()
-                } else {
-                    '_'
-                }
-            })
-            .collect();
+        let id = variable_name(name.trim_start_matches('.'));
         if !self.keep(&id, value, line) {
             return;
         }

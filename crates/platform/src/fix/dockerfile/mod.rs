@@ -16,6 +16,7 @@ mod parse;
 use super::edit::Edits;
 use super::shell;
 use crate::build::dockerfile::version_argument;
+use crate::fix::words::{line_at, variable_name};
 use cofferdam_detect::pattern::{Judgement, Scanner};
 use cofferdam_secret::Secret;
 use parse::{Instruction, Token};
@@ -376,17 +377,7 @@ impl Work<'_> {
             {
                 continue;
             }
-            let name: String = raw
-                .trim_start_matches('-')
-                .chars()
-                .map(|c| {
-                    if c.is_ascii_alphanumeric() {
-                        c.to_ascii_uppercase()
-                    } else {
-                        '_'
-                    }
-                })
-                .collect();
+            let name = variable_name(raw.trim_start_matches('-'));
             let quoting = shell::quoting(script, spot.secret.start);
             let text = shell::read_file(quoting, &format!("/run/secrets/{name}"), "$");
             let Some(text) = text.filter(|_| {
@@ -481,13 +472,7 @@ impl Work<'_> {
     /// What the rules see and nothing changes.
     fn report(&mut self) {
         for spot in self.scanner.spots(self.text) {
-            let line = self
-                .text
-                .get(..spot.secret.start)
-                .unwrap_or_default()
-                .matches('\n')
-                .count()
-                + 1;
+            let line = line_at(self.text, spot.secret.start);
             let name = spot
                 .name
                 .clone()

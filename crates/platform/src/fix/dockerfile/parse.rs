@@ -1,5 +1,6 @@
 //! A Dockerfile's instructions with their bytes: continued lines, comments between them, heredocs.
 
+use crate::fix::words::line_at;
 use std::ops::Range;
 
 /// One instruction.
@@ -58,7 +59,7 @@ pub(super) fn instructions(text: &str) -> Vec<Instruction> {
             .to_ascii_lowercase();
         let rest = start + word_end..start + body.len();
         let (end, heredoc) = heredocs(text, &word, rest.clone(), last.end);
-        let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+        let line = line_at(text, start);
         all.push(Instruction {
             line,
             whole: at..end,

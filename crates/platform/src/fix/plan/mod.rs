@@ -13,6 +13,7 @@ mod write;
 use super::diff::Mask;
 use super::edit::Edits;
 use super::project::{Open, Project, Unreadable};
+use crate::fix::words::line_at;
 use cofferdam_detect::pattern::{Judgement, Scanner};
 use cofferdam_secret::Secret;
 use settle::Settled;
@@ -151,13 +152,7 @@ fn env_files(project: &Project) -> BTreeSet<PathBuf> {
             continue;
         };
         let value = &files.value;
-        let single = std::slice::from_ref(value);
-        let items = if value.node.items().is_empty() {
-            single
-        } else {
-            value.node.items()
-        };
-        for item in items {
+        for item in value.one_or_more() {
             let path = item.node.get("path").map(|entry| entry.value.clone());
             let path = path.unwrap_or_else(|| item.clone());
             let name = path.node.text().and_then(|text| project.filled(text));
@@ -313,12 +308,7 @@ impl<'p> Work<'p> {
                 .edits
                 .get(&file)
                 .is_some_and(|edits| edits.covers(&spot.secret));
-            let line = text
-                .get(..spot.secret.start)
-                .unwrap_or_default()
-                .matches('\n')
-                .count()
-                + 1;
+            let line = line_at(text, spot.secret.start);
             let place = self.place(file, line);
             let known = self.outcome.left.iter().any(|left| left.place == place);
             let line_text = text

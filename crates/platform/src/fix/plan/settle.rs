@@ -4,6 +4,7 @@ use super::sites::{File, Form, Site};
 use super::words::Word;
 use super::{Found, Left, Way, Work};
 use crate::fix::tree::{Kind, Style as Written};
+use crate::fix::words::variable_name;
 use cofferdam_agent::shim::table::{self, Convention};
 use cofferdam_detect::pattern::Judgement;
 use std::collections::{BTreeMap, BTreeSet};
@@ -403,16 +404,7 @@ impl Work<'_> {
         value: cofferdam_secret::Secret<String>,
         seen: String,
     ) -> String {
-        let service: String = service
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() {
-                    c.to_ascii_uppercase()
-                } else {
-                    '_'
-                }
-            })
-            .collect();
+        let service = variable_name(service);
         let candidates = [variable.to_owned(), format!("{service}_{variable}")];
         let numbered = (2..).map(|n: usize| format!("{service}_{variable}_{n}"));
         let free = candidates.into_iter().chain(numbered).find(|name| {

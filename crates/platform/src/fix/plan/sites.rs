@@ -201,13 +201,7 @@ impl<'p> Sites<'p> {
     }
 
     fn env_files(&mut self, service: &str, doc: usize, value: &Value) {
-        let single = std::slice::from_ref(value);
-        let items = if value.node.items().is_empty() {
-            single
-        } else {
-            value.node.items()
-        };
-        for item in items {
+        for item in value.one_or_more() {
             let path = item.node.get("path").map(|entry| entry.value.clone());
             let path = path.unwrap_or_else(|| item.clone());
             let Some(name) = path.node.text().and_then(|text| self.project.filled(text)) else {
