@@ -15,7 +15,7 @@
 mod exchange;
 
 use exchange::server::{Bao, ask};
-use exchange::{Seen, Step, approle, compare, cubbyhole, kv, totp, transit, userpass};
+use exchange::{Seen, Step, approle, compare, cubbyhole, jwt, kv, totp, transit, userpass};
 use flows::Server;
 use serde_json::{Value, json};
 
@@ -69,7 +69,11 @@ fn whole_servers_answer_alike() {
             check(ours, &bao, &path, script);
         }
     }
-    let methods = [("approle", approle::all()), ("userpass", userpass::all())];
+    let methods = [
+        ("approle", approle::all()),
+        ("userpass", userpass::all()),
+        ("jwt", jwt::all()),
+    ];
     for (method, scripts) in methods {
         for (number, script) in scripts.into_iter().enumerate() {
             let path = format!("{method}{number}");

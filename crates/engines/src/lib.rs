@@ -17,6 +17,7 @@
 
 pub mod auth;
 mod contest;
+mod outbound;
 pub mod secrets;
 
 use cofferdam_core::Offer;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 pub fn offers() -> Vec<Offer> {
     use auth::approle::{self, AppRole};
     use auth::docker::{self, Docker};
+    use auth::jwt::{self, Jwt};
     use auth::userpass::{self, Userpass};
     use secrets::cubbyhole::{self, Cubbyhole};
     use secrets::kv::{self, Kv};
@@ -66,6 +68,16 @@ pub fn offers() -> Vec<Offer> {
         },
         Offer {
             class: Class::Auth,
+            kind: jwt::KIND,
+            engine: Arc::new(Jwt::default()),
+        },
+        Offer {
+            class: Class::Auth,
+            kind: jwt::KIND_OIDC,
+            engine: Arc::new(Jwt::default()),
+        },
+        Offer {
+            class: Class::Auth,
             kind: userpass::KIND,
             engine: Arc::new(Userpass::default()),
         },
@@ -76,3 +88,5 @@ pub fn offers() -> Vec<Offer> {
 mod harness;
 #[cfg(test)]
 mod same_as_openbao;
+#[cfg(test)]
+mod stand_in;

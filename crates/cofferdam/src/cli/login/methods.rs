@@ -12,6 +12,8 @@ pub(super) struct Method {
     /// The field that says who. Of some methods it is part of the path.
     who: &'static str,
     who_in_path: bool,
+    /// The mount knows whom to take where nothing is said.
+    who_is_optional: bool,
     /// The field that proves it: asked for where it is not given.
     proof: &'static str,
     question: &'static str,
@@ -22,6 +24,7 @@ pub(super) const METHODS: &[Method] = &[
         name: "userpass",
         who: "username",
         who_in_path: true,
+        who_is_optional: false,
         proof: "password",
         question: "Password",
     },
@@ -29,8 +32,17 @@ pub(super) const METHODS: &[Method] = &[
         name: "approle",
         who: "role_id",
         who_in_path: false,
+        who_is_optional: false,
         proof: "secret_id",
         question: "SecretID",
+    },
+    Method {
+        name: "jwt",
+        who: "role",
+        who_in_path: false,
+        who_is_optional: true,
+        proof: "jwt",
+        question: "JWT",
     },
 ];
 
@@ -53,20 +65,19 @@ impl Method {
             .and_then(Tree::as_text)
             .filter(|who| !who.is_empty())
             .map(str::to_owned);
-        let who = who.ok_or_else(|| {
-            Failure::usage(format!("{} is missing", self.who)).hint(format!(
-                "cofferdam login -method={} {}=…",
-                self.name, self.who
-            ))
-        })?;
+        if who.is_none() && !self.who_is_optional {
+            let missing = Failure::usage(format!("{} is missing", self.who));
+            let example = format!("cofferdam login -method={} {}=…", self.name, self.who);
+            return Err(missing.hint(example));
+        }
         if data.get(self.proof).is_none() {
             data.insert(self.proof, Tree::Text(prompt_secret(self.question)?));
         }
         let mount = path.unwrap_or(self.name).trim_matches('/');
         let mount = mount.strip_prefix("auth/").unwrap_or(mount);
-        if !self.who_in_path {
+        let Some(who) = who.filter(|_| self.who_in_path) else {
             return Ok(Request::put(format!("auth/{mount}/login"), &data));
-        }
+        };
         if who.contains('/') {
             return Err(Failure::usage(format!(
                 "{} must not contain a slash",

@@ -7,8 +7,10 @@
 
 pub(crate) mod approle;
 pub(crate) mod cubbyhole;
+pub(crate) mod jwt;
 pub(crate) mod kv;
 pub(crate) mod server;
+pub(crate) mod signer;
 pub(crate) mod totp;
 pub(crate) mod transit;
 pub(crate) mod userpass;

@@ -63,11 +63,28 @@ impl Bao {
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         ask(&self.address, method, path, body).expect("bao answers")
     }
+
+    /// Where it is, as clients name it.
+    #[allow(dead_code, reason = "not every test sends clients there")]
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
 }
 
 /// Sends a request with the token `root` to a plain HTTP server at `address`, and reads the answer.
 /// HTTP/1.0: the answer ends with the connection.
 pub(crate) fn ask(address: &str, method: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
+    ask_as("root", address, method, path, body)
+}
+
+/// As [`ask`], with another token.
+pub(crate) fn ask_as(
+    token: &str,
+    address: &str,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> Option<(u16, Value)> {
     let kind = match method {
         "POST" => "Content-Type: application/json\r\n",
         "PATCH" => "Content-Type: application/merge-patch+json\r\n",
@@ -80,7 +97,7 @@ pub(crate) fn ask(address: &str, method: &str, path: &str, body: &Value) -> Opti
     };
     let length = body.len();
     let request = format!(
-        "{method} /v1/{path} HTTP/1.0\r\nHost: {address}\r\nX-Vault-Token: root\r\n{kind}Content-Length: {length}\r\n\r\n{body}"
+        "{method} /v1/{path} HTTP/1.0\r\nHost: {address}\r\nX-Vault-Token: {token}\r\n{kind}Content-Length: {length}\r\n\r\n{body}"
     );
     let mut stream = TcpStream::connect(address).ok()?;
     stream.write_all(request.as_bytes()).ok()?;

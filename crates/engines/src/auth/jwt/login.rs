@@ -1,0 +1,121 @@
+//! `login`, and what is checked when a token of this method is renewed.
+//!
+//! The order is Vault's: the role first, then the signature, then what is claimed. A caller learns no
+//! more of a role than that there is none of that name, which Vault tells, too.
+
+use super::claims::{self, Identity};
+use super::role::{self, Role, Sort};
+use super::{Jwt, config, keys};
+use crate::auth::cidr;
+use crate::auth::jose::{Expected, Token, audiences};
+use crate::auth::role::name;
+use cofferdam_core::engine::{Access, Pending, Route, View};
+use cofferdam_core::json::field::Text;
+use cofferdam_core::{Call, Fault, Login, Outcome, Verb, token};
+use serde::Deserialize;
+use std::net::{IpAddr, Ipv4Addr};
+
+pub(super) const ROUTE: Route<Jwt> =
+    Route::new("login", &[(Verb::Write, login)]).access(Access::Anonymous);
+
+/// Names the role in a token's binding.
+const ROLE: &str = "role";
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Sent {
+    role: String,
+    jwt: Text,
+}
+
+/// The role that a caller asked for, or the mount's usual one.
+pub(super) async fn chosen(
+    call: &Call<'_>,
+    asked: &str,
+    config: &config::Config,
+) -> Result<Role, Fault> {
+    let asked = match asked {
+        "" => config.default_role.as_str(),
+        asked => asked,
+    };
+    if asked.is_empty() {
+        return Err(Fault::invalid("missing role"));
+    }
+    let unknown = || Fault::invalid("role could not be found");
+    // A name that no role can have is one that none has.
+    let name = name(asked).map_err(|_| unknown())?;
+    let stored = role::load(call.view, &name).await?;
+    stored.map(|stored| stored.record).ok_or_else(unknown)
+}
+
+fn login<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let sent: Sent = call.body.parse()?;
+        let stored = config::load(call.view)
+            .await?
+            .ok_or_else(|| Fault::invalid("could not load configuration"))?;
+        let config = &stored.record;
+        let role = chosen(&call, &sent.role, config).await?;
+        if role.sort == Sort::Oidc {
+            return Err(Fault::invalid("role with oidc role_type is not allowed"));
+        }
+        if sent.jwt.is_empty() {
+            return Err(Fault::invalid("missing token"));
+        }
+        if !cidr::admits(&role.token.bound_cidrs, call.peer.ip()) {
+            return Err(Fault::denied());
+        }
+        let token = Token::parse(sent.jwt.0.expose()).map_err(keys::refused)?;
+        let claims = method.keys.verify(call.view, &stored, &token, call.now);
+        let claims = claims.await?;
+        let expected = Expected {
+            issuer: &config.bound_issuer,
+            subject: &role.bound_subject,
+            audiences: role.audiences(),
+            leeways: role.leeways(),
+        };
+        expected.check(&claims, call.now).map_err(keys::refused)?;
+        if role.audiences().is_empty() && !audiences(&claims).is_ok_and(|found| found.is_empty()) {
+            return Err(Fault::invalid(
+                "audience claim found in JWT but no audiences bound to the role",
+            ));
+        }
+        let identity = claims::identify(&role, &claims)?;
+        claims::check_bound(&role, &claims)?;
+        Ok(Outcome::Login(Box::new(vouched(
+            &role,
+            identity,
+            call.peer.ip(),
+        ))))
+    })
+}
+
+/// What the method vouches for.
+pub(super) fn vouched(role: &Role, identity: Identity, address: IpAddr) -> Login {
+    let mut login = role.token.login(address);
+    login.display_name = identity.name;
+    login.metadata = identity.metadata;
+    login.binding.insert(ROLE.to_owned(), role.name.clone());
+    login
+}
+
+/// What a renewal may give: by the role as it is now. Without the role, nothing.
+pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, Fault> {
+    let name = token
+        .binding
+        .get(ROLE)
+        .ok_or_else(|| Fault::internal("a jwt token without a role"))?;
+    let role = role::load(view, name).await?;
+    let role = role
+        .ok_or_else(|| Fault::invalid("the role of this token does not exist any more"))?
+        .record;
+    // Where it may be used from was settled at login.
+    let login = role.token.login(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    Ok(Login {
+        bound_cidrs: token.bound_cidrs.clone(),
+        binding: token.binding.clone(),
+        display_name: token.display_name.clone(),
+        metadata: token.metadata.clone(),
+        ..login
+    })
+}
