@@ -15,7 +15,7 @@
 mod exchange;
 
 use exchange::server::{Bao, ask};
-use exchange::{Seen, Step, approle, compare, cubbyhole, jwt, kv, totp, transit, userpass};
+use exchange::{Seen, Step, approle, compare, cubbyhole, jwt, kv, sys, totp, transit, userpass};
 use flows::Server;
 use serde_json::{Value, json};
 
@@ -60,6 +60,14 @@ fn whole_servers_answer_alike() {
         );
         check(ours, &bao, &path, script);
     }
+    check(ours, &bao, "sys", sys::all());
+    mount(
+        ours,
+        &bao,
+        "sys/mounts/detailed",
+        &json!({"type": "kv", "options": {"version": "2"}}),
+    );
+    check(ours, &bao, "detailed", sys::detailed_metadata());
     let engines = [("transit", transit::all()), ("totp", totp::all())];
     for (engine, scripts) in engines {
         for (number, script) in scripts.into_iter().enumerate() {

@@ -8,6 +8,7 @@ use cofferdam_barrier::seal::machine::{MachineSeal, Places};
 use cofferdam_barrier::seal::{self, Seal};
 use cofferdam_barrier::{Barrier, RootKey};
 use cofferdam_core::clock::WallClock;
+use cofferdam_core::host::Host;
 use cofferdam_core::mount::{self, Lifetimes};
 use cofferdam_core::{Fault, Info, Parts, SealChoice, Vault};
 use cofferdam_store::{Memory, Store};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 const VERSION: &str = concat!("1.18.0+cofferdam.", env!("CARGO_PKG_VERSION"));
 
 /// Opens the store and the vault over it; an automatic seal opens at once.
-pub(crate) async fn vault(resolved: &Resolved) -> Result<Arc<Vault>, Failure> {
+pub(crate) async fn vault(resolved: &Resolved, host: Arc<dyn Host>) -> Result<Arc<Vault>, Failure> {
     let (store, storage_type): (Arc<dyn Store>, &str) = match &resolved.storage {
         Storage::Memory => (Arc::new(Memory::default()), "inmem"),
         Storage::Embedded { path } => (Arc::new(embedded(path)?), "embedded"),
@@ -33,6 +34,7 @@ pub(crate) async fn vault(resolved: &Resolved) -> Result<Arc<Vault>, Failure> {
         seal: seal(resolved, config.as_ref())?,
         offers: cofferdam_engines::offers(),
         fingerprinter: Arc::new(crate::fingerprinter::Prints),
+        host,
         clock: Arc::new(WallClock),
         budget: cofferdam_core::json::Budget::default(),
         info: Info {

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod events;
 mod fault;
 pub mod fingerprint;
+pub mod host;
 pub mod json;
 pub mod lockout;
 pub mod mount;
@@ -24,6 +25,7 @@ mod reply;
 mod request;
 mod system;
 pub mod token;
+mod under_way;
 mod vault;
 
 pub use fault::{Fault, Kind};

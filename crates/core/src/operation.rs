@@ -15,6 +15,20 @@ pub enum Verb {
     List,
 }
 
+impl Verb {
+    /// The method of Vault's HTTP API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "GET",
+            Self::Write => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::List => "LIST",
+        }
+    }
+}
+
 /// What policy decides about. The words are Vault's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {

@@ -6,6 +6,7 @@
 mod init;
 mod open;
 mod unseal;
+pub(crate) mod versions;
 
 pub(crate) use init::{InitRequest, Initialized, share_counts};
 pub(crate) use open::Services;
@@ -16,12 +17,14 @@ use crate::clock::Clock;
 use crate::engine::Listed;
 use crate::fault::Fault;
 use crate::fingerprint::Fingerprinter;
+use crate::host::Host;
 use crate::json::Budget;
 use crate::operation::Verb;
 use crate::pipeline;
 use crate::registry::Offer;
 use crate::reply::{Answer, Reply, Standing};
 use crate::request::Arrival;
+use crate::under_way::UnderWay;
 use arc_swap::ArcSwapOption;
 use cofferdam_barrier::seal::{self, Seal, ceremony::Ceremony};
 use cofferdam_barrier::{Barrier, Sealed};
@@ -49,6 +52,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Who makes fingerprints of values.
     pub fingerprinter: Arc<dyn Fingerprinter>,
+    /// The process around it.
+    pub host: Arc<dyn Host>,
     /// What a request's JSON may cost.
     pub budget: Budget,
     /// Shown to callers.
@@ -72,6 +77,8 @@ pub struct Vault {
     seal: SealChoice,
     offers: Vec<Offer>,
     fingerprinter: Arc<dyn Fingerprinter>,
+    host: Arc<dyn Host>,
+    under_way: Arc<UnderWay>,
     budget: Budget,
     info: Info,
     open: ArcSwapOption<Services>,
@@ -100,6 +107,8 @@ impl Vault {
             seal: parts.seal,
             offers: parts.offers,
             fingerprinter: parts.fingerprinter,
+            host: parts.host,
+            under_way: Arc::default(),
             budget: parts.budget,
             info: parts.info,
             open: ArcSwapOption::empty(),
@@ -116,6 +125,9 @@ impl Vault {
 
     /// Serves one request: never panics, always answers.
     pub async fn handle(&self, arrival: Arrival) -> Reply {
+        let _seat = self
+            .under_way
+            .begin(self.now(), arrival.verb, &arrival.path, &arrival.peer);
         if let Some(route) = pipeline::exempt::route(&arrival) {
             return pipeline::exempt::serve(self, route, arrival).await;
         }
@@ -152,6 +164,20 @@ impl Vault {
         closed.barrier = Some(services.barrier().clone().seal());
         closed.ceremony = None;
         tracing::info!("vault is sealed");
+    }
+
+    /// Opens audit devices that could not be opened before. Files that were moved are followed
+    /// without it.
+    pub async fn reopen_audit(&self) {
+        let Some(services) = self.open.load_full() else {
+            return;
+        };
+        if let Err(fault) = services.audit.reconcile(services.barrier()).await {
+            tracing::error!(
+                reason = fault.internal_text(),
+                "audit devices were not opened again"
+            );
+        }
     }
 
     /// Ends background work and lets the audit devices finish. The vault is sealed afterwards.

@@ -54,10 +54,6 @@ const REASONS: &[Reason] = &[
     never("/ldap", "not among the engines this server is for"),
     later("/pki", "certificates come after the first release"),
     later("/rabbitmq", "dynamic credentials of RabbitMQ"),
-    later(
-        "/secret/detailed-metadata",
-        "listing with the metadata of each entry",
-    ),
     later("/ssh", "SSH certificates come after the first release"),
     later(
         "/transit",
@@ -72,11 +68,10 @@ const REASONS: &[Reason] = &[
         "/sys/config/cors",
         "there are no web pages of other origins to serve",
     ),
-    later(
+    never(
         "/sys/config/reload",
-        "SIGHUP reloads certificates and log level",
+        "SIGHUP makes the server read its files again",
     ),
-    later("/sys/config/state", "the configuration without its secrets"),
     never(
         "/sys/config/ui",
         "there is no page whose headers could be set",
@@ -84,10 +79,6 @@ const REASONS: &[Reason] = &[
     never(
         "/sys/control-group",
         "approval by several people, of Vault's enterprise edition",
-    ),
-    later(
-        "/sys/decode-token",
-        "the pad of a root token is taken off by: cofferdam operator generate-root -decode",
     ),
     never(
         "/sys/external-keys",
@@ -97,12 +88,11 @@ const REASONS: &[Reason] = &[
         "/sys/ha-status",
         "replicas are equal and do not know of each other",
     ),
-    later("/sys/host-info", "figures of the host"),
-    later("/sys/in-flight-req", "requests under way"),
-    later(
-        "/sys/internal/counters",
-        "counts of requests, tokens and entities",
+    never(
+        "/sys/internal/counters/requests",
+        "OpenBao itself answers that it is gone",
     ),
+    later("/sys/internal/counters/entities", "entities and groups"),
     never("/sys/internal/inspect", "the inside of OpenBao's router"),
     never(
         "/sys/internal/specs",
@@ -110,22 +100,17 @@ const REASONS: &[Reason] = &[
     ),
     later("/sys/internal/ui/namespaces", "namespaces"),
     later(
-        "/sys/internal/ui/resultant-acl",
-        "the caller's rules put together",
-    ),
-    later(
         "/sys/leases",
         "leases: nothing that is served so far gives any but tokens",
     ),
-    later("/sys/loggers", "log levels while the server runs"),
     later("/sys/metrics", "figures for Prometheus"),
     later("/sys/mfa", "second factors at login"),
     later("/sys/monitor", "the server's log as a stream"),
     later("/sys/namespaces", "namespaces"),
     later("/sys/policies/acl", "changing part of a policy"),
-    later(
-        "/sys/policies/detailed",
-        "listing with the data of each policy",
+    never(
+        "/sys/policies/detailed/acl",
+        "OpenBao lists it below a name, too, where it answers about no policy",
     ),
     never("/sys/plugins", "there are no plugin processes"),
     never("/sys/pprof", "profiles of Go's runtime"),
@@ -159,11 +144,6 @@ const REASONS: &[Reason] = &[
     never(
         "/sys/step-down",
         "replicas are equal: there is no leader to step down",
-    ),
-    later("/sys/tools/hash", "hashes of given data"),
-    later(
-        "/sys/version-history",
-        "which versions of the server ran on the data",
     ),
     never("/sys/workflows", "no scripting on the server"),
 ];

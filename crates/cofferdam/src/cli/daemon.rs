@@ -12,11 +12,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// One line an event; `COFFERDAM_LOG` is a level, info by default.
 pub(super) fn start_log(file: Option<PathBuf>) -> Result<(), Failure> {
-    log::begin(&Log {
+    let log = log::begin(&Log {
         level: environment("COFFERDAM_LOG"),
         file,
         ..Log::default()
-    })
+    });
+    log.map(|_| ())
 }
 
 /// Completes when the daemon is told to end, and tells systemd so. Meanwhile it keeps systemd's

@@ -123,6 +123,7 @@ const VERBS: &[Entry] = &[
 /// Parses, runs one verb and turns its outcome into an exit code.
 pub(crate) fn main() -> ExitCode {
     let outcome = dispatch(std::env::args_os().collect());
+    crate::serve::log::finish();
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(),

@@ -80,6 +80,13 @@ impl Verb for Server {
             Plan {
                 resolved,
                 authority,
+                reread: Some(Box::new(move || {
+                    let (mut resolved, _) =
+                        config::load(&self.config).map_err(|error| error.to_string())?;
+                    self.overrule(&mut resolved.log)
+                        .map_err(|failure| failure.what().to_owned())?;
+                    Ok(resolved.log)
+                })),
             },
             context,
             async |vault, addresses| {
@@ -134,6 +141,7 @@ impl Server {
             Plan {
                 resolved,
                 authority,
+                reread: None,
             },
             context,
             async |_vault, addresses| {

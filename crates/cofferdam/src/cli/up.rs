@@ -107,6 +107,7 @@ impl Up {
         let plan = Plan {
             resolved: home.resolved(Log::default()),
             authority: home.data.join("tls"),
+            reread: None,
         };
         let detached = self.detached;
         serve::run(plan, context, async |_, addresses| {

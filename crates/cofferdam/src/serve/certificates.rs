@@ -18,6 +18,16 @@ pub(super) struct Certificates {
     api_host: Option<String>,
     authority: Option<Authority>,
     issued: Vec<(Arc<Context>, Vec<String>)>,
+    /// Of listeners with files.
+    files: Vec<Filed>,
+}
+
+/// A listener's certificate and key in files.
+#[derive(Clone)]
+pub(super) struct Filed {
+    pub(super) context: Arc<Context>,
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
 }
 
 impl Certificates {
@@ -32,7 +42,32 @@ impl Certificates {
             api_host,
             authority: None,
             issued: Vec::new(),
+            files: Vec::new(),
         }
+    }
+
+    /// A certificate from files, to be read again when the server is told to.
+    pub(super) fn filed(
+        &mut self,
+        certificate: &Path,
+        key: &Path,
+        oldest: Oldest,
+        clients: Option<&Path>,
+    ) -> Result<Arc<Context>, Failure> {
+        let context = Context::from_files(certificate, key, oldest, clients)
+            .map_err(|error| Failure::local(error.to_string()))?;
+        let context = Arc::new(context);
+        self.files.push(Filed {
+            context: Arc::clone(&context),
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        });
+        Ok(context)
+    }
+
+    /// Those from files.
+    pub(super) fn files(&self) -> Vec<Filed> {
+        self.files.clone()
     }
 
     /// A certificate for a listener at `address`.

@@ -7,20 +7,24 @@
 
 mod certificates;
 pub(crate) mod log;
+mod machine;
+mod process;
+mod reload;
 mod signals;
 
 use crate::assemble;
 use crate::cli::{Context, Exit, Failure};
-use crate::config::{Listener, Resolved, Security, Storage};
+use crate::config::{Listener, Log, Resolved, Security, Storage};
 use crate::systemd::{Inherited, notify};
 use certificates::Certificates;
 use cofferdam_api::places;
 use cofferdam_core::Vault;
 use cofferdam_server::listen::Secured;
-use cofferdam_server::tls::Context as Tls;
 use cofferdam_server::{Bound, Drained, Listen, Local, bind};
+use process::Process;
+use reload::Reload;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signals::Signals;
+use signals::{Order, Signals};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +38,12 @@ pub(crate) struct Plan {
     pub(crate) resolved: Resolved,
     /// Where our own CA is, if a listener needs one.
     pub(crate) authority: PathBuf,
+    /// Reads the configuration again; `None` where there are no files.
+    pub(crate) reread: Option<Reread>,
 }
+
+/// The log's settings as the files say them now, or what is wrong with them.
+pub(crate) type Reread = Box<dyn Fn() -> Result<Log, String> + Send + Sync>;
 
 /// Serves until it is told to stop. `ready` is run once, when the listeners are bound and the vault
 /// answers on these addresses.
@@ -45,8 +54,9 @@ where
     let Plan {
         resolved,
         authority,
+        reread,
     } = plan;
-    log::begin(&resolved.log)?;
+    let levels = log::begin(&resolved.log)?;
     let memory = cofferdam_secret::harden_process(resolved.lock_memory);
     tracing::debug!(
         locked = memory.locked,
@@ -57,7 +67,8 @@ where
     // Before anything is bound: a second signal must find somebody who listens.
     let mut signals = Signals::new()
         .map_err(|error| Failure::local(format!("cannot listen for signals: {error}")))?;
-    let vault = assemble::vault(&resolved).await?;
+    let vault =
+        assemble::vault(&resolved, Arc::new(Process::new(levels.clone(), &resolved))).await?;
     let mut certificates = Certificates::new(&authority, &resolved);
     let mut inherited = Inherited::take(&places::environment)?;
     let listeners = listeners(&resolved, &mut certificates, &mut inherited)?;
@@ -68,7 +79,8 @@ where
         .as_deref()
         .map(PidFile::write)
         .transpose()?;
-    let outcome = serve(bound, &vault, ready, certificates, &mut signals).await;
+    let reload = Reload::new(levels, certificates.files(), Arc::clone(&vault), reread);
+    let outcome = serve(bound, &vault, ready, certificates, &mut signals, reload).await;
     vault.shutdown().await;
     drop(pid_file);
     context.say("stopped");
@@ -81,6 +93,7 @@ async fn serve<F>(
     ready: F,
     certificates: Certificates,
     signals: &mut Signals,
+    reload: Reload,
 ) -> Result<Exit, Failure>
 where
     F: AsyncFnOnce(&Arc<Vault>, &[String]) -> Result<(), Failure>,
@@ -95,7 +108,7 @@ where
     if outcome.is_ok() {
         notify::ready("serving");
         tokio::select! {
-            () = signals.stop() => {}
+            () = obey(signals, &reload) => {}
             () = notify::keep_alive() => {}
         }
     }
@@ -110,6 +123,13 @@ where
         () = signals.stop() => tracing::warn!("told to stop again: requests under way were cut"),
     }
     outcome.map(|()| Exit::Success)
+}
+
+/// Reads files again as often as it is told to, until it is told to stop.
+async fn obey(signals: &mut Signals, reload: &Reload) {
+    while signals.next().await == Order::Reload {
+        reload.run().await;
+    }
 }
 
 fn listeners(
@@ -180,12 +200,12 @@ fn listen(listener: &Listener, certificates: &mut Certificates) -> Result<Listen
                     key,
                     oldest,
                     clients,
-                } => {
-                    let tls = Tls::from_files(certificate, key, *oldest, clients.as_deref());
-                    Secured::Tls(Arc::new(
-                        tls.map_err(|error| Failure::local(error.to_string()))?,
-                    ))
-                }
+                } => Secured::Tls(certificates.filed(
+                    certificate,
+                    key,
+                    *oldest,
+                    clients.as_deref(),
+                )?),
                 Security::Own { names, oldest } => {
                     Secured::Tls(certificates.own(*address, names, *oldest)?)
                 }

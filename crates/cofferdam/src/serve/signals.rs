@@ -1,4 +1,4 @@
-//! Signals to a server: TERM and INT stop it, HUP is answered with a sentence.
+//! Signals to a server: TERM and INT stop it, HUP makes it read its files again.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -10,6 +10,13 @@ pub(super) struct Signals {
     hangup: Signal,
 }
 
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Stop,
+    Reload,
+}
+
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
@@ -19,14 +26,19 @@ impl Signals {
         })
     }
 
-    /// Waits for the next order to stop.
+    /// Waits for the next order.
+    pub(super) async fn next(&mut self) -> Order {
+        tokio::select! {
+            _ = self.terminate.recv() => Order::Stop,
+            _ = self.interrupt.recv() => Order::Stop,
+            _ = self.hangup.recv() => Order::Reload,
+        }
+    }
+
+    /// Waits for the next order to stop, while nothing else is in order.
     pub(super) async fn stop(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => tracing::warn!("SIGHUP has no effect: restart the server to apply a changed configuration"),
-            }
+        while self.next().await != Order::Stop {
+            tracing::warn!("SIGHUP has no effect while the server starts or stops");
         }
     }
 }

@@ -211,6 +211,11 @@ impl Rule {
         matches!(self.pattern, Pattern::Exact(_))
     }
 
+    /// Does it take any text for a whole segment (`+`)?
+    pub fn has_segments(&self) -> bool {
+        matches!(self.pattern, Pattern::Segments { .. })
+    }
+
     /// What it grants.
     pub fn capabilities(&self) -> CapabilitySet {
         self.permission.capabilities

@@ -57,7 +57,7 @@ pub(super) async fn mount(engine: &System, call: Call<'_>) -> Result<Outcome, Fa
     })
 }
 
-async fn acl(engine: &System, call: &Call<'_>) -> Result<Arc<Acl>, Fault> {
+pub(super) async fn acl(engine: &System, call: &Call<'_>) -> Result<Arc<Acl>, Fault> {
     match call.caller {
         Caller::Token(entry) => Ok(engine
             .services()?

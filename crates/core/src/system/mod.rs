@@ -2,14 +2,17 @@
 //!
 //! One file per resource. What must work sealed is not here but in `pipeline::exempt`.
 
+mod acl;
 mod audit;
 mod capabilities;
 mod ceremony;
 mod events;
 mod fingerprints;
+mod inside;
 mod internal;
 mod leaks;
 mod locked;
+mod loggers;
 mod mounts;
 mod openapi;
 mod password_policies;
@@ -217,6 +220,8 @@ impl Routed for System {
             "tools/random/:source/:bytes",
             &[(Write, |e, c| Box::pin(tools::random(e, c)))],
         ),
+        tools::HASH,
+        tools::HASH_BY_NAME,
         Route::new(
             "tools/version-ids",
             &[(Write, |e, c| Box::pin(version_ids::make(e, c)))],
@@ -295,6 +300,16 @@ impl Routed for System {
         )
         .with_slash()
         .access(Access::Known),
+        acl::RESULTANT,
+        acl::DETAILED,
+        loggers::ALL,
+        loggers::ONE,
+        inside::HOST_INFO,
+        inside::CONFIGURATION,
+        inside::IN_FLIGHT,
+        inside::VERSIONS,
+        inside::TOKENS,
+        generate_root::DECODE,
         Route::new(
             "internal/specs/openapi",
             &[(Read, |e, c| Box::pin(openapi::read(e, c)))],

@@ -30,7 +30,7 @@ pub(super) async fn list(engine: &System, _call: Call<'_>) -> Result<Outcome, Fa
     Outcome::keys(&names(engine).await?)
 }
 
-async fn names(engine: &System) -> Result<Vec<String>, Fault> {
+pub(super) async fn names(engine: &System) -> Result<Vec<String>, Fault> {
     let mut names = engine.services()?.registry.fresh().await?.policy_names();
     names.retain(|name| name != "response-wrapping");
     Ok(names)

@@ -1,14 +1,26 @@
-//! `sys/tools`: random bytes.
+//! `sys/tools`: random bytes, and hashes of what the caller sends.
 
 use super::System;
+use crate::engine::Route;
 use crate::fault::Fault;
 use crate::json::Data;
 use crate::json::field::Count;
+use crate::operation::Verb::Write;
 use crate::outcome::{Outcome, Response};
 use crate::request::Call;
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cofferdam_secret::Secret;
 use serde::Deserialize;
+use sha2::Digest;
+
+pub(super) const HASH: Route<System> =
+    Route::new("tools/hash", &[(Write, |_, call| Box::pin(hash(call)))]).computing();
+pub(super) const HASH_BY_NAME: Route<System> = Route::new(
+    "tools/hash/:algorithm",
+    &[(Write, |_, call| Box::pin(hash(call)))],
+)
+.computing();
 
 /// Most bytes of one answer, as in Vault.
 const MOST: u64 = 128 * 1024;
@@ -58,4 +70,56 @@ pub(super) async fn random(engine: &System, call: Call<'_>) -> Result<Outcome, F
     Ok(Outcome::Data(Response::of(
         Data::object().text("random_bytes", text.expose()).finish(),
     )))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToHash {
+    input: Option<Secret<String>>,
+    algorithm: String,
+    format: String,
+}
+
+async fn hash(call: Call<'_>) -> Result<Outcome, Fault> {
+    let wanted: ToHash = call.body.parse()?;
+    let input = match &wanted.input {
+        Some(text) => Secret::new(STANDARD.decode(text.expose()).map_err(|_| {
+            Fault::invalid("unable to decode input as base64: illegal base64 data")
+        })?),
+        None => Secret::new(Vec::new()),
+    };
+    let asked = [call.capture("algorithm"), wanted.algorithm.as_str()]
+        .into_iter()
+        .find(|name| !name.is_empty());
+    let sum = sum(asked.unwrap_or("sha2-256"), input.expose()).ok_or_else(|| {
+        Fault::invalid(
+            "unsupported algorithm: sha2-224, sha2-256, sha2-384, sha2-512 or the same of sha3",
+        )
+    })?;
+    let shown = match wanted.format.as_str() {
+        "" | "hex" => hex::encode(sum),
+        "base64" => STANDARD.encode(sum),
+        _ => {
+            return Err(Fault::invalid(
+                "unsupported encoding format; must be \"hex\" or \"base64\"",
+            ));
+        }
+    };
+    Ok(Outcome::Data(Response::of(
+        Data::object().text("sum", &shown).finish(),
+    )))
+}
+
+fn sum(algorithm: &str, input: &[u8]) -> Option<Vec<u8>> {
+    Some(match algorithm {
+        "sha2-224" => sha2::Sha224::digest(input).to_vec(),
+        "sha2-256" => sha2::Sha256::digest(input).to_vec(),
+        "sha2-384" => sha2::Sha384::digest(input).to_vec(),
+        "sha2-512" => sha2::Sha512::digest(input).to_vec(),
+        "sha3-224" => sha3::Sha3_224::digest(input).to_vec(),
+        "sha3-256" => sha3::Sha3_256::digest(input).to_vec(),
+        "sha3-384" => sha3::Sha3_384::digest(input).to_vec(),
+        "sha3-512" => sha3::Sha3_512::digest(input).to_vec(),
+        _ => return None,
+    })
 }

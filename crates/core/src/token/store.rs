@@ -105,6 +105,14 @@ impl Store {
         }
     }
 
+    /// How many there are, wrapping tokens and those that expired a moment ago included.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn count(&self) -> Result<usize, Fault> {
+        Ok(self.view.list("id/", None, usize::MAX).await?.names.len())
+    }
+
     /// The keyed hash that names a token or an accessor in storage.
     fn hash(&self, domain: &str, text: &str) -> String {
         let mut mac = self.key.clone();

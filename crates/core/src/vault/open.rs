@@ -6,11 +6,13 @@ use crate::devices::Devices;
 use crate::events::Hub;
 use crate::fault::Fault;
 use crate::fingerprint::Fingerprinter;
+use crate::host::Host;
 use crate::json::Budget;
 use crate::mount::Class;
 use crate::registry::{Offer, Registry};
 use crate::system::System;
 use crate::token::{self, Store, Tokens};
+use crate::under_way::UnderWay;
 use cofferdam_barrier::{Barrier, Batch, Unsealed};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +35,8 @@ pub(crate) struct Services {
     pub(crate) budget: Budget,
     pub(crate) fingerprinter: Arc<dyn Fingerprinter>,
     pub(crate) events: Arc<Hub>,
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) under_way: Arc<UnderWay>,
     /// How the root key is kept.
     pub(crate) seal: SealChoice,
     seal_requested: AtomicBool,
@@ -96,10 +100,13 @@ impl Vault {
             budget: self.budget,
             fingerprinter: self.fingerprinter.clone(),
             events: Arc::default(),
+            host: self.host.clone(),
+            under_way: self.under_way.clone(),
             seal: self.seal.clone(),
             seal_requested: AtomicBool::new(false),
             stop: watch::Sender::new(false),
         });
+        super::versions::note(services.barrier(), &self.info.version, services.clock.now()).await?;
         let weak = Arc::downgrade(&services);
         // Both cells are new: setting them cannot fail.
         let _ = system.services.set(weak.clone());

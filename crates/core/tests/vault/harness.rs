@@ -131,6 +131,7 @@ pub fn parts(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Parts {
             },
         ],
         fingerprinter: Arc::new(Initials),
+        host: Arc::new(cofferdam_core::host::Nowhere),
         clock,
         budget: Budget::default(),
         info: Info {

@@ -63,11 +63,7 @@ impl Context {
         oldest: Oldest,
         clients: Option<&Path>,
     ) -> Result<Self, TlsError> {
-        let chain = files::certificates(certificate)?;
-        let key = files::key(key)?;
-        let certified =
-            CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Unusable)?;
-        Self::new(certified, oldest, clients)
+        Self::new(certified(certificate, key)?, oldest, clients)
     }
 
     /// With a certificate that `authority` makes now for `names`.
@@ -133,9 +129,24 @@ impl Context {
         Ok(())
     }
 
+    /// Replaces the certificate by what the files hold now; connections that are open keep theirs.
+    ///
+    /// # Errors
+    /// When they do not hold what they should; the old one stays in use then.
+    pub fn reload(&self, certificate: &Path, key: &Path) -> Result<(), TlsError> {
+        self.current.0.store(Arc::new(certified(certificate, key)?));
+        Ok(())
+    }
+
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
+}
+
+fn certified(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let chain = files::certificates(certificate)?;
+    let key = files::key(key)?;
+    CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Unusable)
 }
 
 fn provider() -> rustls::crypto::CryptoProvider {

@@ -5,6 +5,7 @@
 
 use super::super::System;
 use super::{Attempt, Given, Operations, Round, Table, load, lock_of, record, store};
+use crate::engine::Route;
 use crate::fault::Fault;
 use crate::json::Data;
 use crate::operation::Verb;
@@ -216,4 +217,40 @@ fn padded(token: &Secret<String>, otp: &Secret<String>) -> Result<Secret<String>
     Ok(Secret::new(
         STANDARD_NO_PAD.encode(Secret::new(bytes).expose()),
     ))
+}
+
+pub(in crate::system) const DECODE: Route<System> = Route::new(
+    "decode-token",
+    &[(Verb::Write, |_, call| Box::pin(decode(call)))],
+)
+.computing();
+
+/// Takes the pad off again, for clients that leave it to the server.
+async fn decode(call: Call<'_>) -> Result<Outcome, Fault> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Padded {
+        encoded_token: Option<Secret<String>>,
+        otp: Option<Secret<String>>,
+    }
+    let wanted: Padded = call.body.parse()?;
+    let given = |text: Option<Secret<String>>| text.filter(|text| !text.is_empty());
+    let (Some(encoded), Some(otp)) = (given(wanted.encoded_token), given(wanted.otp)) else {
+        return Err(Fault::invalid("provided 'encoded_token' or 'otp' is empty"));
+    };
+    let bytes = STANDARD_NO_PAD
+        .decode(encoded.expose())
+        .map(Secret::new)
+        .map_err(|_| Fault::invalid("error decoding base64'd token: illegal base64 data"))?;
+    if bytes.expose().len() != otp.expose().len() {
+        return Err(Fault::invalid(
+            "error xoring token: it and the otp are not of one length",
+        ));
+    }
+    let pairs = bytes.expose().iter().zip(otp.expose().as_bytes());
+    let token = String::from_utf8(pairs.map(|(a, b)| a ^ b).collect())
+        .map(Secret::new)
+        .map_err(|_| Fault::invalid("what is under the otp is not text"))?;
+    let data = Data::object().text("token", token.expose()).finish();
+    Ok(Outcome::Data(Response::of(data)))
 }

@@ -11,6 +11,8 @@ pub(crate) mod jwt;
 pub(crate) mod kv;
 pub(crate) mod server;
 pub(crate) mod signer;
+#[allow(dead_code, reason = "for whole servers only")]
+pub(crate) mod sys;
 pub(crate) mod totp;
 pub(crate) mod transit;
 pub(crate) mod userpass;

@@ -38,7 +38,7 @@ fn exists<'a>(_: &'a Kv, call: &'a Call<'a>) -> Pending<'a, bool> {
 
 /// A secret as answers show it.
 #[derive(Serialize)]
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     cas_required: bool,
     created_time: String,
     current_metadata_version: u64,

@@ -21,6 +21,7 @@
 mod config;
 mod custom;
 mod data;
+mod detailed;
 mod elsewhere;
 mod events;
 mod kept;
@@ -62,6 +63,7 @@ impl Routed for Kv {
         versions::UNDELETE,
         versions::DESTROY,
         metadata::ROUTE,
+        detailed::ROUTE,
         // Last: explains every other path.
         elsewhere::ROUTE,
     ];

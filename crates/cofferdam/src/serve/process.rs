@@ -1,0 +1,103 @@
+//! What the vault is told of this process ([`Host`]): its loggers, its configuration, its machine.
+
+use super::log::Levels;
+use super::machine;
+use crate::config::{Listener, Log, Resolved, SealKind, Security, Storage};
+use cofferdam_core::host::{Host, Level, NoLogger};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// This process.
+pub(super) struct Process {
+    levels: Arc<Levels>,
+    configuration: Value,
+}
+
+impl Process {
+    pub(super) fn new(levels: Arc<Levels>, resolved: &Resolved) -> Self {
+        Self {
+            levels,
+            configuration: sanitized(resolved),
+        }
+    }
+}
+
+impl Host for Process {
+    fn loggers(&self) -> BTreeMap<&'static str, Level> {
+        self.levels.all()
+    }
+
+    fn set_level(&self, logger: Option<&str>, level: Option<Level>) -> Result<(), NoLogger> {
+        self.levels.set(logger, level)
+    }
+
+    fn configuration(&self) -> Value {
+        self.configuration.clone()
+    }
+
+    fn machine(&self) -> Value {
+        machine::figures()
+    }
+}
+
+/// The configuration by Vault's names. Files are named and never shown.
+fn sanitized(resolved: &Resolved) -> Value {
+    let seconds = |span: Option<std::time::Duration>| span.map_or(0, |span| span.as_secs());
+    let storage = match &resolved.storage {
+        Storage::Memory => json!({"type": "inmem"}),
+        Storage::Embedded { path } => json!({"type": "embedded", "path": path}),
+    };
+    let seal = match &resolved.seal {
+        SealKind::Shamir => json!({"type": "shamir", "disabled": false}),
+        SealKind::Machine { .. } => json!({"type": "machine", "disabled": false}),
+    };
+    let Log { level, json, file } = &resolved.log;
+    json!({
+        "api_addr": resolved.api_addr.as_deref().unwrap_or_default(),
+        "cluster_name": resolved.cluster_name.as_deref().unwrap_or_default(),
+        "default_lease_ttl": seconds(resolved.default_lease_ttl),
+        "max_lease_ttl": seconds(resolved.max_lease_ttl),
+        "disable_mlock": !resolved.lock_memory,
+        "listeners": resolved.listeners.iter().map(listener).collect::<Vec<_>>(),
+        "log_file": file.as_deref(),
+        "log_format": if *json { "json" } else { "standard" },
+        "log_level": level.as_deref().unwrap_or("info"),
+        "pid_file": resolved.pid_file.as_deref(),
+        "raw_storage_endpoint": false,
+        "introspection_endpoint": false,
+        "enable_ui": false,
+        "seals": [seal],
+        "storage": storage,
+    })
+}
+
+fn listener(listener: &Listener) -> Value {
+    match listener {
+        Listener::Tcp {
+            address, security, ..
+        } => {
+            let mut config = json!({
+                "address": address,
+                "tls_disable": matches!(security, Security::DangerouslyPlain),
+            });
+            if let Security::Files {
+                certificate,
+                key,
+                clients,
+                ..
+            } = security
+            {
+                config["tls_cert_file"] = json!(certificate);
+                config["tls_key_file"] = json!(key);
+                config["tls_client_ca_file"] = json!(clients);
+                config["tls_require_and_verify_client_cert"] = json!(clients.is_some());
+            }
+            json!({"type": "tcp", "config": config})
+        }
+        Listener::Unix { path, mode, .. } => json!({
+            "type": "unix",
+            "config": {"address": path, "socket_mode": format!("{mode:04o}")},
+        }),
+    }
+}

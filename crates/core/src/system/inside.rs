@@ -1,0 +1,110 @@
+//! The server about itself: `sys/host-info`, `sys/config/state/sanitized`, `sys/in-flight-req`,
+//! `sys/version-history` and `sys/internal/counters`.
+
+use super::System;
+use crate::engine::{Access, Route};
+use crate::fault::Fault;
+use crate::json::Data;
+use crate::operation::Verb::{List, Read};
+use crate::outcome::Outcome;
+use crate::request::{Call, Peer};
+use crate::vault::versions;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+pub(super) const HOST_INFO: Route<System> =
+    Route::new("host-info", &[(Read, |e, c| Box::pin(host_info(e, c)))]).access(Access::Sudo);
+pub(super) const CONFIGURATION: Route<System> = Route::new(
+    "config/state/sanitized",
+    &[(Read, |e, _| Box::pin(configuration(e)))],
+)
+.access(Access::Sudo);
+pub(super) const IN_FLIGHT: Route<System> =
+    Route::new("in-flight-req", &[(Read, |e, _| Box::pin(in_flight(e)))]).access(Access::Sudo);
+pub(super) const VERSIONS: Route<System> = Route::new(
+    "version-history",
+    &[(List, |e, _| Box::pin(version_history(e)))],
+);
+pub(super) const TOKENS: Route<System> = Route::new(
+    "internal/counters/tokens",
+    &[(Read, |e, _| Box::pin(tokens(e)))],
+);
+
+/// Reading about processors and disks may wait for the kernel: not on a thread that serves.
+async fn host_info(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    let host = engine.services()?.host.clone();
+    let machine = tokio::task::spawn_blocking(move || host.machine()).await;
+    let mut machine = machine.map_err(Fault::internal)?;
+    if let Some(fields) = machine.as_object_mut() {
+        fields.insert("timestamp".to_owned(), json!(call.now.rfc3339()));
+    }
+    Outcome::data(&machine)
+}
+
+async fn configuration(engine: &System) -> Result<Outcome, Fault> {
+    Outcome::data(&engine.services()?.host.configuration())
+}
+
+/// What is under way, this request included, outside of the usual envelope.
+async fn in_flight(engine: &System) -> Result<Outcome, Fault> {
+    let services = engine.services()?;
+    let data = Data::of(&shown(&services.under_way)).map_err(Fault::internal)?;
+    Ok(Outcome::Bare(data))
+}
+
+fn shown(under_way: &crate::under_way::UnderWay) -> BTreeMap<String, serde_json::Value> {
+    let listed = under_way.list().into_iter().map(|seated| {
+        let address = match seated.peer {
+            Peer::Network(address) => address.to_string(),
+            Peer::Local { uid, .. } => format!("uid {uid}"),
+        };
+        let shape = json!({
+            "start_time": seated.since.rfc3339(),
+            "client_remote_address": address,
+            "request_path": format!("/v1/{}", seated.path),
+            "request_method": seated.verb.as_str(),
+        });
+        // A name of the form clients expect; it is no request id, which is made later.
+        (Uuid::from_u64_pair(0, seated.serial).to_string(), shape)
+    });
+    listed.collect()
+}
+
+async fn version_history(engine: &System) -> Result<Outcome, Fault> {
+    #[derive(Serialize)]
+    struct Info<'a> {
+        commit_date: &'static str,
+        previous_version: Option<&'a str>,
+        timestamp_installed: String,
+    }
+    #[derive(Serialize)]
+    struct Shape<'a> {
+        key_info: BTreeMap<&'a str, Info<'a>>,
+        keys: Vec<&'a str>,
+    }
+    let all = versions::all(engine.services()?.barrier()).await?;
+    let mut previous = None;
+    let mut shape = Shape {
+        key_info: BTreeMap::new(),
+        keys: Vec::new(),
+    };
+    for installed in &all {
+        let info = Info {
+            // Not told: it would make builds differ.
+            commit_date: "",
+            previous_version: previous,
+            timestamp_installed: installed.at.rfc3339(),
+        };
+        shape.key_info.insert(&installed.version, info);
+        shape.keys.push(&installed.version);
+        previous = Some(&installed.version);
+    }
+    Outcome::data(&shape)
+}
+
+async fn tokens(engine: &System) -> Result<Outcome, Fault> {
+    let total = engine.services()?.tokens.count().await?;
+    Outcome::data(&json!({"counters": {"service_tokens": {"total": total}}}))
+}
