@@ -77,22 +77,23 @@ fn listener(listener: &Listener) -> Value {
         Listener::Tcp {
             address, security, ..
         } => {
-            let mut config = json!({
+            let files = match security {
+                Security::Files {
+                    certificate,
+                    key,
+                    clients,
+                    ..
+                } => Some((certificate, key, clients)),
+                Security::DangerouslyPlain | Security::Own { .. } => None,
+            };
+            let config = json!({
                 "address": address,
                 "tls_disable": matches!(security, Security::DangerouslyPlain),
+                "tls_cert_file": files.map(|(certificate, ..)| certificate),
+                "tls_key_file": files.map(|(_, key, _)| key),
+                "tls_client_ca_file": files.and_then(|(.., clients)| clients.as_deref()),
+                "tls_require_and_verify_client_cert": files.is_some_and(|(.., clients)| clients.is_some()),
             });
-            if let Security::Files {
-                certificate,
-                key,
-                clients,
-                ..
-            } = security
-            {
-                config["tls_cert_file"] = json!(certificate);
-                config["tls_key_file"] = json!(key);
-                config["tls_client_ca_file"] = json!(clients);
-                config["tls_require_and_verify_client_cert"] = json!(clients.is_some());
-            }
             json!({"type": "tcp", "config": config})
         }
         Listener::Unix { path, mode, .. } => json!({
