@@ -41,12 +41,12 @@ impl Flow {
         let made = flow.ask(
             "POST",
             "sys/init",
-            json!({"secret_shares": 1, "secret_threshold": 1}),
+            &json!({"secret_shares": 1, "secret_threshold": 1}),
         );
-        flow.ask("POST", "sys/unseal", json!({"key": made["keys"][0]}));
+        flow.ask("POST", "sys/unseal", &json!({"key": made["keys"][0]}));
         flow.root = made["root_token"].as_str().unwrap().to_owned();
         let audit = json!({"type": "file", "options": {"file_path": flow.path("audit.log")}});
-        flow.ask("POST", "sys/audit/file", audit);
+        flow.ask("POST", "sys/audit/file", &audit);
         flow
     }
 
@@ -72,8 +72,8 @@ impl Flow {
         (output.status.success(), answer)
     }
 
-    fn ask(&self, method: &str, path: &str, body: Value) -> Value {
-        let (reached, answer) = self.curl(&self.path("cert.pem"), method, path, &body);
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (reached, answer) = self.curl(&self.path("cert.pem"), method, path, body);
         assert!(reached && answer["errors"].is_null(), "{path}: {answer}");
         answer
     }
@@ -128,7 +128,7 @@ fn files_are_read_again_while_the_server_serves() {
 
     // The level of the configuration as it is now.
     let level =
-        |flow: &Flow| flow.ask("GET", "sys/loggers/core", Value::Null)["data"]["core"].clone();
+        |flow: &Flow| flow.ask("GET", "sys/loggers/core", &Value::Null)["data"]["core"].clone();
     assert_eq!(level(&flow), "info");
     let place = flow.server.directory().path().join("server.hcl");
     let written = std::fs::read_to_string(&place).unwrap();
@@ -150,7 +150,7 @@ fn files_are_read_again_while_the_server_serves() {
     }
     let moved = flow.read("audit.log.1");
     flow.reload();
-    flow.ask("GET", "sys/mounts", Value::Null);
+    flow.ask("GET", "sys/mounts", &Value::Null);
     assert_eq!(flow.read("audit.log.1"), moved);
     assert_eq!(flow.read("audit.log").matches("\"sys/mounts\"").count(), 2);
 }
