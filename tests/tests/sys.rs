@@ -27,8 +27,8 @@ fn get(server: &Server, path: &str) -> Value {
     answer
 }
 
-fn put(server: &Server, path: &str, body: Value) {
-    let (status, answer) = ask(server, "root", "POST", path, &body);
+fn put(server: &Server, path: &str, body: &Value) {
+    let (status, answer) = ask(server, "root", "POST", path, body);
     assert!(status == 204 || status == 200, "{path}: {status} {answer}");
 }
 
@@ -40,11 +40,11 @@ fn a_log_level_acts_at_once_and_goes_back() {
         let (status, _) = ask(&server, "nobody", "GET", "sys/mounts", &Value::Null);
         assert_eq!(status, 403);
         // The log has a thread of its own: what is said later is written later.
-        put(&server, "sys/loggers/system", json!({"level": "info"}));
+        put(&server, "sys/loggers/system", &json!({"level": "info"}));
         let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
         let said = || server.said().matches("a log level was changed").count();
         let before = said();
-        put(&server, "sys/loggers/system", json!({"level": "info"}));
+        put(&server, "sys/loggers/system", &json!({"level": "info"}));
         while said() == before {
             assert!(std::time::Instant::now() < end, "{}", server.said());
             std::thread::yield_now();
@@ -52,7 +52,7 @@ fn a_log_level_acts_at_once_and_goes_back() {
         server.said().matches("request refused").count()
     };
     assert_eq!(refused(), 0);
-    put(&server, "sys/loggers/core", json!({"level": "debug"}));
+    put(&server, "sys/loggers/core", &json!({"level": "debug"}));
     assert_eq!(
         get(&server, "sys/loggers/core")["data"],
         json!({"core": "debug"})
@@ -81,7 +81,7 @@ fn the_server_tells_of_itself() {
         &json!({"secret_shares": 1, "secret_threshold": 1}),
     );
     assert_eq!(status, 200, "{made}");
-    put(&server, "sys/unseal", json!({"key": made["keys"][0]}));
+    put(&server, "sys/unseal", &json!({"key": made["keys"][0]}));
     let root = made["root_token"].as_str().unwrap();
     let get = |path: &str| {
         let (status, answer) = ask(&server, root, "GET", path, &Value::Null);
@@ -138,7 +138,7 @@ fn the_callers_rules_are_put_together() {
         path "secret/+/c*" { capabilities = ["update", "sudo"] }
         path "secret/d/*" { capabilities = ["deny"] }
         path "secret/e/*" { capabilities = ["read"] }"#;
-    put(&server, "sys/policies/acl/p", json!({"policy": policy}));
+    put(&server, "sys/policies/acl/p", &json!({"policy": policy}));
     let wanted = json!({"policies": ["p"], "no_default_policy": true});
     let (_, made) = ask(&server, "root", "POST", "auth/token/create", &wanted);
     let token = made["auth"]["client_token"].as_str().unwrap();
