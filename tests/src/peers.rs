@@ -55,3 +55,15 @@ pub fn compose() -> PathBuf {
 pub fn gitleaks() -> PathBuf {
     std::env::var_os("COFFERDAM_GITLEAKS").map_or_else(|| PathBuf::from("gitleaks"), PathBuf::from)
 }
+
+/// Where node-vault is installed: `COFFERDAM_NODE_MODULES`, else `node_modules` here.
+pub fn node_modules() -> PathBuf {
+    let named = std::env::var_os("COFFERDAM_NODE_MODULES");
+    named.map_or_else(|| PathBuf::from("node_modules"), PathBuf::from)
+}
+
+/// The program that uses the vaultrs crate: `COFFERDAM_VAULTRS`, else from the path.
+pub fn vaultrs() -> PathBuf {
+    let named = std::env::var_os("COFFERDAM_VAULTRS");
+    named.map_or_else(|| PathBuf::from("vaultrs-alike"), PathBuf::from)
+}

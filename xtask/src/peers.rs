@@ -38,6 +38,8 @@ const DEBIAN: &[(&str, &str)] = &[
     ("dash", "dash"),
     ("systemd-analyze", "systemd"),
     ("ip", "iproute2"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
 ];
 
 /// Where the counterparts are.
@@ -130,6 +132,49 @@ fn environment(name: &str, packages: &[&str]) -> Result<Peers> {
     Ok(Peers {
         bin: home.join("bin"),
     })
+}
+
+/// Installs what comes from npm, and says where it is. Locked in `tests/tests/clients/node`.
+pub(crate) fn node() -> Result<PathBuf> {
+    let (from, home) = (clients().join("node"), sh::target().join("node"));
+    let modules = home.join("node_modules");
+    let lock = std::fs::read(from.join("package-lock.json"))?;
+    let mark = home.join("installed.json");
+    if std::fs::read(&mark).is_ok_and(|have| have == lock) {
+        return Ok(modules);
+    }
+    sh::say("installing the counterparts from npm");
+    std::fs::create_dir_all(&home)?;
+    for name in ["package.json", "package-lock.json"] {
+        std::fs::copy(from.join(name), home.join(name))?;
+    }
+    let place = home.to_string_lossy();
+    let quiet = [
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        &place,
+    ];
+    sh::run(sh::command("npm", quiet))?;
+    std::fs::write(&mark, lock).with_context(|| format!("cannot write {}", mark.display()))?;
+    Ok(modules)
+}
+
+/// Builds the client that uses the vaultrs crate, from its own lock file.
+pub(crate) fn vaultrs() -> Result<PathBuf> {
+    let manifest = clients().join("vaultrs/Cargo.toml");
+    let target = sh::target().join("vaultrs");
+    let mut build = sh::command("cargo", ["build", "--quiet", "--locked", "--manifest-path"]);
+    build.arg(manifest).env("CARGO_TARGET_DIR", &target);
+    sh::run(build)?;
+    Ok(target.join("debug/vaultrs-alike"))
+}
+
+/// Where the clients' scripts are.
+fn clients() -> PathBuf {
+    sh::root().join("tests/tests/clients")
 }
 
 /// Installs the Debian packages whose programs are missing; `extra` names more of them.

@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let peers = peers::python()?;
     peers::programs(&[])?;
+    let (node, vaultrs) = (peers::node()?, peers::vaultrs()?);
     // What `tidy` checks of dependencies holds everywhere; cargo-deny says more where it is installed.
     if sh::has("cargo-deny") {
         sh::run(sh::command(
@@ -45,13 +46,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     // The linkage that is shipped: what is mounted into foreign images must not need their libraries.
     let binary = dist::build("fast")?;
-    let mut tests = sh::command("cargo", ["test", "--workspace", "--all-features"]);
+    // All of what fails is said at once: a second look would cost as much as the first.
+    let mut tests = sh::command(
+        "cargo",
+        ["test", "--workspace", "--all-features", "--no-fail-fast"],
+    );
     tests
         .env("COFFERDAM_BIN", binary)
         .env("COFFERDAM_BAO", peers.bao())
         .env("COFFERDAM_PYTHON", peers.python())
         .env("COFFERDAM_COMPOSE", peers.compose()?)
         .env("COFFERDAM_GITLEAKS", peers.gitleaks()?)
+        .env("COFFERDAM_NODE_MODULES", node)
+        .env("COFFERDAM_VAULTRS", vaultrs)
         .env("COFFERDAM_CRASHES", CRASHES);
     sh::run(tests)
 }

@@ -65,12 +65,19 @@ pub(super) fn target(call: &Call<'_>, class: Class) -> Result<(Path, bool, Class
     Ok((path, tuning, class))
 }
 
+/// Engines of which there is exactly one mount.
+const BUILT_IN: &[&str] = &["system", "token", "cubbyhole"];
+
+/// The version that engines show: they are part of the program.
+const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"), "+builtin");
+
 /// A mount as Vault shows it.
 #[derive(Serialize)]
 pub(super) struct Shown<'a> {
     accessor: &'a str,
     config: ShownConfig<'a>,
-    deprecation_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deprecation_status: Option<&'static str>,
     description: &'a str,
     external_entropy_access: bool,
     local: bool,
@@ -100,13 +107,13 @@ pub(super) fn show(mount: &Mount) -> Shown<'_> {
             max_lease_ttl: config.max_lease_ttl,
             common: tune::Common::of(mount),
         },
-        deprecation_status: "supported",
+        deprecation_status: (!BUILT_IN.contains(&mount.kind.as_str())).then_some("supported"),
         description: &mount.description,
         external_entropy_access: false,
         local: mount.local,
         options: (!config.options.is_empty()).then_some(&config.options),
         plugin_version: "",
-        running_plugin_version: "",
+        running_plugin_version: VERSION,
         running_sha256: "",
         seal_wrap: mount.seal_wrap,
         r#type: &mount.kind,
@@ -194,7 +201,7 @@ async fn write(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome
         .registry
         .offer(class, &mount.kind)
         .ok_or_else(|| unknown_kind(&services.registry, class))?;
-    if matches!(offer.kind, "system" | "token" | "cubbyhole") {
+    if BUILT_IN.contains(&offer.kind) {
         return Err(Fault::invalid(
             "there is exactly one mount of this type, and it is built in",
         ));

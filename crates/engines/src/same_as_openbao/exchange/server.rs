@@ -59,6 +59,15 @@ impl Bao {
         bao
     }
 
+    /// Where it listens: `HOST:PORT`.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this room by its path relays"
+    )]
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Sends a request as root.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         ask(&self.address, method, path, body).expect("bao answers")
