@@ -3,7 +3,7 @@
 //! Name resolution through a static glibc still loads libraries of the host at run time; the server
 //! listens on addresses and the client's names are documented in `docs/book/install.md`.
 
-use crate::sh;
+use crate::{order, sh};
 use anyhow::{Context as _, Result};
 
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
@@ -36,6 +36,10 @@ pub(crate) fn build(profile: &str) -> Result<std::path::PathBuf> {
     build.env(
         "RUSTFLAGS",
         "-C target-feature=+crt-static -C link-arg=-Wl,--pack-dyn-relocs=relr",
+    );
+    build.env(
+        "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER",
+        order::linker()?,
     );
     sh::run(build)?;
     Ok(sh::target().join(TRIPLE).join(profile).join("cofferdam"))

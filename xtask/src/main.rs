@@ -8,6 +8,7 @@ mod bench;
 mod demo;
 mod dist;
 mod image;
+mod order;
 mod peers;
 mod sh;
 mod test;
