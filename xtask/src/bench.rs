@@ -39,6 +39,30 @@ const LOADS: &[Load] = &[
         script: load::LOGIN,
         policies: 1,
     },
+    Load {
+        name: "token create, 16 connections",
+        connections: 16,
+        script: load::CREATE,
+        policies: 1,
+    },
+    Load {
+        name: "token lookup-self, 16 connections",
+        connections: 16,
+        script: load::LOOKUP,
+        policies: 1,
+    },
+    Load {
+        name: "transit encrypt of 64 bytes, 16 connections",
+        connections: 16,
+        script: load::ENCRYPT,
+        policies: 1,
+    },
+    Load {
+        name: "list of 10,000 keys, 16 connections",
+        connections: 16,
+        script: load::LIST,
+        policies: 1,
+    },
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -70,7 +94,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         seconds,
     )?;
     sh::print("| What | OpenBao/s | Cofferdam/s | ratio |\n|---|---:|---:|---:|");
-    for ((load, theirs), ours) in LOADS.iter().zip(&bao.rates).zip(&ours.rates) {
+    for ((load, theirs), ours) in chosen().zip(&bao.rates).zip(&ours.rates) {
         sh::print(&format!(
             "| {} | {theirs:.0} | {ours:.0} | {:.1} × |",
             load.name,
@@ -93,9 +117,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Names below the path that is listed.
+const KEYS: usize = 10_000;
+
+/// The loads whose name holds `COFFERDAM_BENCH`, or all.
+fn chosen() -> impl Iterator<Item = &'static Load> {
+    let only = std::env::var("COFFERDAM_BENCH").unwrap_or_default();
+    LOADS
+        .iter()
+        .filter(move |load| load.name.contains(only.as_str()))
+}
+
 /// What one server did.
 struct Figures {
-    /// Requests a second, in the order of [`LOADS`].
+    /// Requests a second, in the order of [`chosen`].
     rates: Vec<f64>,
     /// MiB.
     idle: f64,
@@ -104,8 +139,9 @@ struct Figures {
 fn measure(server: &Server, peers: &peers::Peers, seconds: u32) -> Result<Figures> {
     let prepared = server.prepare(peers)?;
     let idle = server.resident()?;
+    server.fill(&prepared.token, KEYS)?;
     let mut rates = Vec::new();
-    for load in LOADS {
+    for load in chosen() {
         rates.push(load.run(server, &prepared, seconds)?);
     }
     Ok(Figures { rates, idle })

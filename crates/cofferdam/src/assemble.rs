@@ -11,6 +11,7 @@ use cofferdam_core::clock::WallClock;
 use cofferdam_core::host::Host;
 use cofferdam_core::mount::{self, Lifetimes};
 use cofferdam_core::{Fault, Info, Parts, SealChoice, Vault};
+use cofferdam_store::metered::{Metered, Timings};
 use cofferdam_store::{Memory, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,12 +20,16 @@ use std::sync::Arc;
 const VERSION: &str = concat!("1.18.0+cofferdam.", env!("CARGO_PKG_VERSION"));
 
 /// Opens the store and the vault over it; an automatic seal opens at once.
-pub(crate) async fn vault(resolved: &Resolved, host: Arc<dyn Host>) -> Result<Arc<Vault>, Failure> {
+pub(crate) async fn vault(
+    resolved: &Resolved,
+    host: Arc<dyn Host>,
+    timings: Arc<Timings>,
+) -> Result<Arc<Vault>, Failure> {
     let (store, storage_type): (Arc<dyn Store>, &str) = match &resolved.storage {
         Storage::Memory => (Arc::new(Memory::default()), "inmem"),
         Storage::Embedded { path } => (Arc::new(embedded(path)?), "embedded"),
     };
-    let barrier = Barrier::new(store);
+    let barrier = Barrier::new(Arc::new(Metered::new(store, timings)));
     let config = barrier.seal_config().await;
     let config =
         config.map_err(|error| Failure::local(format!("cannot read the store: {error}")))?;

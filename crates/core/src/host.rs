@@ -46,6 +46,41 @@ impl Level {
     }
 }
 
+/// One figure of the process, for `sys/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// In Prometheus' form.
+    pub name: &'static str,
+    /// What it is.
+    pub help: &'static str,
+    /// `name="value"`, with commas between; may be empty.
+    pub labels: &'static str,
+    /// What it does over time.
+    pub sort: Sort,
+    /// Now.
+    pub value: f64,
+}
+
+/// What a figure does over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// Grows until the process ends.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+impl Sort {
+    /// Prometheus' word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
 /// There is no logger of this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoLogger;
@@ -64,6 +99,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// The settings the server runs with, without anything secret.
     fn configuration(&self) -> Value;
+
+    /// Figures of the process and its store. Figures of one name stand together.
+    fn figures(&self) -> Vec<Figure>;
 
     /// Figures of the machine: processors, memory, disks. May take its time.
     fn machine(&self) -> Value;
@@ -84,6 +122,10 @@ impl Host for Nowhere {
 
     fn configuration(&self) -> Value {
         Value::Object(serde_json::Map::new())
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
     }
 
     fn machine(&self) -> Value {

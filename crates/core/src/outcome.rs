@@ -21,6 +21,8 @@ pub enum Outcome {
     Auth(Box<crate::token::Issued>, Vec<String>),
     /// The body is answered as it stands, outside the usual envelope.
     Bare(Data),
+    /// Figures in Prometheus' format: text, and nothing secret.
+    Text(Vec<u8>),
     /// A wrapping token that took over the reply of another.
     Rewrapped(Box<crate::token::Issued>),
     /// The stored reply of a wrapping token, answered as it stands.

@@ -8,9 +8,11 @@
 use crate::audit::MountFragment;
 use crate::engine::Engine;
 use crate::fault::Fault;
+use crate::metrics;
 use crate::mount::{Class, Mount, Table};
 use crate::path::Path;
 use crate::policy::{Acl, Policy};
+use crate::settings::{self, Settings};
 use crate::token;
 use arc_swap::ArcSwap;
 use cofferdam_barrier::{Barrier, Batch, Commit, Revision, Unsealed, View};
@@ -36,6 +38,8 @@ pub(crate) struct MountPoint {
     pub mount: Mount,
     /// Its part of every audit record.
     pub(crate) fragment: MountFragment,
+    /// Which figures its requests count in.
+    pub(crate) class: metrics::Class,
     /// `None`: this build has no such engine; its data stays untouched.
     pub engine: Option<Arc<dyn Engine>>,
     /// Its storage.
@@ -60,6 +64,7 @@ pub(crate) struct Tables {
     points: HashMap<String, Arc<MountPoint>>,
     policies: BTreeMap<String, (Arc<Policy>, Arc<str>)>,
     acls: Mutex<HashMap<Vec<String>, Arc<Acl>>>,
+    settings: Arc<Settings>,
 }
 
 impl Tables {
@@ -85,6 +90,12 @@ impl Tables {
     #[must_use]
     pub(crate) const fn mounts(&self) -> &Table {
         &self.table
+    }
+
+    /// What operators set for all requests.
+    #[must_use]
+    pub(crate) const fn settings(&self) -> &Arc<Settings> {
+        &self.settings
     }
 
     /// The mount at exactly this path.
@@ -177,7 +188,7 @@ impl Registry {
                 .put(MOUNTS, encode(&Table::builtin())?);
             barrier.commit(batch).await?.ignore();
         }
-        let tables = load(&barrier, &offers, None, true, true).await?;
+        let tables = load(&barrier, &offers, None, Changed::ALL).await?;
         Ok(Arc::new(Self {
             barrier,
             offers,
@@ -217,8 +228,16 @@ impl Registry {
             let event = watch.next().await?;
             let mounts = event.keys.iter().any(|key| key == MOUNTS);
             let policies = event.keys.iter().any(|key| key.starts_with(POLICIES));
-            if (mounts || policies)
-                && let Err(fault) = self.reload(mounts, policies).await
+            let changed = Changed {
+                mounts,
+                policies,
+                settings: event
+                    .keys
+                    .iter()
+                    .any(|key| key.starts_with(settings::BELOW)),
+            };
+            if changed != Changed::NOTHING
+                && let Err(fault) = self.reload(changed).await
             {
                 // Not applied: requests wait at the barrier rather than use old rules.
                 tracing::error!(
@@ -239,7 +258,7 @@ impl Registry {
 
     async fn reread(&self) -> Result<(), Fault> {
         let seen = self.barrier.read_barrier().await?;
-        self.reload(true, true).await?;
+        self.reload(Changed::ALL).await?;
         self.tokens.clear();
         self.forget(None);
         self.audit_changed.send_modify(|count| *count += 1);
@@ -255,13 +274,12 @@ impl Registry {
         }
     }
 
-    async fn reload(&self, mounts: bool, policies: bool) -> Result<(), Fault> {
+    async fn reload(&self, changed: Changed) -> Result<(), Fault> {
         let tables = load(
             &self.barrier,
             &self.offers,
             Some(&self.current.load()),
-            mounts,
-            policies,
+            changed,
         )
         .await?;
         self.current.store(Arc::new(tables));
@@ -371,14 +389,41 @@ impl Registry {
     }
 }
 
+/// What is to be read again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Changed {
+    mounts: bool,
+    policies: bool,
+    settings: bool,
+}
+
+impl Changed {
+    const ALL: Self = Self {
+        mounts: true,
+        policies: true,
+        settings: true,
+    };
+    const NOTHING: Self = Self {
+        mounts: false,
+        policies: false,
+        settings: false,
+    };
+}
+
 /// Reads what changed, and takes the rest from `old`.
 async fn load(
     barrier: &Barrier<Unsealed>,
     offers: &[Offer],
     old: Option<&Tables>,
-    mounts: bool,
-    policies: bool,
+    changed: Changed,
 ) -> Result<Tables, Fault> {
+    let Changed {
+        mounts, policies, ..
+    } = changed;
+    let settings = match old {
+        Some(old) if !changed.settings => old.settings.clone(),
+        _ => Arc::new(Settings::load(barrier, old.map(|old| old.settings.as_ref())).await?),
+    };
     let (table, table_revision) = match old {
         Some(old) if !mounts => (old.table.clone(), old.table_revision),
         _ => read_table(barrier).await?,
@@ -397,6 +442,7 @@ async fn load(
         points,
         policies,
         acls: Mutex::default(),
+        settings,
     })
 }
 
@@ -412,6 +458,7 @@ fn point(barrier: &Barrier<Unsealed>, offers: &[Offer], mount: &Mount) -> MountP
     let shown = format!("{}/", mount.path);
     MountPoint {
         fragment: MountFragment::new(&shown, &mount.kind, &mount.accessor, class),
+        class: metrics::Class::of(&mount.kind),
         mount: mount.clone(),
         engine: engine.map(|offer| offer.engine.clone()),
         view: barrier.view(mount.storage()),

@@ -2,6 +2,7 @@
 //! or on one of the few routes that are exempt (see `pipeline::exempt`).
 
 use crate::fault::Fault;
+use crate::settings::Pace;
 use cofferdam_secret::Secret;
 
 /// The condition of the vault, which health checks map to status codes.
@@ -19,6 +20,8 @@ pub enum Standing {
 pub enum Answer {
     /// A JSON object.
     Body(Secret<Vec<u8>>),
+    /// Lines of text in Prometheus' format.
+    Text(Vec<u8>),
     /// Done, without a body.
     Empty,
     /// Not there, but with a body that says more (a deleted version).
@@ -38,11 +41,27 @@ pub enum Answer {
 pub struct Reply {
     request_id: String,
     answer: Answer,
+    pace: Option<Pace>,
 }
 
 impl Reply {
     pub(crate) const fn new(request_id: String, answer: Answer) -> Self {
-        Self { request_id, answer }
+        Self {
+            request_id,
+            answer,
+            pace: None,
+        }
+    }
+
+    /// With what the caller is told of its limit.
+    pub(crate) fn paced(self, pace: Option<Pace>) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// What a limit says of the request, if the caller is to know.
+    #[must_use]
+    pub const fn pace(&self) -> Option<Pace> {
+        self.pace
     }
 
     /// Joins the caller's message with our log and the audit record.

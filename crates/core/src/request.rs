@@ -52,8 +52,21 @@ pub struct Arrival {
     pub namespace: Option<String>,
     /// The body as received; empty when there is none.
     pub body: Secret<Vec<u8>>,
+    /// Headers that audit records are to show ([`crate::settings::Settings::headers`]), in lower case.
+    pub headers: Vec<(String, String)>,
+    /// What anybody may ask at this door.
+    pub open: Open,
     /// The other end.
     pub peer: Peer,
+}
+
+/// What a door answers to anybody, if its configuration says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// `sys/metrics`, without a token and without a record.
+    pub metrics: bool,
+    /// `sys/in-flight-req`, the same.
+    pub in_flight: bool,
 }
 
 /// Query parameters.

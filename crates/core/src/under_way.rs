@@ -6,7 +6,10 @@
 use crate::clock::Time;
 use crate::operation::Verb;
 use crate::request::Peer;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use uuid::Uuid;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -54,6 +57,31 @@ impl UnderWay {
     /// Those that have not ended.
     pub(crate) fn list(&self) -> Vec<Seated> {
         self.all().seats.iter().flatten().cloned().collect()
+    }
+
+    /// As `sys/in-flight-req` shows them.
+    pub(crate) fn shown(&self) -> BTreeMap<String, Value> {
+        let listed = self.list().into_iter().map(|seated| {
+            let address = match seated.peer {
+                Peer::Network(address) => address.to_string(),
+                Peer::Local { uid, .. } => format!("uid {uid}"),
+            };
+            let shape = json!({
+                "start_time": seated.since.rfc3339(),
+                "client_remote_address": address,
+                "request_path": format!("/v1/{}", seated.path),
+                "request_method": seated.verb.as_str(),
+            });
+            // A name of the form clients expect; it is no request id, which is made later.
+            (Uuid::from_u64_pair(0, seated.serial).to_string(), shape)
+        });
+        listed.collect()
+    }
+
+    /// How many.
+    pub(crate) fn count(&self) -> usize {
+        let all = self.all();
+        all.seats.len() - all.free.len()
     }
 
     fn all(&self) -> MutexGuard<'_, Seats> {

@@ -3,6 +3,7 @@
 //! No type owns everything: a closed vault holds only its sealed barrier and the shares given so far,
 //! an open one holds [`Services`], which requests keep alive until they are done.
 
+mod figures;
 mod init;
 mod open;
 mod unseal;
@@ -19,11 +20,13 @@ use crate::fault::Fault;
 use crate::fingerprint::Fingerprinter;
 use crate::host::Host;
 use crate::json::Budget;
+use crate::metrics::Metrics;
 use crate::operation::Verb;
 use crate::pipeline;
 use crate::registry::Offer;
 use crate::reply::{Answer, Reply, Standing};
 use crate::request::Arrival;
+use crate::settings::Settings;
 use crate::under_way::UnderWay;
 use arc_swap::ArcSwapOption;
 use cofferdam_barrier::seal::{self, Seal, ceremony::Ceremony};
@@ -79,6 +82,7 @@ pub struct Vault {
     fingerprinter: Arc<dyn Fingerprinter>,
     host: Arc<dyn Host>,
     under_way: Arc<UnderWay>,
+    metrics: Arc<Metrics>,
     budget: Budget,
     info: Info,
     open: ArcSwapOption<Services>,
@@ -109,6 +113,7 @@ impl Vault {
             fingerprinter: parts.fingerprinter,
             host: parts.host,
             under_way: Arc::default(),
+            metrics: Arc::default(),
             budget: parts.budget,
             info: parts.info,
             open: ArcSwapOption::empty(),
@@ -164,6 +169,14 @@ impl Vault {
         closed.barrier = Some(services.barrier().clone().seal());
         closed.ceremony = None;
         tracing::info!("vault is sealed");
+    }
+
+    /// What operators set for all requests, as this replica knows it now; `None` while it is sealed.
+    #[must_use]
+    pub fn settings(&self) -> Option<Arc<Settings>> {
+        let services = self.open.load();
+        let tables = services.as_ref()?.registry.current();
+        Some(tables.settings().clone())
     }
 
     /// Opens audit devices that could not be opened before. Files that were moved are followed

@@ -31,6 +31,7 @@ impl Door for Constant {
         Answered {
             request_id: String::new(),
             answer: Answer::Body(Secret::new(BODY.to_vec())),
+            pace: None,
         }
     }
 }

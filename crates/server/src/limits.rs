@@ -77,6 +77,8 @@ pub struct Limits {
     pub write_time: Duration,
     /// Of the work itself.
     pub request_time: Duration,
+    /// What anybody may ask here.
+    pub open: cofferdam_core::Open,
 }
 
 impl Limits {
@@ -104,6 +106,7 @@ impl Default for Limits {
             idle_time: Duration::from_secs(300),
             write_time: Duration::from_secs(30),
             request_time: Duration::from_secs(90),
+            open: cofferdam_core::Open::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod embedded;
 mod feed;
 pub mod leadership;
 pub mod memory;
+pub mod metered;
 mod transaction;
 
 pub use contract::{

@@ -60,14 +60,6 @@ const REASONS: &[Reason] = &[
         "certificates and requests of keys, moving keys between servers, and what else is not in the table of its book page",
     ),
     // sys.
-    later(
-        "/sys/config/auditing",
-        "which request headers audit records show",
-    ),
-    later(
-        "/sys/config/cors",
-        "there are no web pages of other origins to serve",
-    ),
     never(
         "/sys/config/reload",
         "SIGHUP makes the server read its files again",
@@ -103,7 +95,6 @@ const REASONS: &[Reason] = &[
         "/sys/leases",
         "leases: nothing that is served so far gives any but tokens",
     ),
-    later("/sys/metrics", "figures for Prometheus"),
     later("/sys/mfa", "second factors at login"),
     later("/sys/monitor", "the server's log as a stream"),
     later("/sys/namespaces", "namespaces"),
@@ -114,7 +105,6 @@ const REASONS: &[Reason] = &[
     ),
     never("/sys/plugins", "there are no plugin processes"),
     never("/sys/pprof", "profiles of Go's runtime"),
-    later("/sys/quotas", "rate limits set by an operator"),
     never(
         "/sys/raw",
         "nothing reads or writes storage past the engines",

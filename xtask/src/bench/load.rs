@@ -29,6 +29,36 @@ wrk.path = "/v1/auth/approle/login"
 wrk.body = LOGIN
 "#;
 
+/// Makes a token that lives ten minutes.
+pub(super) const CREATE: &str = r#"
+wrk.method = "POST"
+wrk.path = "/v1/auth/token/create"
+wrk.headers["X-Vault-Token"] = TOKEN
+wrk.body = '{"policies":["bench-0"],"ttl":"10m"}'
+"#;
+
+/// Looks its own token up.
+pub(super) const LOOKUP: &str = r#"
+wrk.method = "GET"
+wrk.path = "/v1/auth/token/lookup-self"
+wrk.headers["X-Vault-Token"] = TOKEN
+"#;
+
+/// Encrypts 64 bytes.
+pub(super) const ENCRYPT: &str = r#"
+wrk.method = "POST"
+wrk.path = "/v1/transit/encrypt/bench"
+wrk.headers["X-Vault-Token"] = TOKEN
+wrk.body = '{"plaintext":"' .. string.rep("QUJD", 21) .. 'QQ=="}'
+"#;
+
+/// Lists the names below a path that has 10,000.
+pub(super) const LIST: &str = r#"
+wrk.method = "LIST"
+wrk.path = "/v1/secret/metadata/bench/many"
+wrk.headers["X-Vault-Token"] = TOKEN
+"#;
+
 /// One load.
 pub(super) struct Load {
     pub(super) name: &'static str,

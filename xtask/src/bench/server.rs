@@ -182,6 +182,8 @@ impl Server {
         .to_owned();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let token_many = bao(root, &many)?.trim().to_owned();
+        bao(root, &["secrets", "enable", "transit"])?;
+        bao(root, &["write", "-f", "transit/keys/bench"])?;
         bao(root, &["auth", "enable", "approle"])?;
         bao(
             root,
@@ -214,6 +216,41 @@ impl Server {
         })
     }
 
+    /// Writes as many secrets below one path, over 16 connections.
+    pub(super) fn fill(&self, token: &str, count: usize) -> Result<()> {
+        sh::say(&format!("{}: {count} secrets", self.name));
+        let next = std::sync::atomic::AtomicUsize::new(0);
+        let work = || -> Result<()> {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            let body = r#"{"data":{"value":"x"}}"#;
+            let mut taken = [0; 4096];
+            loop {
+                let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                if number >= count {
+                    return Ok(());
+                }
+                write!(
+                    stream,
+                    "POST /v1/secret/data/bench/many/{number:05} HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {token}\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                )?;
+                // An answer is smaller than what is taken at once.
+                let length = stream.read(&mut taken)?;
+                let answer = taken.get(..length).unwrap_or_default();
+                if !answer.starts_with(b"HTTP/1.1 200") {
+                    bail!("{} does not take a secret", self.name);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..16).map(|_| scope.spawn(work)).collect();
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("a worker ended")))
+        })
+    }
+
     fn wait_active(&self) -> Result<()> {
         let until = Instant::now() + Duration::from_secs(30);
         while Instant::now() < until {
@@ -241,6 +278,7 @@ path "secret/metadata/bench/*" { capabilities = ["list", "read"] }
 path "secret/data/team/+/app" { capabilities = ["read"] }
 path "secret/data/shared/*" { capabilities = ["read"] }
 path "secret/data/shared/private" { capabilities = ["deny"] }
+path "auth/token/create" { capabilities = ["update"] }
 path "transit/encrypt/bench" { capabilities = ["update"] }
 path "transit/decrypt/bench" { capabilities = ["update"] }
 path "database/creds/bench" { capabilities = ["read"] }

@@ -3,6 +3,7 @@
 use super::raw::{Section, Setting};
 use super::resolve::{Listener, Security};
 use super::{ConfigError, Warning, keys};
+use cofferdam_core::Open;
 use cofferdam_hcl::Value;
 use cofferdam_server::Limits;
 use cofferdam_server::limits::Unit;
@@ -20,7 +21,8 @@ pub(super) fn listener(
     request_time: Option<Duration>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Listener, ConfigError> {
-    let limits = limits(section, request_time)?;
+    let mut limits = limits(section, request_time)?;
+    limits.open = open(section, warnings)?;
     if section.kind == "unix" {
         return local(section, limits);
     }
@@ -41,6 +43,40 @@ pub(super) fn listener(
         security,
         limits,
     })
+}
+
+/// What strangers may ask: one flag in each of two blocks, as Vault has them.
+fn open(section: &Section, warnings: &mut Vec<Warning>) -> Result<Open, ConfigError> {
+    let mut flag = |block: &str, name: &str| -> Result<bool, ConfigError> {
+        let Some(setting) = section.get(block) else {
+            return Ok(false);
+        };
+        let body = setting.read(Value::object)?;
+        let mut set = false;
+        for entry in body.entries() {
+            if entry.key.text == name {
+                set = setting.inner(&entry.value).read(Value::boolean)?;
+            } else {
+                warnings.push(Warning {
+                    place: setting.place.clone(),
+                    text: format!(
+                        "{} in {block} has no effect: it is not served here",
+                        shown(&entry.key.text)
+                    ),
+                });
+            }
+        }
+        Ok(set)
+    };
+    Ok(Open {
+        metrics: flag("telemetry", "unauthenticated_metrics_access")?,
+        in_flight: flag("profiling", "unauthenticated_in_flight_request_access")?,
+    })
+}
+
+/// A key may be anything that was pasted in the wrong place.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 fn security(section: &Section) -> Result<Security, ConfigError> {

@@ -15,6 +15,14 @@ pub(super) struct Setting {
 }
 
 impl Setting {
+    /// A value inside of this one.
+    pub(super) fn inner(&self, value: &Value) -> Self {
+        Self {
+            value: value.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Reads it as the type that is wanted.
     pub(super) fn read<'a, T>(
         &'a self,

@@ -6,6 +6,7 @@
 //! pid file.
 
 mod certificates;
+mod figures;
 pub(crate) mod log;
 mod machine;
 mod process;
@@ -21,6 +22,7 @@ use cofferdam_api::places;
 use cofferdam_core::Vault;
 use cofferdam_server::listen::Secured;
 use cofferdam_server::{Bound, Drained, Listen, Local, bind};
+use cofferdam_store::metered::Timings;
 use process::Process;
 use reload::Reload;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -67,8 +69,13 @@ where
     // Before anything is bound: a second signal must find somebody who listens.
     let mut signals = Signals::new()
         .map_err(|error| Failure::local(format!("cannot listen for signals: {error}")))?;
-    let vault =
-        assemble::vault(&resolved, Arc::new(Process::new(levels.clone(), &resolved))).await?;
+    let timings = Arc::<Timings>::default();
+    let vault = assemble::vault(
+        &resolved,
+        Arc::new(Process::new(levels.clone(), &resolved, timings.clone())),
+        timings,
+    )
+    .await?;
     let mut certificates = Certificates::new(&authority, &resolved);
     let mut inherited = Inherited::take(&places::environment)?;
     let listeners = listeners(&resolved, &mut certificates, &mut inherited)?;

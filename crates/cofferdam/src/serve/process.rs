@@ -1,9 +1,10 @@
 //! What the vault is told of this process ([`Host`]): its loggers, its configuration, its machine.
 
 use super::log::Levels;
-use super::machine;
+use super::{figures, machine};
 use crate::config::{Listener, Log, Resolved, SealKind, Security, Storage};
-use cofferdam_core::host::{Host, Level, NoLogger};
+use cofferdam_core::host::{Figure, Host, Level, NoLogger};
+use cofferdam_store::metered::Timings;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +13,14 @@ use std::sync::Arc;
 pub(super) struct Process {
     levels: Arc<Levels>,
     configuration: Value,
+    store: Arc<Timings>,
 }
 
 impl Process {
-    pub(super) fn new(levels: Arc<Levels>, resolved: &Resolved) -> Self {
+    pub(super) fn new(levels: Arc<Levels>, resolved: &Resolved, store: Arc<Timings>) -> Self {
         Self {
             levels,
+            store,
             configuration: sanitized(resolved),
         }
     }
@@ -34,6 +37,12 @@ impl Host for Process {
 
     fn configuration(&self) -> Value {
         self.configuration.clone()
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let mut all = figures::of_process();
+        all.extend(figures::of_store(&self.store));
+        all
     }
 
     fn machine(&self) -> Value {

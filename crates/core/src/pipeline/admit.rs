@@ -37,6 +37,7 @@ pub(super) fn admit(services: &Services, arrival: Arrival) -> Result<Admitted, R
         path: String::new(),
         body: Body::empty(),
         query: Query(arrival.query),
+        headers: arrival.headers,
         peer: arrival.peer,
         token: arrival.token,
         wrap_ttl: None,

@@ -13,6 +13,7 @@ use crate::audit::{Intent, Payload, TokenFragment};
 use crate::devices::Pending;
 use crate::engine::Effect;
 use crate::fault::{Fault, Kind};
+use crate::metrics::{Class, Metrics};
 use crate::operation::Operation;
 use crate::reply::{Answer, Reply};
 use crate::request::{Caller, Peer};
@@ -51,7 +52,10 @@ pub(super) async fn intend(services: &Services, authorized: Authorized) -> Resul
     let pending = if unchanged {
         Some(pending)
     } else {
-        pending.accepted().await.map_err(failed)?;
+        if let Err(fault) = pending.accepted().await {
+            Metrics::add(&services.metrics.audit_request_failures);
+            return Err(failed(fault));
+        }
         None
     };
     Ok(Intended {
@@ -71,6 +75,8 @@ pub(super) async fn finish(services: &Services, settled: Settled) -> Reply {
         Ok(answer) => answer,
         Err(fault) => Answer::Fault(fault),
     };
+    let refused = matches!(&answer, Answer::Fault(fault) if fault.kind() != Kind::Missing);
+    count(services, &facts, refused);
     Reply::new(facts.id, answer)
 }
 
@@ -84,13 +90,33 @@ async fn conclude(
     // Both are queued before the first is waited for: one batch can take them.
     let pending = services.audit.submit(record);
     if let Some(intent) = ticket.pending {
-        intent.accepted().await?;
+        let accepted = intent.accepted().await;
+        noticed(accepted, &services.metrics.audit_request_failures)?;
     }
-    pending.accepted().await?;
+    let accepted = pending.accepted().await;
+    noticed(accepted, &services.metrics.audit_response_failures)?;
     if let Err(fault) = &result {
         note(facts, fault);
     }
     answer(facts, result?)
+}
+
+/// Counts a record that no device took.
+fn noticed(
+    accepted: Result<(), Fault>,
+    failures: &std::sync::atomic::AtomicU64,
+) -> Result<(), Fault> {
+    accepted.inspect_err(|_| Metrics::add(failures))
+}
+
+/// Counts a request that is over.
+fn count(services: &Services, facts: &Facts, refused: bool) {
+    let class = facts
+        .point
+        .as_ref()
+        .map_or(Class::NONE, |point| point.class);
+    let took = services.clock.now().since(facts.now);
+    services.metrics.request(class, facts.verb, refused, took);
 }
 
 /// Records a refusal like a success: both lines, with the error.
@@ -101,6 +127,7 @@ pub(super) async fn refuse(services: &Services, refused: Refused) -> Reply {
         Ok(()) => fault,
         Err(failed) => failed,
     };
+    count(services, &facts, fault.kind() != Kind::Missing);
     Reply::new(facts.id, Answer::Fault(fault))
 }
 
@@ -122,8 +149,10 @@ async fn record_refusal(services: &Services, facts: &Facts, fault: &Fault) -> Re
         )
         .map_err(Fault::internal)?;
     let second = services.audit.submit(record);
-    first.accepted().await?;
-    second.accepted().await
+    let accepted = first.accepted().await;
+    noticed(accepted, &services.metrics.audit_request_failures)?;
+    let accepted = second.accepted().await;
+    noticed(accepted, &services.metrics.audit_response_failures)
 }
 
 /// What the log may say and the caller may not, joined with the answer by the request's id.
@@ -187,6 +216,12 @@ fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, F
         (_, None, Some(token)) => record::Caller::Stranger(token.expose()),
         (_, None, None) => record::Caller::Nobody,
     };
+    let values: Vec<[&str; 1]> = facts
+        .headers
+        .iter()
+        .map(|(_, value)| [value.as_str()])
+        .collect();
+    let headers = headers(services, facts, &values);
     let request = record::Request {
         caller,
         verdict: facts.caller.token().map(|_| record::Verdict {
@@ -209,9 +244,31 @@ fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, F
         remote_address: &address,
         remote_port: port,
         wrap_ttl: facts.wrap_ttl.map_or(0, |ttl| ttl.as_secs()),
-        headers: &[],
+        headers: &headers,
     };
     Intent::new(salt, &request).map_err(Fault::internal)
+}
+
+/// Headers that records show; hashed unless the operator wants them in the clear.
+fn headers<'a>(
+    services: &Services,
+    facts: &'a Facts,
+    values: &'a [[&'a str; 1]],
+) -> Vec<record::Header<'a>> {
+    if facts.headers.is_empty() {
+        return Vec::new();
+    }
+    let tables = services.registry.current();
+    let configured = tables.settings().headers();
+    let named = facts.headers.iter().zip(values);
+    let shown = named.filter_map(|((name, _), values)| {
+        configured.get(name).map(|hashed| record::Header {
+            name,
+            values,
+            hashed: *hashed,
+        })
+    });
+    shown.collect()
 }
 
 fn fragment(services: &Services, entry: &Entry, token: &str) -> TokenFragment {
@@ -259,7 +316,9 @@ fn response(
             ..Response::default()
         }),
         // What a stream tells later are names, each held to the policies of its own.
-        Ok(Settlement::Empty | Settlement::Stream(_)) => write(&Response::default()),
+        Ok(Settlement::Empty | Settlement::Text(_) | Settlement::Stream(_)) => {
+            write(&Response::default())
+        }
         Ok(Settlement::Bare(data)) => write(&Response {
             data: Some(Payload::Json {
                 json: data.as_bytes(),
@@ -327,6 +386,7 @@ fn answer(facts: &Facts, settlement: Settlement) -> Result<Answer, Fault> {
     Ok(match settlement {
         Settlement::Empty => Answer::Empty,
         Settlement::Stream(subscription) => Answer::Stream(subscription),
+        Settlement::Text(text) => Answer::Text(text),
         Settlement::Bare(data) => Answer::Body(data.into_bytes()),
         Settlement::Wrapped(info) => Answer::Body(render::wrapped(&facts.id, &info)?),
         Settlement::Envelope { envelope, how } => {

@@ -30,6 +30,10 @@ pub(crate) enum Exempt {
     Unseal,
     /// `sys/leader`.
     Leader,
+    /// `sys/metrics`, where the listener lets anybody ask.
+    Metrics,
+    /// `sys/in-flight-req`, the same.
+    InFlight,
 }
 
 /// The whole list: what is asked, and what serves it.
@@ -45,10 +49,25 @@ pub(crate) const ROUTES: &[(Verb, &str, Exempt)] = &[
 /// The exempt route of a request, if it is one.
 #[must_use]
 pub(crate) fn route(arrival: &Arrival) -> Option<Exempt> {
+    if let Some(asked) = opened(arrival) {
+        return Some(asked);
+    }
     ROUTES
         .iter()
         .find(|(verb, path, _)| *verb == arrival.verb && *path == arrival.path)
         .map(|(.., exempt)| *exempt)
+}
+
+/// What the configuration of the listener opens. Who shows a token is served by the pipeline.
+fn opened(arrival: &Arrival) -> Option<Exempt> {
+    if arrival.verb != Verb::Read || arrival.token.is_some() {
+        return None;
+    }
+    match arrival.path.as_str() {
+        "sys/metrics" if arrival.open.metrics => Some(Exempt::Metrics),
+        "sys/in-flight-req" if arrival.open.in_flight => Some(Exempt::InFlight),
+        _ => None,
+    }
 }
 
 /// Serves it.
@@ -72,7 +91,20 @@ async fn answer(vault: &Vault, route: Exempt, arrival: Arrival) -> Result<Answer
         Exempt::Init => init(vault, arrival.body).await,
         Exempt::Unseal => unseal(vault, arrival.body).await,
         Exempt::Leader => leader(),
+        Exempt::Metrics => {
+            let format = arrival.query.iter().find(|(name, _)| name == "format");
+            match format.map_or("", |(_, format)| format.as_str()) {
+                "prometheus" => Ok(Answer::Text(vault.prometheus().await)),
+                "" => body(&vault.telemetry().await),
+                _ => Err(unknown_format()),
+            }
+        }
+        Exempt::InFlight => body(&vault.in_flight()),
     }
+}
+
+pub(crate) fn unknown_format() -> Fault {
+    Fault::invalid("metric response format is none, for JSON, or prometheus")
 }
 
 async fn health(vault: &Vault) -> Result<Answer, Fault> {

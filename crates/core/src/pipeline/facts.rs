@@ -22,6 +22,8 @@ pub(super) struct Facts {
     pub path: String,
     pub body: Body,
     pub query: Query,
+    /// Those that audit records show.
+    pub headers: Vec<(String, String)>,
     pub peer: Peer,
     pub token: Option<Secret<String>>,
     pub wrap_ttl: Option<Duration>,

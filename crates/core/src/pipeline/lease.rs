@@ -9,6 +9,7 @@ use crate::clock::Time;
 use crate::events::Subscription;
 use crate::fault::Fault;
 use crate::json::Data;
+use crate::metrics::Metrics;
 use crate::mount::Mount;
 use crate::outcome::{Login, Outcome};
 use crate::token::lifetime::{Limits, grant};
@@ -29,6 +30,7 @@ pub(super) enum Settlement {
     Empty,
     Envelope { envelope: Box<Envelope>, how: How },
     Bare(Data),
+    Text(Vec<u8>),
     Wrapped(WrapInfo),
     Stream(Box<Subscription>),
 }
@@ -93,6 +95,7 @@ async fn settle(
     let (envelope, how) = match outcome {
         Outcome::Done => return Ok(Settlement::Empty),
         Outcome::Bare(data) | Outcome::Unwrapped(data) => return Ok(Settlement::Bare(data)),
+        Outcome::Text(text) => return Ok(Settlement::Text(text)),
         Outcome::Stream(_) if facts.wrap_ttl.is_some() => {
             return Err(Fault::invalid("a stream of events cannot be wrapped"));
         }
@@ -124,14 +127,19 @@ async fn settle(
             },
             How::Gone,
         ),
-        Outcome::Auth(issued, warnings) => (
-            Envelope {
-                auth: Some(*issued),
-                warnings,
-                ..Envelope::default()
-            },
-            How::Whole,
-        ),
+        Outcome::Auth(issued, warnings) => {
+            if issued.token.is_some() {
+                Metrics::add(&services.metrics.tokens_created);
+            }
+            (
+                Envelope {
+                    auth: Some(*issued),
+                    warnings,
+                    ..Envelope::default()
+                },
+                How::Whole,
+            )
+        }
         Outcome::Login(login) => (log_in(services, facts, *login).await?, How::Whole),
     };
     match facts.wrap_ttl.filter(|_| how == How::Whole) {
@@ -187,8 +195,11 @@ async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Enve
             ..NewToken::default()
         },
     );
+    let issued = issued.await?;
+    Metrics::add(&services.metrics.logins);
+    Metrics::add(&services.metrics.tokens_created);
     Ok(Envelope {
-        auth: Some(issued.await?),
+        auth: Some(issued),
         warnings,
         ..Envelope::default()
     })
@@ -233,9 +244,11 @@ async fn wrap(
             ..NewToken::default()
         },
     );
+    let issued = issued.await?;
+    Metrics::add(&services.metrics.tokens_wrapping);
     Ok(WrapInfo {
         wrapped_accessor,
-        ..rewrapped(issued.await?)?
+        ..rewrapped(issued)?
     })
 }
 

@@ -1,7 +1,7 @@
 //! The one way through the vault (design decision D3):
 //!
 //! ```text
-//! admit → authenticate → authorize → audit intent → dispatch → lease → audit finish → reply
+//! admit → (pace) → authenticate → authorize → audit intent → dispatch → lease → audit finish → reply
 //! ```
 //!
 //! Each stage takes the previous stage's proof by value. `Authorized` is made only by [`authorize`],
@@ -18,6 +18,7 @@ mod dispatch;
 pub(crate) mod exempt;
 mod facts;
 mod lease;
+mod pace;
 mod render;
 mod request_id;
 
@@ -37,7 +38,19 @@ struct Refused {
 
 /// Serves one request of an unsealed vault.
 pub(crate) async fn serve(services: &Services, arrival: Arrival) -> Reply {
-    let authorized = match enter(services, arrival).await {
+    let admitted = match admit::admit(services, arrival) {
+        Ok(admitted) => admitted,
+        Err(refused) => return audit::refuse(services, refused).await,
+    };
+    match pace::take(services, admitted).await {
+        (Ok(admitted), pace) => go(services, admitted).await.paced(pace),
+        (Err(reply), pace) => reply.paced(pace),
+    }
+}
+
+/// The way of a request that is not one too many.
+async fn go(services: &Services, admitted: admit::Admitted) -> Reply {
+    let authorized = match enter(services, admitted).await {
         Ok(authorized) => authorized,
         Err(refused) => return audit::refuse(services, refused).await,
     };
@@ -50,8 +63,10 @@ pub(crate) async fn serve(services: &Services, arrival: Arrival) -> Reply {
     audit::finish(services, issued).await
 }
 
-async fn enter(services: &Services, arrival: Arrival) -> Result<authorize::Authorized, Refused> {
-    let admitted = admit::admit(services, arrival)?;
+async fn enter(
+    services: &Services,
+    admitted: admit::Admitted,
+) -> Result<authorize::Authorized, Refused> {
     let authenticated = authenticate::authenticate(services, admitted).await?;
     authorize::authorize(authenticated).await
 }

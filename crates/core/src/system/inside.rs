@@ -1,5 +1,5 @@
 //! The server about itself: `sys/host-info`, `sys/config/state/sanitized`, `sys/in-flight-req`,
-//! `sys/version-history` and `sys/internal/counters`.
+//! `sys/metrics`, `sys/version-history` and `sys/internal/counters`.
 
 use super::System;
 use crate::engine::{Access, Route};
@@ -7,12 +7,12 @@ use crate::fault::Fault;
 use crate::json::Data;
 use crate::operation::Verb::{List, Read};
 use crate::outcome::Outcome;
-use crate::request::{Call, Peer};
+use crate::pipeline::exempt::unknown_format;
+use crate::request::Call;
 use crate::vault::versions;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use uuid::Uuid;
 
 pub(super) const HOST_INFO: Route<System> =
     Route::new("host-info", &[(Read, |e, c| Box::pin(host_info(e, c)))]).access(Access::Sudo);
@@ -23,6 +23,8 @@ pub(super) const CONFIGURATION: Route<System> = Route::new(
 .access(Access::Sudo);
 pub(super) const IN_FLIGHT: Route<System> =
     Route::new("in-flight-req", &[(Read, |e, _| Box::pin(in_flight(e)))]).access(Access::Sudo);
+pub(super) const METRICS: Route<System> =
+    Route::new("metrics", &[(Read, |e, c| Box::pin(metrics(e, c)))]);
 pub(super) const VERSIONS: Route<System> = Route::new(
     "version-history",
     &[(List, |e, _| Box::pin(version_history(e)))],
@@ -50,26 +52,20 @@ async fn configuration(engine: &System) -> Result<Outcome, Fault> {
 /// What is under way, this request included, outside of the usual envelope.
 async fn in_flight(engine: &System) -> Result<Outcome, Fault> {
     let services = engine.services()?;
-    let data = Data::of(&shown(&services.under_way)).map_err(Fault::internal)?;
+    let data = Data::of(&services.under_way.shown()).map_err(Fault::internal)?;
     Ok(Outcome::Bare(data))
 }
 
-fn shown(under_way: &crate::under_way::UnderWay) -> BTreeMap<String, serde_json::Value> {
-    let listed = under_way.list().into_iter().map(|seated| {
-        let address = match seated.peer {
-            Peer::Network(address) => address.to_string(),
-            Peer::Local { uid, .. } => format!("uid {uid}"),
-        };
-        let shape = json!({
-            "start_time": seated.since.rfc3339(),
-            "client_remote_address": address,
-            "request_path": format!("/v1/{}", seated.path),
-            "request_method": seated.verb.as_str(),
-        });
-        // A name of the form clients expect; it is no request id, which is made later.
-        (Uuid::from_u64_pair(0, seated.serial).to_string(), shape)
-    });
-    listed.collect()
+async fn metrics(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
+    let services = engine.services()?;
+    match call.query.get("format").unwrap_or_default() {
+        "prometheus" => Ok(Outcome::Text(services.prometheus().await)),
+        "" => {
+            let data = Data::of(&services.telemetry().await).map_err(Fault::internal)?;
+            Ok(Outcome::Bare(data))
+        }
+        _ => Err(unknown_format()),
+    }
 }
 
 async fn version_history(engine: &System) -> Result<Outcome, Fault> {

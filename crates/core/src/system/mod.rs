@@ -17,9 +17,11 @@ mod mounts;
 mod openapi;
 mod password_policies;
 mod policies;
+mod quotas;
 mod records;
 mod remount;
 mod seal;
+mod settings;
 mod tools;
 mod tune;
 mod version_ids;
@@ -309,6 +311,13 @@ impl Routed for System {
         inside::IN_FLIGHT,
         inside::VERSIONS,
         inside::TOKENS,
+        inside::METRICS,
+        settings::CORS,
+        settings::HEADERS,
+        settings::HEADER,
+        quotas::CONFIG,
+        quotas::ALL,
+        quotas::ONE,
         generate_root::DECODE,
         Route::new(
             "internal/specs/openapi",

@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::fingerprint::Fingerprinter;
 use crate::host::Host;
 use crate::json::Budget;
+use crate::metrics::Metrics;
 use crate::mount::Class;
 use crate::registry::{Offer, Registry};
 use crate::system::System;
@@ -37,6 +38,7 @@ pub(crate) struct Services {
     pub(crate) events: Arc<Hub>,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) under_way: Arc<UnderWay>,
+    pub(crate) metrics: Arc<Metrics>,
     /// How the root key is kept.
     pub(crate) seal: SealChoice,
     seal_requested: AtomicBool,
@@ -102,6 +104,7 @@ impl Vault {
             events: Arc::default(),
             host: self.host.clone(),
             under_way: self.under_way.clone(),
+            metrics: self.metrics.clone(),
             seal: self.seal.clone(),
             seal_requested: AtomicBool::new(false),
             stop: watch::Sender::new(false),

@@ -228,7 +228,7 @@ impl Harness {
                 text: String::new(),
                 body: serde_json::from_slice(bytes.expose()).unwrap(),
             },
-            Answer::Empty | Answer::Stream(_) => Answered {
+            Answer::Empty | Answer::Text(_) | Answer::Stream(_) => Answered {
                 fault: None,
                 text: String::new(),
                 body: Value::Null,
@@ -262,6 +262,8 @@ pub fn arrival(verb: Verb, path: &str, token: &str, body: &Value) -> Arrival {
         token: (!token.is_empty()).then(|| Secret::new(token.to_owned())),
         wrap_ttl: None,
         namespace: None,
+        headers: Vec::new(),
+        open: cofferdam_core::Open::default(),
         body: Secret::new(if body.is_null() {
             Vec::new()
         } else {

@@ -8,6 +8,7 @@ use cofferdam_secret::Secret;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
+use std::collections::BTreeMap;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const WRAP_TTL: HeaderName = HeaderName::from_static("x-vault-wrap-ttl");
@@ -110,6 +111,24 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
         .to_str()
         .map(Some)
         .map_err(|_| Refusal::invalid("a header holds characters that are not allowed"))
+}
+
+/// Headers that audit records are to show: of each name all values, in order. What is not text is
+/// shown as far as it is.
+pub(super) fn recorded(
+    headers: &HeaderMap,
+    names: &BTreeMap<String, bool>,
+) -> Vec<(String, String)> {
+    let found = names.keys().flat_map(|name| {
+        let values = headers.get_all(name.as_str()).iter();
+        values.map(|value| {
+            (
+                name.clone(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
+    });
+    found.collect()
 }
 
 /// A compressed body would expand past every budget that was checked on the wire.

@@ -6,6 +6,7 @@
 //! [`refusal::Refusal`] with a fixed text.
 
 pub mod body;
+mod cors;
 pub mod head;
 pub mod health;
 pub mod payload;
@@ -18,6 +19,7 @@ pub mod websocket;
 use crate::door::{Answered, Door};
 use crate::limits::Limits;
 use crate::listen::Watch;
+use cofferdam_core::settings::Settings;
 use cofferdam_core::{Answer, Arrival, Peer, Verb};
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
@@ -87,7 +89,12 @@ impl<D: Door> Shared<D> {
         let working = watch.begin();
         let (mut parts, body) = request.into_parts();
         let socket = websocket::asked(&mut parts);
-        let response = match self.answer(&parts, peer, body).await {
+        let settings = self.door.settings();
+        let origin = cors::Origin::of(&parts.headers, settings.as_deref());
+        if let Some(response) = origin.answer(&parts) {
+            return Ok(response.map(|body| body.holding(working)));
+        }
+        let response = match self.answer(&parts, peer, body, settings.as_deref()).await {
             Ok(Answered {
                 answer: Answer::Stream(events),
                 ..
@@ -101,6 +108,7 @@ impl<D: Door> Shared<D> {
             Ok(answered) => respond::respond(answered, parts.uri.query()),
             Err(refusal) => refusal.response(),
         };
+        let response = origin.mark(response);
         Ok(response.map(|body| body.holding(working)))
     }
 
@@ -109,6 +117,7 @@ impl<D: Door> Shared<D> {
         parts: &http::request::Parts,
         peer: Peer,
         body: Incoming,
+        settings: Option<&Settings>,
     ) -> Result<Answered, Refusal> {
         let head = head::read(parts)?;
         let known = head.token.is_some() || matches!(peer, Peer::Local { admin: true, .. });
@@ -127,6 +136,10 @@ impl<D: Door> Shared<D> {
             wrap_ttl: head.wrap_ttl,
             namespace: head.namespace,
             body: collected.bytes,
+            headers: settings.map_or_else(Vec::new, |settings| {
+                head::recorded(&parts.headers, settings.headers())
+            }),
+            open: self.limits.open,
             peer,
         };
         let turn = Arc::clone(&self.requests)

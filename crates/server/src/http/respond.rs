@@ -3,21 +3,53 @@
 use super::health;
 use super::payload::Payload;
 use crate::door::Answered;
+use cofferdam_core::settings::Pace;
 use cofferdam_core::{Answer, Fault, Kind};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 /// Joins a refusal with our log and the audit record. Ours: Vault has the id only in its audit log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-cofferdam-request-id");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROMETHEUS: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The response for `answered`; `query` is the raw query string (health takes its codes from it).
 #[must_use]
 pub fn respond(answered: Answered, query: Option<&str>) -> Response<Payload> {
-    let Answered { request_id, answer } = answered;
+    let pace = answered.pace;
+    let mut response = plain(answered, query);
+    if let Some(pace) = pace {
+        tell(pace, response.headers_mut());
+    }
+    response
+}
+
+/// What a limit says, by the names OpenBao gives them. A limit of 0 is not to be told, only how long
+/// to wait.
+fn tell(pace: Pace, headers: &mut HeaderMap) {
+    if pace.limit > 0 {
+        headers.insert("x-ratelimit-limit", pace.limit.into());
+        headers.insert("x-ratelimit-remaining", pace.remaining.into());
+        headers.insert("x-ratelimit-reset", pace.reset.into());
+    }
+    if let Some(seconds) = pace.retry {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
+}
+
+fn plain(answered: Answered, query: Option<&str>) -> Response<Payload> {
+    let Answered {
+        request_id, answer, ..
+    } = answered;
     match answer {
+        Answer::Text(text) => {
+            let mut response = json(StatusCode::OK, Payload::public(text));
+            response.headers_mut().insert(CONTENT_TYPE, PROMETHEUS);
+            response
+        }
         Answer::Body(body) => json(StatusCode::OK, Payload::secret(body)),
         Answer::Empty => empty(StatusCode::NO_CONTENT),
         Answer::Gone(body) => json(StatusCode::NOT_FOUND, Payload::secret(body)),

@@ -67,6 +67,7 @@ impl Door for Fake {
         Answered {
             request_id: "11111111-2222-3333-4444-555555555555".to_owned(),
             answer,
+            pace: None,
         }
     }
 }

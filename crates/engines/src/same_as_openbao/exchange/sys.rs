@@ -8,7 +8,7 @@ const OUR_ROOMS: &str = "loggers are the rooms of each program";
 
 /// One script: it is about one server.
 pub(crate) fn all() -> Vec<Step> {
-    [tools(), loggers(), inside()]
+    [tools(), loggers(), inside(), cors(), headers(), quotas()]
         .into_iter()
         .flatten()
         .collect()
@@ -86,6 +86,109 @@ fn inside() -> Vec<Step> {
         list("policies/detailed/acl").differs("policies have no versions here"),
         get("host-info").differs("figures move, and ours are fewer"),
         get("config/state/sanitized").differs("each has settings of its own"),
+    ]
+}
+
+/// Why ours is 400: nothing of ours failed.
+const OUR_STATUS: &str = "what the caller got wrong is 400 here";
+
+fn cors() -> Vec<Step> {
+    let two = "https://a.example,https://b.example";
+    vec![
+        get("config/cors"),
+        put(
+            "config/cors",
+            json!({"allowed_origins": two, "allowed_headers": "X-Custom"}),
+        ),
+        get("config/cors"),
+        put(
+            "config/cors",
+            json!({"allowed_origins": ["https://c.example"]}),
+        ),
+        get("config/cors"),
+        put("config/cors", json!({})).differs(OUR_STATUS),
+        put(
+            "config/cors",
+            json!({"allowed_origins": "*,https://a.example"}),
+        )
+        .differs(OUR_STATUS),
+        delete("config/cors"),
+        get("config/cors"),
+    ]
+}
+
+fn headers() -> Vec<Step> {
+    let all = "config/auditing/request-headers";
+    let one = |name: &str| format!("{all}/{name}");
+    vec![
+        get(all),
+        put(one("X-Foo"), json!({"hmac": true})),
+        put(one("x-bar"), json!({})),
+        get(all),
+        get(one("x-foo")),
+        get(one("X-FOO")).differs("names have no case, and are shown in one"),
+        get(one("nobody")),
+        delete(one("x-foo")),
+        delete(one("nobody")),
+        get(all),
+        delete(one("x-bar")),
+    ]
+}
+
+fn quotas() -> Vec<Step> {
+    let one = |name: &str| format!("quotas/rate-limit/{name}");
+    vec![
+        get("quotas/config"),
+        get("quotas/rate-limit"),
+        list("quotas/rate-limit"),
+        put(one("bad"), json!({})),
+        put(one("bad"), json!({"rate": 0})),
+        put(one("bad"), json!({"rate": -1})),
+        put(one("bad"), json!({"rate": 1, "path": "nothing/there"})).says(NO_QUOTES),
+        put(
+            one("role"),
+            json!({"rate": 1, "path": "auth/token", "role": "x"}),
+        )
+        .says(NO_QUOTES),
+        put(one("all"), json!({"rate": 100000})),
+        get(one("all")),
+        put(
+            one("all"),
+            json!({"rate": "100000.5", "interval": "1m", "block_interval": "5s"}),
+        ),
+        get(one("all")),
+        put(one("again"), json!({"rate": 1})).says(NO_QUOTES),
+        put(one("mount"), json!({"rate": 100000, "path": "cubbyhole"})),
+        get(one("mount")),
+        put(
+            one("path"),
+            json!({"rate": 100000, "path": "cubbyhole/a/b", "inheritable": true}),
+        ),
+        get(one("path")),
+        put(
+            one("short"),
+            json!({"rate": 100000, "path": "cubbyhole/c", "interval": "100ms"}),
+        ),
+        get(one("short")),
+        get(one("nobody")),
+        delete(one("nobody")),
+        list("quotas/rate-limit").differs("ours are sorted"),
+        delete(one("all")),
+        delete(one("mount")),
+        delete(one("path")),
+        delete(one("short")),
+        list("quotas/rate-limit"),
+        put(
+            "quotas/config",
+            json!({"enable_rate_limit_response_headers": true, "rate_limit_exempt_paths": ["sys/health", "a/b"]}),
+        ),
+        get("quotas/config"),
+        put(
+            "quotas/config",
+            json!({"enable_rate_limit_response_headers": false, "rate_limit_exempt_paths": []}),
+        ),
+        get("quotas/config"),
+        get("quotas/lease-count"),
     ]
 }
 
