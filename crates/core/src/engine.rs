@@ -74,6 +74,8 @@ pub struct Route<E: 'static> {
     pub lifted: bool,
     /// A write asks for a computation and changes nothing, except where it creates.
     pub computes: bool,
+    /// A read changes something all the same.
+    pub changes: bool,
 }
 
 impl<E> Route<E> {
@@ -88,6 +90,7 @@ impl<E> Route<E> {
             exists: None,
             lifted: false,
             computes: false,
+            changes: false,
         }
     }
 
@@ -117,6 +120,14 @@ impl<E> Route<E> {
     #[must_use]
     pub const fn computing(mut self) -> Self {
         self.computes = true;
+        self
+    }
+
+    /// A read ends something that was begun (a login that a browser comes back from), so it waits for
+    /// its record as a change does.
+    #[must_use]
+    pub const fn changing(mut self) -> Self {
+        self.changes = true;
         self
     }
 
@@ -311,10 +322,10 @@ impl<E: Routed> Engine for E {
                 row,
                 pattern: route.pattern,
                 access: route.access,
-                effect: if route.computes || matches!(verb, Verb::Read | Verb::List) {
-                    Effect::None
-                } else {
-                    Effect::Mutates
+                effect: match verb {
+                    Verb::Read | Verb::List if !route.changes => Effect::None,
+                    _ if route.computes => Effect::None,
+                    _ => Effect::Mutates,
                 },
                 creates: route.exists.is_some(),
                 lifted: route.lifted,

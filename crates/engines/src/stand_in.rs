@@ -10,6 +10,7 @@ use std::time::Duration;
 /// What the server is asked, as it came.
 pub(crate) struct Heard {
     pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 type Answer = dyn Fn(&Heard, &mut dyn Write) + Send + Sync;
@@ -130,7 +131,8 @@ fn serve(mut stream: impl Read + Write, answer: &Mutex<Arc<Answer>>, heads: &Mut
     }
     heads.lock().unwrap().push(head.clone());
     let answer = Arc::clone(&answer.lock().unwrap());
-    answer(&Heard { head }, &mut stream);
+    let body = String::from_utf8(body).unwrap();
+    answer(&Heard { head, body }, &mut stream);
     let _ = stream.flush();
 }
 

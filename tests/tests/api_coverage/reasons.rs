@@ -32,7 +32,14 @@ const REASONS: &[Reason] = &[
         "/auth/jwt/cel",
         "no language is run on the server: a role's claims and globs say what a token must be",
     ),
-    later("/auth/jwt/oidc", "logins with a browser"),
+    never(
+        "/auth/jwt/oidc/callback",
+        "a provider answers in the address, not with a form",
+    ),
+    never(
+        "/auth/jwt/oidc/poll",
+        "a login ends where it began: the server is never the place that a browser is sent back to",
+    ),
     never("/auth/kerberos", "not among the methods this server is for"),
     later("/auth/kubernetes", "the auth method of Kubernetes"),
     never("/auth/ldap", "not among the methods this server is for"),

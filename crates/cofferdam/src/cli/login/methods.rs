@@ -53,7 +53,7 @@ impl Method {
         found.ok_or_else(|| {
             let names: Vec<_> = METHODS.iter().map(|method| method.name).collect();
             Failure::usage(format!("not supported by login: -method={name}"))
-                .hint(format!("one of: token {}", names.join(" ")))
+                .hint(format!("one of: token {} oidc", names.join(" ")))
         })
     }
 

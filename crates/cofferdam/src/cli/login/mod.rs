@@ -1,5 +1,6 @@
 //! `cofferdam login`: checks a token, or logs in with a method, and keeps the token in `~/.vault-token`.
 
+mod browser;
 mod methods;
 
 use super::context::{is_admin_by_socket, token_file};
@@ -18,7 +19,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 /// Logs in.
 #[derive(Args)]
 pub(crate) struct Login {
-    /// Way to log in: token, userpass, approle or jwt; others with: cofferdam write auth/METHOD/login
+    /// Way to log in: token, userpass, approle, jwt or oidc; others with: cofferdam write auth/METHOD/login
     #[arg(long, value_name = "METHOD", default_value = "token")]
     method: String,
     /// Where the method is mounted, if not below its own name
@@ -51,6 +52,8 @@ impl Verb for Login {
         let client = context.client()?.without_wrapping();
         let response = if self.method == "token" {
             self.by_token(&client).await?
+        } else if self.method == "oidc" {
+            browser::log_in(context, &client, self.path.as_deref(), &self.words).await?
         } else {
             let method = Method::find(&self.method)?;
             let request = method.request(self.path.as_deref(), &self.words)?;

@@ -21,7 +21,7 @@ pub(super) struct Config {
     pub(super) oidc_response_mode: String,
     pub(super) oidc_response_types: Vec<String>,
     pub(super) default_role: String,
-    /// PEM, as they came; null until the first were set.
+    /// PEM, as they came.
     pub(super) jwt_validation_pubkeys: Vec<String>,
     pub(super) jwt_supported_algs: Vec<Algorithm>,
     pub(super) jwks_url: String,
@@ -29,6 +29,9 @@ pub(super) struct Config {
     pub(super) bound_issuer: String,
     pub(super) override_allowed_server_names: Vec<String>,
     pub(super) namespace_in_state: bool,
+    /// Seals what a browser carries; another one with each write.
+    #[serde(serialize_with = "kept")]
+    pub(super) state_key: Secret<String>,
 }
 
 /// Where the signer's keys are.
@@ -66,6 +69,13 @@ impl Config {
             true => &Algorithm::ALL,
             false => &self.jwt_supported_algs,
         }
+    }
+
+    /// Whether people can log in with a browser.
+    pub(super) const fn has_flow(&self) -> bool {
+        !self.oidc_discovery_url.is_empty()
+            && !self.oidc_client_id.is_empty()
+            && !self.oidc_client_secret.is_empty()
     }
 }
 

@@ -5,7 +5,7 @@
 //! wait for that one. A flood of tokens costs the signer six requests a minute.
 
 use super::config::{Config, Source, public_keys};
-use crate::auth::jose::{self, Claims, KeySet, MOST_KEY_SET_BYTES, Refused, Token};
+use crate::auth::jose::{self, Algorithm, Claims, KeySet, MOST_KEY_SET_BYTES, Refused, Token};
 use crate::auth::role::Stored;
 use crate::outbound::{self, Asked, Failed, Trust, Url};
 use cofferdam_core::Fault;
@@ -39,19 +39,19 @@ struct Place {
 struct Kept {
     /// Of the configuration it was fetched by.
     revision: Option<Revision>,
-    set: Option<(Arc<KeySet>, Time)>,
+    signer: Option<(Arc<Signer>, Time)>,
     attempted: Option<Time>,
 }
 
 impl Kept {
-    /// A set that may be used.
-    fn usable(&self, at: Time) -> Option<Arc<KeySet>> {
-        let (set, fetched) = self.set.as_ref()?;
-        (at.since(*fetched) < USABLE).then(|| Arc::clone(set))
+    /// One that may be used.
+    fn usable(&self, at: Time) -> Option<Arc<Signer>> {
+        let (signer, fetched) = self.signer.as_ref()?;
+        (at.since(*fetched) < USABLE).then(|| Arc::clone(signer))
     }
 
     fn is_fresh(&self, at: Time) -> bool {
-        let fetched = self.set.as_ref().map(|(_, fetched)| *fetched);
+        let fetched = self.signer.as_ref().map(|(_, fetched)| *fetched);
         fetched.is_some_and(|fetched| at.since(fetched) < FRESH)
     }
 
@@ -75,6 +75,15 @@ impl Place {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 
+    /// What is kept, read again if it is old; and whether it was not.
+    async fn recent(&self, stored: &Stored<Config>, at: Time) -> (Kept, bool) {
+        let kept = self.kept(stored.revision);
+        match kept.is_fresh(at) {
+            true => (kept, true),
+            false => (self.refresh(stored, at).await, false),
+        }
+    }
+
     /// Reads the documents again, if the last attempt lies long enough back; what is kept then.
     async fn refresh(&self, stored: &Stored<Config>, at: Time) -> Kept {
         let _turn = self.turn.lock().await;
@@ -87,7 +96,7 @@ impl Place {
         kept.revision = Some(stored.revision);
         self.keep(kept.clone());
         match fetch(&stored.record).await {
-            Ok(set) => kept.set = Some((Arc::new(set), at)),
+            Ok(signer) => kept.signer = Some((Arc::new(signer), at)),
             Err(why) => tracing::warn!(reason = %why, "cannot read the key set of a jwt mount"),
         }
         self.keep(kept.clone());
@@ -109,7 +118,7 @@ impl Keys {
         Arc::clone(places.entry(view.prefix().to_owned()).or_default())
     }
 
-    /// The claims of a token that the signer signed.
+    /// The claims of a token that the signer signed, by one of the `allowed` algorithms.
     ///
     /// # Errors
     /// When it did not, or cannot be asked.
@@ -118,34 +127,39 @@ impl Keys {
         view: &View,
         stored: &Stored<Config>,
         token: &Token<'_>,
+        allowed: &[Algorithm],
         at: Time,
     ) -> Result<Claims, Fault> {
-        let config = &stored.record;
-        let allowed = config.algorithms();
         // Nobody is asked about a token that no key could have signed.
         if !allowed.contains(&token.algorithm()) {
             return Err(refused(Refused::Algorithm));
         }
-        if let Source::Keys(texts) = config.source() {
+        if let Source::Keys(texts) = stored.record.source() {
             let set = KeySet::of(public_keys(texts)?);
             return set.verify(token, allowed).map_err(refused);
         }
         let place = self.place(view);
-        let mut kept = place.kept(stored.revision);
-        let fresh = kept.is_fresh(at);
-        if !fresh {
-            kept = place.refresh(stored, at).await;
-        }
-        let set = kept.usable(at).ok_or_else(unreachable)?;
-        match set.verify(token, allowed) {
+        let (kept, fresh) = place.recent(stored, at).await;
+        let signer = kept.usable(at).ok_or_else(unreachable)?;
+        match signer.keys.verify(token, allowed) {
             // The signer may have a new key.
             Err(Refused::Signature) if fresh && kept.may_ask(at) => {
                 let kept = place.refresh(stored, at).await;
-                let set = kept.usable(at).ok_or_else(unreachable)?;
-                set.verify(token, allowed).map_err(refused)
+                let signer = kept.usable(at).ok_or_else(unreachable)?;
+                signer.keys.verify(token, allowed).map_err(refused)
             }
             other => other.map_err(refused),
         }
+    }
+
+    /// What is known of the signer, if it can be had.
+    pub(super) async fn signer(
+        &self,
+        view: &View,
+        stored: &Stored<Config>,
+        at: Time,
+    ) -> Option<Arc<Signer>> {
+        self.place(view).recent(stored, at).await.0.usable(at)
     }
 }
 
@@ -175,29 +189,57 @@ pub(super) enum Unread {
     Empty,
 }
 
-/// Reads the signer's keys now.
-pub(super) async fn fetch(config: &Config) -> Result<KeySet, Unread> {
-    let (url, trust) = match config.source() {
+/// What is known of a signer.
+pub(super) struct Signer {
+    keys: KeySet,
+    /// What it says of itself, where it was found by its name.
+    pub(super) provider: Option<Provider>,
+}
+
+/// Reads the signer's documents now.
+pub(super) async fn fetch(config: &Config) -> Result<Signer, Unread> {
+    let (provider, trust) = match config.source() {
         Source::Keys(_) => return Err(Unread::Empty),
-        Source::KeySet(url, trust) => (url.to_owned(), trust),
-        Source::Issuer(issuer, trust) => (discover(issuer, trust).await?.jwks_uri, trust),
+        Source::KeySet(_, trust) => (None, trust),
+        Source::Issuer(issuer, trust) => (Some(discover(issuer, trust).await?), trust),
     };
-    let document = read(&url, trust).await?;
-    let (set, unfit) = KeySet::parse(&document).ok_or(Unread::Form)?;
+    let url = provider
+        .as_ref()
+        .map_or(&config.jwks_url, |provider| &provider.jwks_uri);
+    let document = read(url, trust).await?;
+    let (keys, unfit) = KeySet::parse(&document).ok_or(Unread::Form)?;
     if let Some(why) = unfit.first() {
         tracing::debug!(count = unfit.len(), reason = %why, "keys of a key set are left out");
     }
-    match set.is_empty() {
+    match keys.is_empty() {
         true => Err(Unread::Empty),
-        false => Ok(set),
+        false => Ok(Signer { keys, provider }),
     }
 }
 
-/// What a provider says of itself (OpenID Connect Discovery 1.0, section 4).
+/// What a provider says of itself (OpenID Connect Discovery 1.0, section 3).
 #[derive(Deserialize)]
 pub(super) struct Provider {
     issuer: String,
     jwks_uri: String,
+    authorization_endpoint: Option<String>,
+    pub(super) token_endpoint: Option<String>,
+    pub(super) userinfo_endpoint: Option<String>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+}
+
+impl Provider {
+    /// The page where people log in.
+    pub(super) fn page(&self) -> Option<&str> {
+        let page = self.authorization_endpoint.as_deref()?;
+        Url::parse(page).is_ok().then_some(page)
+    }
+
+    /// Whether a client proves itself in a header, which is how it is where nothing is said.
+    pub(super) fn takes_basic(&self) -> bool {
+        let ways = self.token_endpoint_auth_methods_supported.as_ref();
+        ways.is_none_or(|ways| ways.iter().any(|way| way == "client_secret_basic"))
+    }
 }
 
 /// Reads what the provider of this name says of itself.

@@ -66,7 +66,10 @@ fn login<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
             return Err(Fault::denied());
         }
         let token = Token::parse(sent.jwt.0.expose()).map_err(keys::refused)?;
-        let claims = method.keys.verify(call.view, &stored, &token, call.now);
+        let allowed = config.algorithms();
+        let claims = method
+            .keys
+            .verify(call.view, &stored, &token, allowed, call.now);
         let claims = claims.await?;
         let expected = Expected {
             issuer: &config.bound_issuer,

@@ -1,4 +1,4 @@
-//! JWT: logins with a token that somebody else signed.
+//! JWT: logins with a token that somebody else signed, in hand or fetched with a browser.
 //!
 //! Follows Vault's JWT/OIDC method (`auth/jwt`), as OpenBao carries it on. The signer's keys are given
 //! one by one, or read from its key set, by address or by discovery. What a token must say to be taken
@@ -15,11 +15,13 @@
 //! |---|---|
 //! | `config` | the signer |
 //! | `role/NAME` | a role |
+//! | `spent/HASH` | a state that a login with a browser used, until it would have ended |
 
 mod claims;
 mod config;
 mod keys;
 mod login;
+mod oidc;
 mod role;
 mod roles;
 mod settings;
@@ -42,11 +44,18 @@ pub const KIND_OIDC: &str = "oidc";
 pub struct Jwt {
     contests: Contests,
     keys: keys::Keys,
+    exchanges: oidc::Exchanges,
 }
 
 impl Routed for Jwt {
-    const ROUTES: &'static [Route<Self>] =
-        &[login::ROUTE, settings::ROUTE, roles::LIST, roles::ROUTE];
+    const ROUTES: &'static [Route<Self>] = &[
+        login::ROUTE,
+        settings::ROUTE,
+        roles::LIST,
+        roles::ROUTE,
+        oidc::AUTH_URL,
+        oidc::CALLBACK,
+    ];
 
     fn mount<'a>(&'a self, _: &'a View, config: &'a MountConfig) -> Pending<'a, ()> {
         Box::pin(async move {

@@ -1,7 +1,7 @@
 //! `config`: setting and showing the signer. A write replaces all of it, as in Vault.
 
 use super::config::{self, Config, Source, public_keys};
-use super::{Jwt, keys};
+use super::{Jwt, keys, oidc};
 use crate::auth::jose::Algorithm;
 use crate::auth::role::{finished, save};
 use crate::outbound::{Trust, Url};
@@ -123,6 +123,7 @@ impl Sent {
                 Some(Flag(set)) => set,
                 None => before.is_none_or(|before| before.namespace_in_state),
             },
+            state_key: oidc::new_key()?,
         })
     }
 }
