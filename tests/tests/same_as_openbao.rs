@@ -15,7 +15,9 @@
 mod exchange;
 
 use exchange::server::{Bao, ask};
-use exchange::{Seen, Step, approle, compare, cubbyhole, jwt, kv, sys, totp, transit, userpass};
+use exchange::{
+    Seen, Step, approle, compare, cubbyhole, jwt, kv, kv1, sys, totp, transit, userpass,
+};
 use flows::Server;
 use serde_json::{Value, json};
 
@@ -68,6 +70,16 @@ fn whole_servers_answer_alike() {
         &json!({"type": "kv", "options": {"version": "2"}}),
     );
     check(ours, &bao, "detailed", sys::detailed_metadata());
+    for (number, script) in kv1::all().into_iter().enumerate() {
+        let path = format!("one{number}");
+        mount(
+            ours,
+            &bao,
+            &format!("sys/mounts/{path}"),
+            &json!({"type": "kv"}),
+        );
+        check(ours, &bao, &path, script);
+    }
     let engines = [("transit", transit::all()), ("totp", totp::all())];
     for (engine, scripts) in engines {
         for (number, script) in scripts.into_iter().enumerate() {

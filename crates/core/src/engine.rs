@@ -7,7 +7,7 @@
 use crate::clock::Time;
 pub use crate::events::{Happened, Touched};
 use crate::fault::Fault;
-use crate::mount::MountConfig;
+use crate::mount::{Mount, MountConfig};
 use crate::operation::{Operation, Verb};
 use crate::outcome::Outcome;
 use crate::path::Path;
@@ -17,6 +17,12 @@ use async_trait::async_trait;
 pub use cofferdam_barrier::{Batch, Commit, Opened, Revision, View};
 use cofferdam_secret::Secret;
 use std::pin::Pin;
+use std::sync::Arc;
+
+/// The key of a mount's storage that is put by the transaction which begins an upgrade of the mount,
+/// and stays. An engine that can be upgraded writes under the condition that it is absent: so a
+/// request that was on its way when the upgrade began, on whichever replica, changes nothing any more.
+pub const UPGRADED: &str = "upgraded";
 
 /// A handler at work.
 pub type Pending<'a, T = Outcome> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
@@ -178,6 +184,43 @@ pub trait Routed: Send + Sync + Sized + 'static {
         Box::pin(async { Ok(()) })
     }
 
+    /// The engine that serves this mount, where versions of a kind answer differently; `None`: this one.
+    fn of_version(&self, mount: &Mount) -> Option<Arc<dyn Engine>> {
+        let _ = mount;
+        None
+    }
+
+    /// The mount's options as `tune` wants them, beside what they are.
+    ///
+    /// Returns whether what is stored has to be brought into another form first ([`Self::upgrade`]).
+    ///
+    /// # Errors
+    /// For a version that there is no way to.
+    fn retune(
+        &self,
+        now: &MountConfig,
+        wanted: &std::collections::BTreeMap<String, String>,
+    ) -> Result<bool, Fault> {
+        if wanted
+            .get("version")
+            .is_some_and(|version| now.options.get("version") != Some(version))
+        {
+            return Err(Fault::unsupported(
+                "options.version: a mount keeps the version it was made with",
+            ));
+        }
+        Ok(false)
+    }
+
+    /// Brings some of what an earlier version stored into today's form; whether there is more.
+    ///
+    /// Nobody else writes to the mount meanwhile ([`UPGRADED`]). It may end at any point and begin
+    /// again, here or on several replicas at once: each step is one transaction that loses nothing.
+    fn upgrade<'a>(&'a self, view: &'a View, now: Time) -> Pending<'a, bool> {
+        let _ = (view, now);
+        Box::pin(async { Ok(false) })
+    }
+
     /// What a committed transaction means to those who subscribe to events, by the keys of this
     /// mount that it touched. Called on every replica, and only while somebody listens.
     fn events<'a>(&'a self, touched: &'a [Touched<'a>]) -> Pending<'a, Vec<Happened>> {
@@ -266,6 +309,19 @@ pub trait Engine: Send + Sync + 'static {
 
     /// See [`Routed::mount`].
     async fn mount(&self, view: &View, config: &MountConfig) -> Result<(), Fault>;
+
+    /// See [`Routed::of_version`].
+    fn of_version(&self, mount: &Mount) -> Option<Arc<dyn Engine>>;
+
+    /// See [`Routed::retune`].
+    fn retune(
+        &self,
+        now: &MountConfig,
+        wanted: &std::collections::BTreeMap<String, String>,
+    ) -> Result<bool, Fault>;
+
+    /// See [`Routed::upgrade`].
+    async fn upgrade(&self, view: &View, now: Time) -> Result<bool, Fault>;
 
     /// See [`Routed::events`].
     async fn events(&self, touched: &[Touched<'_>]) -> Result<Vec<Happened>, Fault>;
@@ -373,6 +429,22 @@ impl<E: Routed> Engine for E {
 
     async fn mount(&self, view: &View, config: &MountConfig) -> Result<(), Fault> {
         Routed::mount(self, view, config).await
+    }
+
+    fn of_version(&self, mount: &Mount) -> Option<Arc<dyn Engine>> {
+        Routed::of_version(self, mount)
+    }
+
+    fn retune(
+        &self,
+        now: &MountConfig,
+        wanted: &std::collections::BTreeMap<String, String>,
+    ) -> Result<bool, Fault> {
+        Routed::retune(self, now, wanted)
+    }
+
+    async fn upgrade(&self, view: &View, now: Time) -> Result<bool, Fault> {
+        Routed::upgrade(self, view, now).await
     }
 
     async fn events(&self, touched: &[Touched<'_>]) -> Result<Vec<Happened>, Fault> {

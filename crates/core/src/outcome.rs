@@ -37,6 +37,8 @@ pub struct Response {
     pub data: Data,
     /// Shown to the caller.
     pub warnings: Vec<String>,
+    /// See [`Response::leased`].
+    pub lease_duration: i64,
     /// See [`Response::identified`].
     pub(crate) identity: Option<String>,
 }
@@ -48,6 +50,7 @@ impl Response {
         Self {
             data,
             warnings: Vec::new(),
+            lease_duration: 0,
             identity: None,
         }
     }
@@ -56,6 +59,16 @@ impl Response {
     #[must_use]
     pub fn warning(self, warnings: Vec<String>) -> Self {
         Self { warnings, ..self }
+    }
+
+    /// Says after how many seconds the data should be read again. There is no lease behind it. Signed,
+    /// since some engines hand on what a caller once wrote.
+    #[must_use]
+    pub fn leased(self, seconds: i64) -> Self {
+        Self {
+            lease_duration: seconds,
+            ..self
+        }
     }
 
     /// Names what the data is made of: under one mount, equal names mean equal bytes, now and for

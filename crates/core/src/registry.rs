@@ -354,11 +354,24 @@ impl Registry {
         &self,
         change: impl Fn(&mut Table) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        self.change_mounts_with(|table| Ok((change(table)?, Batch::new())))
+            .await
+    }
+
+    /// The same, with more that is to happen in the same transaction.
+    ///
+    /// # Errors
+    /// As [`Self::change_mounts`].
+    pub(crate) async fn change_mounts_with<T>(
+        &self,
+        change: impl Fn(&mut Table) -> Result<(T, Batch), Fault>,
+    ) -> Result<T, Fault> {
         for _ in 0..64 {
             let now = self.fresh().await?;
             let mut table = now.table.clone();
-            let result = change(&mut table)?;
+            let (result, more) = change(&mut table)?;
             let batch = Batch::new()
+                .merge(more)
                 .expect(MOUNTS, now.table_revision)
                 .put(MOUNTS, encode(&table)?);
             if let Commit::Done(revision) = self.barrier.commit(batch).await? {
@@ -460,7 +473,10 @@ fn point(barrier: &Barrier<Unsealed>, offers: &[Offer], mount: &Mount) -> MountP
         fragment: MountFragment::new(&shown, &mount.kind, &mount.accessor, class),
         class: metrics::Class::of(&mount.kind),
         mount: mount.clone(),
-        engine: engine.map(|offer| offer.engine.clone()),
+        engine: engine.map(|offer| {
+            let versioned = offer.engine.of_version(mount);
+            versioned.unwrap_or_else(|| offer.engine.clone())
+        }),
         view: barrier.view(mount.storage()),
     }
 }

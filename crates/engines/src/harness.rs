@@ -22,7 +22,7 @@ use cofferdam_store::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A mount of one engine.
@@ -34,6 +34,8 @@ pub(crate) struct Bench {
     pub(crate) caller: Caller,
     pub(crate) peer: Peer,
     reads: Arc<AtomicUsize>,
+    /// When the store stops answering writes, as after a crash.
+    pub(crate) fuse: Arc<Fuse>,
     /// How far the engine was told of what is committed, as the registry tells it.
     followed: tokio::sync::Mutex<(KeyWatch, Revision)>,
     /// A watch for [`Bench::beside`].
@@ -47,6 +49,7 @@ pub(crate) struct Answer {
     /// `data`, or null.
     pub(crate) data: Value,
     pub(crate) warnings: Vec<String>,
+    pub(crate) lease: i64,
     pub(crate) errors: Vec<String>,
     pub(crate) login: Option<Login>,
 }
@@ -75,9 +78,11 @@ impl Bench {
             local: false,
             seal_wrap: false,
             config,
+            upgrading: false,
         };
         let reads = Arc::default();
-        let barrier = open(&reads).await;
+        let fuse = Arc::new(Fuse::default());
+        let barrier = open(&reads, &fuse).await;
         let view = barrier.view(mount.storage());
         let begun = barrier.read_barrier().await.unwrap();
         let watch = barrier.watch(begun).await.unwrap();
@@ -91,6 +96,7 @@ impl Bench {
             caller: Caller::Token(Arc::new(token("a1b2"))),
             peer: Peer::Network("127.0.0.1:5000".parse().unwrap()),
             reads,
+            fuse,
             followed: tokio::sync::Mutex::new((watch, begun)),
             second: std::sync::Mutex::new(Some((second, begun))),
         }
@@ -107,6 +113,7 @@ impl Bench {
             caller: other.caller.clone(),
             peer: other.peer.clone(),
             reads: Arc::clone(&other.reads),
+            fuse: Arc::clone(&other.fuse),
             followed: tokio::sync::Mutex::new((watch, begun)),
             second: std::sync::Mutex::default(),
         }
@@ -228,7 +235,7 @@ impl Bench {
 }
 
 /// An open barrier over a memory store.
-async fn open(reads: &Arc<AtomicUsize>) -> Barrier<cofferdam_barrier::Unsealed> {
+async fn open(reads: &Arc<AtomicUsize>, fuse: &Arc<Fuse>) -> Barrier<cofferdam_barrier::Unsealed> {
     let config = Config {
         kind: "test".into(),
         shares: 0,
@@ -239,7 +246,11 @@ async fn open(reads: &Arc<AtomicUsize>) -> Barrier<cofferdam_barrier::Unsealed> 
         wrapped: vec![1],
         recovery: None,
     };
-    let sealed = Barrier::new(Arc::new(Courteous(Memory::new(), Arc::clone(reads))));
+    let sealed = Barrier::new(Arc::new(Courteous(
+        Memory::new(),
+        Arc::clone(reads),
+        Arc::clone(fuse),
+    )));
     match sealed
         .initialize(&RootKey::generate().unwrap(), &record)
         .await
@@ -252,7 +263,41 @@ async fn open(reads: &Arc<AtomicUsize>) -> Barrier<cofferdam_barrier::Unsealed> 
 /// A store that lets everybody else go first before each operation: requests made at the same time
 /// all read before any of them commits, whatever the scheduler does.
 /// Counts reads.
-struct Courteous(Memory, Arc<AtomicUsize>);
+struct Courteous(Memory, Arc<AtomicUsize>, Arc<Fuse>);
+
+/// Ends a process between two transactions of its, or before it learns what became of one.
+pub(crate) struct Fuse {
+    left: AtomicUsize,
+    applies: AtomicBool,
+}
+
+impl Default for Fuse {
+    fn default() -> Self {
+        Self {
+            left: AtomicUsize::new(usize::MAX),
+            applies: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Fuse {
+    /// This many more transactions are answered; the next one is not, but applied all the same where
+    /// `applies` says so.
+    pub(crate) fn set(&self, left: usize, applies: bool) {
+        self.left.store(left, Ordering::SeqCst);
+        self.applies.store(applies, Ordering::SeqCst);
+    }
+
+    /// Whether this transaction is the one that is not answered.
+    fn blows(&self) -> bool {
+        let spent = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        spent.is_err()
+    }
+}
 
 #[async_trait]
 impl Store for Courteous {
@@ -274,6 +319,12 @@ impl Store for Courteous {
 
     async fn commit(&self, transaction: Transaction) -> Result<Commit, store::Error> {
         tokio::task::yield_now().await;
+        if self.2.blows() {
+            if self.2.applies.load(Ordering::SeqCst) {
+                let _lost = self.0.commit(transaction).await?;
+            }
+            return Err(store::Error::Failed("the process has ended".to_owned()));
+        }
         self.0.commit(transaction).await
     }
 
@@ -318,6 +369,7 @@ fn answered(outcome: Outcome) -> Answer {
         status: 200,
         data: Value::Null,
         warnings: vec![],
+        lease: 0,
         errors: vec![],
         login: None,
     };
@@ -326,6 +378,7 @@ fn answered(outcome: Outcome) -> Answer {
         Outcome::Data(response) => {
             answer.data = serde_json::from_slice(response.data.as_bytes()).unwrap();
             answer.warnings = response.warnings;
+            answer.lease = response.lease_duration;
         }
         Outcome::Partial(response, status) => {
             answer.status = status;
@@ -362,6 +415,7 @@ fn refused(fault: &Fault) -> Answer {
         status,
         data: json!(null),
         warnings: vec![],
+        lease: 0,
         errors,
         login: None,
     }

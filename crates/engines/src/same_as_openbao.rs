@@ -8,11 +8,11 @@ use crate::auth::approle::AppRole;
 use crate::auth::jwt::Jwt;
 use crate::auth::userpass::Userpass;
 use crate::harness::Bench;
-use crate::secrets::{cubbyhole::Cubbyhole, kv::Kv, totp::Totp, transit::Transit};
+use crate::secrets::{cubbyhole::Cubbyhole, kv::Kv, kv::Unversioned, totp::Totp, transit::Transit};
 use cofferdam_core::Verb;
 use cofferdam_core::engine::Engine;
 use exchange::server::Bao;
-use exchange::{Seen, Step, approle, compare, cubbyhole, jwt, kv, totp, transit, userpass};
+use exchange::{Seen, Step, approle, compare, cubbyhole, jwt, kv, kv1, totp, transit, userpass};
 use serde_json::json;
 
 /// Runs a script on `engine` and on what OpenBao has at `mount`.
@@ -51,7 +51,10 @@ fn check_with(
             .login
             .map(|login| json!({"metadata": login.metadata, "num_uses": login.num_uses}));
         let texts = answer.errors.into_iter().chain(answer.warnings).collect();
-        Seen::new(answer.status, answer.data, login, texts)
+        Seen {
+            lease: answer.lease,
+            ..Seen::new(answer.status, answer.data, login, texts)
+        }
     };
     compare(script, ours, |step, body| {
         let (status, answer) = bao.ask(step.method, &step.below(mount), body);
@@ -76,6 +79,15 @@ fn the_cubbyhole_answers_as_openbao_does() {
 fn kv_answers_as_openbao_does() {
     for script in kv::all() {
         check(Kv::default(), &[("version", "2")], "secret", script);
+    }
+}
+
+#[test]
+fn kv_of_version_1_answers_as_openbao_does() {
+    let bao = Bao::start();
+    for (number, script) in kv1::all().into_iter().enumerate() {
+        let mount = mounted(&bao, number, &json!({"type": "kv"}));
+        check_with(&bao, Unversioned, &[], &mount, script);
     }
 }
 

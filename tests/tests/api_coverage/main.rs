@@ -131,6 +131,10 @@ impl Ours {
         for engine in OUR_ENGINES {
             done(&format!("sys/mounts/{engine}"), json!({"type": engine}));
         }
+        done(
+            "sys/mounts/kv1",
+            json!({"type": "kv", "options": {"version": "1"}}),
+        );
         ours
     }
 

@@ -57,7 +57,6 @@ const REASONS: &[Reason] = &[
         "a name from before entity aliases, kept by nobody's client",
     ),
     later("/kubernetes", "service account tokens of Kubernetes"),
-    later("/kv1", "version 1 of the key-value engine"),
     never("/ldap", "not among the engines this server is for"),
     later("/pki", "certificates come after the first release"),
     later("/rabbitmq", "dynamic credentials of RabbitMQ"),

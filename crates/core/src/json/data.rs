@@ -42,6 +42,13 @@ impl Data {
         self.0.expose().as_slice()
     }
 
+    /// The value of one member, undecoded.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<super::Raw<'_>> {
+        let text = std::str::from_utf8(self.as_bytes()).ok()?;
+        super::Raw::new(text).field(name)
+    }
+
     /// The JSON bytes, for the reply.
     #[must_use]
     pub fn into_bytes(self) -> Secret<Vec<u8>> {

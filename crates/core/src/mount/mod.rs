@@ -105,6 +105,10 @@ pub struct Mount {
     pub seal_wrap: bool,
     /// Settings.
     pub config: MountConfig,
+    /// What an earlier version of the engine stored is being brought into the form of the version
+    /// that the options name: until then nothing else is served.
+    #[serde(default)]
+    pub upgrading: bool,
 }
 
 impl Mount {

@@ -148,6 +148,7 @@ pub fn describe(
         local: false,
         seal_wrap: false,
         config,
+        upgrading: false,
     }
 }
 

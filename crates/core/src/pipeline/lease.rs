@@ -55,6 +55,8 @@ pub(super) struct Envelope {
     pub(super) identity: Option<String>,
     /// The data stands at the top level too.
     pub(super) lifted: bool,
+    /// Seconds after which the data should be read again.
+    pub(super) lease_duration: i64,
 }
 
 /// A wrapping token on its way to the caller.
@@ -106,6 +108,7 @@ async fn settle(
                 data: Some(response.data),
                 warnings: response.warnings,
                 identity: response.identity,
+                lease_duration: response.lease_duration,
                 lifted,
                 ..Envelope::default()
             },

@@ -15,7 +15,9 @@ pub(super) fn envelope(id: &str, envelope: &Envelope) -> Result<Secret<Vec<u8>>,
         .as_ref()
         .map_or(&b"null"[..], |data| data.as_bytes());
     let mut out = open(id, data.len() + 512);
-    out.push(b",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\"data\":");
+    out.push(b",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":");
+    out.push(envelope.lease_duration.to_string().as_bytes());
+    out.push(b",\"data\":");
     out.push(data);
     out.push(b",\"wrap_info\":null,\"warnings\":");
     warnings(&mut out, &envelope.warnings)?;

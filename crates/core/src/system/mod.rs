@@ -24,6 +24,7 @@ mod seal;
 mod settings;
 mod tools;
 mod tune;
+pub(crate) mod upgrade;
 mod version_ids;
 mod wrapping;
 

@@ -1,15 +1,26 @@
 //! Settings of a mount: `sys/mounts/…/tune` and `sys/auth/…/tune`.
 
+use super::upgrade;
+use crate::engine::UPGRADED;
 use crate::fault::Fault;
+use crate::json::Data;
 use crate::json::field::{Count, Flag, Pairs, Ttl, Words};
 use crate::lockout;
 use crate::mount::{Class, Mount, MountConfig, system_lifetimes};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Response};
 use crate::path::Path;
+use crate::registry::Registry;
 use crate::request::Call;
 use crate::vault::Services;
+use cofferdam_barrier::Batch;
+use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the answer waits for an upgrade, so that what follows a short one finds it done.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a mount's settings show here and in the list of mounts alike.
 #[derive(Serialize)]
@@ -153,31 +164,54 @@ pub(super) fn lockout_of(
 }
 
 pub(super) async fn write(
-    services: &Services,
+    services: &Arc<Services>,
     call: &Call<'_>,
     class: Class,
     path: &Path,
 ) -> Result<Outcome, Fault> {
-    services
-        .registry
-        .change_mounts(|table| {
+    let registry = &services.registry;
+    let upgrades = registry
+        .change_mounts_with(|table| {
             let mount = table
                 .get_mut(path.as_str())
                 .filter(|mount| mount.class == class);
             let mount = mount.ok_or_else(|| {
                 Fault::invalid("no mount at this path; list them with: cofferdam secrets list")
             })?;
-            apply(mount, call.body.parse()?)
+            let upgrades = apply(registry, mount, call.body.parse()?)?;
+            if !upgrades {
+                return Ok((false, Batch::new()));
+            }
+            mount.upgrading = true;
+            // In the same transaction: from the moment the table says so, nobody writes as before.
+            let storage = services.barrier().view(mount.storage());
+            let mark = storage.batch().put(UPGRADED, Secret::new(Vec::new()));
+            Ok((true, mark))
         })
         .await?;
-    Ok(Outcome::Done)
+    if !upgrades {
+        return Ok(Outcome::Done);
+    }
+    let services = services.clone();
+    let work = tokio::spawn(async move { upgrade::run(&services).await });
+    // Whatever comes of it: it goes on without us, and after a crash with the next start.
+    let _: Result<_, _> = tokio::time::timeout(PATIENCE, work).await;
+    let nothing = Data::from_raw(Secret::new(b"null".to_vec()));
+    // Vault's sentence.
+    Ok(Outcome::Data(Response::of(nothing).warning(vec![
+        "Upgrading mount from version 1 to version 2. This mount will be unavailable for a brief \
+         period and will resume service shortly."
+            .to_owned(),
+    ])))
 }
 
-fn apply(mount: &mut Mount, wanted: Wanted) -> Result<(), Fault> {
+/// Whether what is stored has to be upgraded.
+fn apply(registry: &Registry, mount: &mut Mount, wanted: Wanted) -> Result<bool, Fault> {
     if let Some(text) = wanted.description {
         mount.description = description(text)?;
     }
     let class = mount.class;
+    let mut upgrades = false;
     let config = &mut mount.config;
     if let Some(lockout) = wanted.user_lockout_config {
         lockout.apply(&mut config.user_lockout, class)?;
@@ -195,15 +229,17 @@ fn apply(mount: &mut Mount, wanted: Wanted) -> Result<(), Fault> {
         config.token_type = token_type(text)?;
     }
     if let Some(Pairs(options)) = wanted.options {
-        if options
-            .get("version")
-            .is_some_and(|version| config.options.get("version") != Some(version))
-        {
-            return Err(Fault::unsupported(
-                "options.version: a mount keeps the version it was made with",
-            ));
+        if let Some(offer) = registry.offer(class, &mount.kind) {
+            upgrades = offer.engine.retune(config, &options)?;
         }
-        config.options.extend(options);
+        for (name, value) in options {
+            // As in Vault: an option that is set to nothing is gone.
+            if value.is_empty() {
+                config.options.remove(&name);
+            } else {
+                config.options.insert(name, value);
+            }
+        }
     }
     let lists = [
         (
@@ -228,7 +264,8 @@ fn apply(mount: &mut Mount, wanted: Wanted) -> Result<(), Fault> {
             *list = words;
         }
     }
-    check(config)
+    check(config)?;
+    Ok(upgrades)
 }
 
 pub(super) fn check(config: &MountConfig) -> Result<(), Fault> {

@@ -11,7 +11,7 @@ use crate::json::Budget;
 use crate::metrics::Metrics;
 use crate::mount::Class;
 use crate::registry::{Offer, Registry};
-use crate::system::System;
+use crate::system::{System, upgrade};
 use crate::token::{self, Store, Tokens};
 use crate::under_way::UnderWay;
 use cofferdam_barrier::{Barrier, Batch, Unsealed};
@@ -41,6 +41,8 @@ pub(crate) struct Services {
     pub(crate) metrics: Arc<Metrics>,
     /// How the root key is kept.
     pub(crate) seal: SealChoice,
+    /// One upgrade of mounts at a time.
+    pub(crate) upgrades: tokio::sync::Mutex<()>,
     seal_requested: AtomicBool,
     stop: watch::Sender<bool>,
 }
@@ -106,6 +108,7 @@ impl Vault {
             under_way: self.under_way.clone(),
             metrics: self.metrics.clone(),
             seal: self.seal.clone(),
+            upgrades: tokio::sync::Mutex::default(),
             seal_requested: AtomicBool::new(false),
             stop: watch::Sender::new(false),
         });
@@ -151,6 +154,7 @@ fn spawn_background(services: &Arc<Services>) {
             }
         }
     });
+    spawn_upgrades(services);
     let (audited, mut stop) = (Arc::downgrade(services), services.stop.subscribe());
     let mut changes = services.registry.audit_changes();
     tokio::spawn(async move {
@@ -167,6 +171,28 @@ fn spawn_background(services: &Arc<Services>) {
                     reason = fault.internal_text(),
                     "cannot read the audit table"
                 );
+            }
+        }
+    });
+}
+
+/// Goes on with upgrades that somebody else began and did not end.
+fn spawn_upgrades(services: &Arc<Services>) {
+    let (upgraded, mut stop) = (Arc::downgrade(services), services.stop.subscribe());
+    tokio::spawn(async move {
+        loop {
+            let Some(services) = upgraded.upgrade() else {
+                return;
+            };
+            if upgrade::wanted(&services)
+                && let Err(fault) = upgrade::run(&services).await
+            {
+                tracing::warn!(reason = fault.internal_text(), "cannot upgrade mounts");
+            }
+            drop(services);
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(SWEEP) => {}
             }
         }
     });

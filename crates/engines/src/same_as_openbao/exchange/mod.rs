@@ -9,6 +9,7 @@ pub(crate) mod approle;
 pub(crate) mod cubbyhole;
 pub(crate) mod jwt;
 pub(crate) mod kv;
+pub(crate) mod kv1;
 pub(crate) mod server;
 pub(crate) mod signer;
 #[allow(dead_code, reason = "for whole servers only")]
@@ -130,6 +131,8 @@ pub(crate) struct Seen {
     pub(crate) data: Value,
     /// Of a login: metadata and use count.
     pub(crate) login: Option<Value>,
+    /// Seconds after which to read again.
+    pub(crate) lease: i64,
     /// Errors and warnings.
     pub(crate) texts: Vec<String>,
     /// As it came, for `keeps`.
@@ -149,7 +152,11 @@ impl Seen {
         let texts = texts
             .map(|text| unwrapped(text.as_str().unwrap()))
             .collect();
-        Self::new(status, body["data"].clone(), login, texts)
+        let lease = body["lease_duration"].as_i64().unwrap_or_default();
+        Self {
+            lease,
+            ..Self::new(status, body["data"].clone(), login, texts)
+        }
     }
 
     pub(crate) fn new(status: u16, data: Value, login: Option<Value>, texts: Vec<String>) -> Self {
@@ -157,13 +164,15 @@ impl Seen {
             status,
             data: plain(data.clone()),
             login,
+            lease: 0,
             texts,
             raw: data,
         }
     }
 
     fn same_but_texts(&self, other: &Self) -> bool {
-        (self.status, &self.data, &self.login) == (other.status, &other.data, &other.login)
+        let all = |seen: &Self| (seen.status, seen.lease, seen.login.clone());
+        all(self) == all(other) && self.data == other.data
     }
 }
 

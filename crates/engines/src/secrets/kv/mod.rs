@@ -1,4 +1,6 @@
-//! KV version 2: versioned secrets.
+//! KV: version 2, versioned secrets, and in [`unversioned`] version 1; [`upgrade`] leads from the
+//! one to the other. The mount's option `version` says which one answers; without it, version 1, as
+//! in Vault.
 //!
 //! Follows Vault's KV v2 API, shapes, status and texts, with OpenBao's check-and-set of metadata.
 //! Where the two differ from what is here: `data` must be an object (`null` is refused), negative
@@ -30,6 +32,8 @@ mod metadata;
 mod record;
 mod storage;
 mod subkeys;
+mod unversioned;
+mod upgrade;
 mod versions;
 
 #[cfg(test)]
@@ -37,13 +41,18 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use unversioned::Unversioned;
+
 use crate::contest::Contests;
 use cofferdam_core::Fault;
 use cofferdam_core::clock::Time;
 use cofferdam_core::engine::View;
-use cofferdam_core::engine::{Happened, Kept, Pending, Route, Routed, Touched};
-use cofferdam_core::mount::MountConfig;
+use cofferdam_core::engine::{Engine, Happened, Kept, Pending, Route, Routed, Touched};
+use cofferdam_core::mount::{Mount, MountConfig};
 use cofferdam_secret::Secret;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The engine's name in mount tables. `kv-v2` means this one with the option `version` = `2`.
 pub const KIND: &str = "kv";
@@ -52,6 +61,21 @@ pub const KIND: &str = "kv";
 #[derive(Default)]
 pub struct Kv {
     contests: Contests,
+    unversioned: Arc<unversioned::Unversioned>,
+    upgrading: Arc<upgrade::Upgrading>,
+}
+
+/// The version that a mount's options name.
+///
+/// # Errors
+/// When there is no such version.
+fn version(options: &BTreeMap<String, String>) -> Result<u8, Fault> {
+    match options.get("version").map(String::as_str) {
+        // Vault mounts version 1 where none is named.
+        None | Some("" | "1") => Ok(1),
+        Some("2") => Ok(2),
+        Some(_) => Err(Fault::invalid("options.version: kv has versions 1 and 2")),
+    }
 }
 
 impl Routed for Kv {
@@ -98,16 +122,32 @@ impl Routed for Kv {
                     "unknown option of a kv mount: {unknown}"
                 )));
             }
-            match config.options.get("version").map(String::as_str) {
-                Some("2") => Ok(()),
-                // Vault mounts version 1 where none is named.
-                None | Some("" | "1") => Err(Fault::invalid(
-                    "kv version 1 is not served yet; use: cofferdam secrets enable -version=2 kv",
-                )),
-                Some(_) => Err(Fault::invalid(
-                    "kv has no such version; use: cofferdam secrets enable -version=2 kv",
-                )),
-            }
+            version(&config.options).map(|_| ())
         })
+    }
+
+    fn of_version(&self, mount: &Mount) -> Option<Arc<dyn Engine>> {
+        if mount.upgrading {
+            return Some(self.upgrading.clone());
+        }
+        match version(&mount.config.options) {
+            Ok(1) => Some(self.unversioned.clone()),
+            _ => None,
+        }
+    }
+
+    fn retune(&self, now: &MountConfig, wanted: &BTreeMap<String, String>) -> Result<bool, Fault> {
+        if !wanted.contains_key("version") {
+            return Ok(false);
+        }
+        match (version(&now.options)?, version(wanted)?) {
+            (2, 1) => Err(Fault::invalid("cannot downgrade mount from version 2")),
+            (1, 2) => Ok(true),
+            _ => Ok(false),
+        }
+    }
+
+    fn upgrade<'a>(&'a self, view: &'a View, now: Time) -> Pending<'a, bool> {
+        Box::pin(upgrade::step(view, now))
     }
 }
