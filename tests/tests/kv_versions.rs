@@ -185,7 +185,7 @@ fn a_kill_in_the_middle_of_an_upgrade_loses_nothing() {
     let mut server = Server::up();
     let value = |number: usize| format!("value-{number}-{}", "x".repeat(number % 50 * 200));
     let mut interrupted = 0;
-    for round in 0..6_u64 {
+    for round in 0..4_u64 {
         let mount = format!("kill{round}");
         server.run(&["secrets", "enable", &format!("-path={mount}"), "kv"]);
         fill(&server, &mount, SECRETS, &value);
@@ -195,7 +195,7 @@ fn a_kill_in_the_middle_of_an_upgrade_loses_nothing() {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        std::thread::sleep(Duration::from_millis(20 + round * 15));
+        std::thread::sleep(Duration::from_millis(20 + round * 20));
         server.kill();
         let _ = tune.unwrap().wait();
         server = server.again();
@@ -221,12 +221,12 @@ fn a_kill_in_the_middle_of_an_upgrade_loses_nothing() {
         };
         let names: Vec<String> = serde_json::from_str(&listed).unwrap();
         assert_eq!(names.len(), SECRETS, "round {round}");
-        for number in (0..SECRETS).step_by(7).chain([SECRETS - 1]) {
+        for number in (0..SECRETS).step_by(37).chain([SECRETS - 1]) {
             let got = server.run(&["kv", "get", "-field=v", &format!("{mount}/s/{number}")]);
             assert_eq!(got, value(number), "round {round}, secret {number}");
         }
     }
-    println!("seen while it was being upgraded after a restart: {interrupted} times");
+    assert!(interrupted < 1000, "it took long: {interrupted} looks");
 }
 
 /// Writes all secrets over one connection of curl's.

@@ -612,28 +612,45 @@ async fn paths_that_lead_nowhere_say_where_to_go() {
 }
 
 #[tokio::test]
-async fn only_version_two_is_mounted_and_the_refusal_says_how() {
+async fn a_mount_has_version_1_or_2_and_no_way_back() {
     use cofferdam_core::engine::Engine;
     let bench = kv().await;
-    let mount = async |options: &[(&str, &str)]| {
-        let options = options
+    let config = |options: &[(&str, &str)]| MountConfig {
+        options: options
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        let config = MountConfig {
-            options,
-            ..MountConfig::default()
-        };
-        Engine::mount(&Kv::default(), &bench.view, &config)
-            .await
+            .collect(),
+        ..MountConfig::default()
+    };
+    let mount = async |options: &[(&str, &str)]| {
+        let config = config(options);
+        let mounted = Engine::mount(&Kv::default(), &bench.view, &config).await;
+        mounted.is_ok()
+    };
+    for good in [
+        &[][..],
+        &[("version", "")],
+        &[("version", "1")],
+        &[("version", "2")],
+    ] {
+        assert!(mount(good).await, "{good:?}");
+    }
+    for bad in [&[("version", "3")][..], &[("version", "2"), ("other", "x")]] {
+        assert!(!mount(bad).await, "{bad:?}");
+    }
+    let retune = |now: &[(&str, &str)], wanted: &str| {
+        let wanted = config(&[("version", wanted)]).options;
+        Engine::retune(&Kv::default(), &config(now), &wanted)
             .map_err(|fault| fault.public().to_owned())
     };
-    let hint = "kv version 1 is not served yet; use: cofferdam secrets enable -version=2 kv";
-    assert_eq!(mount(&[]).await, Err(hint.to_owned()));
-    assert_eq!(mount(&[("version", "1")]).await, Err(hint.to_owned()));
-    assert!(mount(&[("version", "3")]).await.is_err());
-    assert!(mount(&[("version", "2"), ("other", "x")]).await.is_err());
-    assert_eq!(mount(&[("version", "2")]).await, Ok(()));
+    assert_eq!(retune(&[], "2"), Ok(true));
+    assert_eq!(retune(&[("version", "1")], "2"), Ok(true));
+    assert_eq!(retune(&[], "1"), Ok(false));
+    assert_eq!(retune(&[("version", "2")], "2"), Ok(false));
+    assert!(retune(&[("version", "2")], "1").is_err());
+    assert!(retune(&[("version", "2")], "").is_err());
+    let canary = retune(&[], "canary").unwrap_err();
+    assert!(!canary.contains("canary"), "{canary}");
 }
 
 #[tokio::test]
