@@ -4,6 +4,7 @@
 //! load comes from `wrk` on core 1. Nothing here passes or fails: the ratio is printed, and
 //! `docs/benchmarks.md` keeps it with this command.
 
+mod hook;
 mod load;
 mod scan;
 mod server;

@@ -4,6 +4,7 @@
 //! Processor time and memory are what the kernel counted (`time`). The best of some runs is shown: the
 //! machine may be shared, and nothing makes a program faster than it is.
 
+use super::hook;
 use crate::{dist, peers, sh};
 use anyhow::{Context as _, Result, bail};
 use std::io::Write as _;
@@ -57,7 +58,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         "\n`scan stdin` with 1 KB, start to end, median of 21: {:.1} ms",
         small(&binary)?
     ));
-    Ok(())
+    let gitleaks = others.iter().find(|(name, _)| name.starts_with("gitleaks"));
+    hook::run(&binary, gitleaks.map(|(_, program)| program.as_path()))
 }
 
 /// The sources of the crates that this workspace is built from.
@@ -74,16 +76,20 @@ fn shell(line: &str) -> Vec<String> {
 }
 
 fn ours(binary: &Path, tree: &Path) -> Vec<String> {
-    let key = sh::target().join("bench-scan.key");
     let mut command = vec![binary.display().to_string()];
     command.extend(["scan", "dir", "-format=json"].map(str::to_owned));
-    command.push(format!("-key-file={}", key.display()));
+    command.push(format!("-key-file={}", key().display()));
     command.push(tree.display().to_string());
-    // Made here so that the run does not make one.
+    command
+}
+
+/// The key of digests, made here so that no run makes one.
+pub(super) fn key() -> PathBuf {
+    let key = sh::target().join("bench-scan.key");
     if !key.exists() {
         let _ = std::fs::write(&key, "a key of the benchmark, which is nobody's secret");
     }
-    command
+    key
 }
 
 fn theirs(program: &Path, tree: &Path) -> Vec<String> {
@@ -178,6 +184,5 @@ fn small(binary: &Path) -> Result<f64> {
         child.wait()?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+    Ok(hook::median(times))
 }

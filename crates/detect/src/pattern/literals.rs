@@ -1,16 +1,20 @@
 //! Where one of some hundred short literals stands, at a cost per byte that does not depend on how many
 //! there are.
 //!
-//! Every position is judged by the four bytes there: case folded, hashed, one bit tested. The table has
-//! 64 Ki bits and stays in the first-level cache. A literal of three bytes sets the bits of all bytes
-//! that may follow. A set bit leads to the few literals with that hash, which are then compared.
+//! Every position is judged by the four bytes there, case folded: a hash of the first three chooses a word
+//! of 32 bits, the fourth a bit in it. The words are 16 KiB and stay in the first-level cache. A literal of
+//! three bytes sets the bits of all bytes that may follow, which are all in one word. A set bit leads to the
+//! few literals with that hash, which are then compared.
 
 use memchr::memmem;
 
 /// Shortest literal that can be found.
 pub(super) const SHORTEST: usize = 3;
 
-const BITS: u32 = 16;
+/// Words are chosen by this many bits.
+const BITS: u32 = 12;
+
+const WORDS: usize = 1 << BITS;
 
 /// One literal and what it belongs to.
 struct Literal {
@@ -47,78 +51,87 @@ impl Member {
 
 /// All literals, ready to be searched for.
 pub(super) struct Literals {
-    set: Vec<u64>,
-    bucket_of: Vec<u16>,
-    buckets: Vec<Vec<Member>>,
+    /// For each hash of three bytes, the fourth bytes that go on with a literal.
+    set: Vec<u32>,
+    /// Where in `members` those of a hash begin; one more, where the last ones end.
+    first: Vec<u32>,
+    members: Vec<Member>,
     literals: Vec<Literal>,
 }
 
-const fn hash(four: u32) -> u16 {
-    ((four | 0x2020_2020).wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as u16
+/// Which word these four bytes belong to.
+#[inline(always)]
+const fn hash(four: u32) -> usize {
+    // The fourth byte is shifted out.
+    (((four | 0x2020_2020) << 8).wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
+}
+
+/// The bit of the fourth byte: letters have one for both cases.
+#[inline(always)]
+const fn bit(four: u32) -> u32 {
+    1 << (four >> 24 & 31)
 }
 
 impl Literals {
     /// Prepares the search. `exact` says that case counts; `owner` is handed back for each hit.
     pub(super) fn new(all: impl IntoIterator<Item = (Vec<u8>, bool, u32)>) -> Self {
         let mut made = Self {
-            set: vec![0; (1 << BITS) / 64],
-            bucket_of: vec![0; 1 << BITS],
-            buckets: vec![Vec::new()],
+            set: vec![0; WORDS],
+            first: Vec::with_capacity(WORDS + 1),
+            members: Vec::new(),
             literals: Vec::new(),
         };
+        let mut placed = Vec::new();
         for (bytes, exact, owner) in all {
-            made.add(Literal {
+            let literal = Literal {
                 bytes,
                 exact,
                 owner,
-            });
+            };
+            let number = u32::try_from(made.literals.len()).unwrap_or(u32::MAX);
+            placed.extend(made.mark(&literal).map(|hash| (hash, number)));
+            made.literals.push(literal);
         }
+        placed.sort_unstable();
+        for hash in 0..=WORDS {
+            let before = placed.partition_point(|(other, _)| *other < hash);
+            made.first.push(before as u32);
+        }
+        let literals = &made.literals;
+        let member = |(_, number): (usize, u32)| {
+            let literal = literals.get(number as usize);
+            literal.map(|literal| Member::new(number, literal))
+        };
+        made.members = placed.into_iter().filter_map(member).collect();
         made
     }
 
-    fn add(&mut self, literal: Literal) {
-        let number = u32::try_from(self.literals.len()).unwrap_or(u32::MAX);
-        let member = Member::new(number, &literal);
-        let mut head = [0; 4];
-        match *literal.bytes.as_slice() {
-            [a, b, c, d, ..] => {
-                head = [a, b, c, d];
-                self.mark(hash(u32::from_le_bytes(head)), member);
-            }
+    /// Sets the bits of a literal; returns its hash.
+    fn mark(&mut self, literal: &Literal) -> Option<usize> {
+        let (three, bits) = match *literal.bytes.as_slice() {
+            [a, b, c, d, ..] => ([a, b, c, d], bit(u32::from_le_bytes([a, b, c, d]))),
             [a, b, c] => {
                 // The beginning of a token goes on with one of its characters.
                 let word = literal.exact && (c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-'));
-                for fourth in 0..=u8::MAX {
-                    if word && !(fourth.is_ascii_alphanumeric() || b"_-.+/=~".contains(&fourth)) {
-                        continue;
-                    }
-                    head = [a, b, c, fourth];
-                    self.mark(hash(u32::from_le_bytes(head)), member);
-                }
+                let follows = |fourth: &u8| {
+                    !word || fourth.is_ascii_alphanumeric() || b"_-.+/=~".contains(fourth)
+                };
+                let fourths = (0..=u8::MAX).filter(follows);
+                let bits = fourths.fold(0, |bits, fourth| {
+                    bits | bit(u32::from_le_bytes([a, b, c, fourth]))
+                });
+                ([a, b, c, 0], bits)
             }
-            _ => debug_assert!(false, "a literal has at least {SHORTEST} bytes: {head:?}"),
-        }
-        self.literals.push(literal);
-    }
-
-    fn mark(&mut self, hash: u16, member: Member) {
-        let at = usize::from(hash);
-        if let Some(word) = self.set.get_mut(at / 64) {
-            *word |= 1 << (at % 64);
-        }
-        let fresh = u16::try_from(self.buckets.len()).unwrap_or(u16::MAX);
-        let Some(bucket) = self.bucket_of.get_mut(at) else {
-            return;
+            ref other => {
+                debug_assert!(false, "a literal has at least {SHORTEST} bytes: {other:?}");
+                return None;
+            }
         };
-        if *bucket == 0 {
-            *bucket = fresh;
-            self.buckets.push(Vec::new());
+        let hash = hash(u32::from_le_bytes(three));
+        if let Some(word) = self.set.get_mut(hash) {
+            *word |= bits;
         }
-        if let Some(members) = self.buckets.get_mut(usize::from(*bucket))
-            && members.iter().all(|known| known.number != member.number)
-        {
-            members.push(member);
-        }
+        Some(hash)
     }
 
     /// Calls `found(position, owner)` for each literal that begins in `from..to`.
@@ -132,25 +145,26 @@ impl Literals {
         let Some(range) = text.get(from..to.saturating_add(3).min(text.len())) else {
             return;
         };
-        let Ok(set) = <&[u64; (1 << BITS) / 64]>::try_from(self.set.as_slice()) else {
+        let Ok(set) = <&[u32; WORDS]>::try_from(self.set.as_slice()) else {
             return;
         };
         for (offset, four) in range.windows(4).enumerate() {
             let Ok(four) = <[u8; 4]>::try_from(four) else {
                 continue;
             };
-            let hash = hash(u32::from_le_bytes(four));
-            let word = set.get(usize::from(hash >> 6)).copied().unwrap_or(0);
-            if word >> (hash & 63) & 1 != 0 {
+            let four = u32::from_le_bytes(four);
+            let hash = hash(four);
+            let word = set.get(hash).copied().unwrap_or(0);
+            if word & bit(four) != 0 {
                 self.compare(text, from + offset, hash, &mut found);
             }
         }
     }
 
     #[inline(never)]
-    fn compare(&self, text: &[u8], at: usize, hash: u16, found: &mut impl FnMut(usize, u32)) {
-        let bucket = self.bucket_of.get(usize::from(hash)).copied();
-        let members = bucket.and_then(|bucket| self.buckets.get(usize::from(bucket)));
+    fn compare(&self, text: &[u8], at: usize, hash: usize, found: &mut impl FnMut(usize, u32)) {
+        let place = |hash: usize| self.first.get(hash).map_or(0, |at| *at as usize);
+        let members = self.members.get(place(hash)..place(hash + 1));
         let here = text.get(at..).unwrap_or_default();
         let head = match here.first_chunk::<8>() {
             Some(eight) => u64::from_le_bytes(*eight),

@@ -168,18 +168,20 @@ impl Walk {
         visit: &mut dyn FnMut(&Visit<'_>) -> bool,
     ) -> bool {
         let mut left = vec![(root, Vec::new())];
-        while let Some((id, path)) = left.pop() {
+        while let Some((id, mut path)) = left.pop() {
             if !self.seen.insert(id.short()) {
                 continue;
             }
-            let here = Visit {
-                id,
-                mode: DIRECTORY,
-                path: &path,
-                reach,
-                commit,
+            let visit_at = |id, mode, path: &[u8], visit: &mut dyn FnMut(&Visit<'_>) -> bool| {
+                visit(&Visit {
+                    id,
+                    mode,
+                    path,
+                    reach,
+                    commit,
+                })
             };
-            if !visit(&here) {
+            if !visit_at(id, DIRECTORY, &path, visit) {
                 return false;
             }
             let text = match access.of_kind(&id, Kind::Tree) {
@@ -193,32 +195,26 @@ impl Walk {
                     continue;
                 }
             };
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            let outer = path.len();
             for entry in Entries::new(&text, self.id_length) {
-                if entry.kind() == SUBMODULE {
+                // Most directories of a new version are those of the one before.
+                let directory = entry.kind() == DIRECTORY;
+                if entry.kind() == SUBMODULE
+                    || outer + entry.name.len() > LONGEST_PATH
+                    || (directory && self.seen.contains(&entry.id.short()))
+                {
                     continue;
                 }
-                let mut inner = path.clone();
-                if !inner.is_empty() {
-                    inner.push(b'/');
-                }
-                inner.extend_from_slice(entry.name);
-                if inner.len() > LONGEST_PATH {
-                    continue;
-                }
-                if entry.kind() == DIRECTORY {
+                path.truncate(outer);
+                path.extend_from_slice(entry.name);
+                if directory {
                     if left.len() < DEEPEST * 1000 {
-                        left.push((entry.id, inner));
+                        left.push((entry.id, path.clone()));
                     }
-                    continue;
-                }
-                let name = Visit {
-                    id: entry.id,
-                    mode: entry.mode,
-                    path: &inner,
-                    reach,
-                    commit,
-                };
-                if !visit(&name) {
+                } else if !visit_at(entry.id, entry.mode, &path, visit) {
                     return false;
                 }
             }

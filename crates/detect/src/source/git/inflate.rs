@@ -50,7 +50,7 @@ impl Inflater {
         }
         let size = usize::try_from(size).map_err(|_| TOO_LARGE)?;
         // One byte more than expected shows that there is more.
-        out.reserve(size + 1);
+        make_room(out, size + 1);
         self.state.reset(true);
         loop {
             let taken = usize::try_from(self.state.total_in()).map_err(|_| DAMAGED)?;
@@ -74,6 +74,13 @@ impl Inflater {
             return Err(SIZE_LIES);
         }
         usize::try_from(self.state.total_in()).map_err(|_| DAMAGED)
+    }
+}
+
+/// Room in an empty buffer. Growing it would copy what it held before.
+fn make_room(out: &mut Vec<u8>, size: usize) {
+    if out.capacity() < size {
+        *out = Vec::with_capacity(size);
     }
 }
 
@@ -110,7 +117,7 @@ pub(super) fn apply(
     let size = usize::try_from(size).map_err(|_| TOO_LARGE)?;
     let mut rest = rest.get(second..).unwrap_or_default();
     // Nothing is reserved for a size that the instructions do not fill.
-    out.reserve(size.min(base.len().saturating_mul(2) + delta.len()));
+    make_room(out, size.min(base.len().saturating_mul(2) + delta.len()));
     while let Some((&code, tail)) = rest.split_first() {
         let (from, length) = if code & 0x80 != 0 {
             let (range, used) = copied(code, tail).ok_or(BAD_DELTA)?;

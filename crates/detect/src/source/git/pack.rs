@@ -15,8 +15,11 @@ use std::sync::OnceLock;
 /// Largest index that is read: a billion bytes are thirty million objects.
 const LARGEST_INDEX: u64 = 1 << 30;
 
-/// Bytes a window reads at least.
+/// Bytes a window reads at least where it goes on behind what it has.
 const WINDOW: usize = 16 << 10;
+
+/// Bytes it reads at least elsewhere: an object that lies apart from its base is mostly a short delta.
+const JUMP: usize = 2 << 10;
 
 /// Longest head of an entry: size, and the id or the distance of a base.
 const HEAD: usize = 64;
@@ -153,15 +156,32 @@ impl Index {
             start: mut low,
             end: mut high,
         } = self.beginning_with(*id.as_bytes().first()?)?;
+        let wanted = head(id.as_bytes());
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.id(middle)?.cmp(id) {
+            // Eight bytes decide nearly always.
+            let order = match self.head(middle)?.cmp(&wanted) {
+                std::cmp::Ordering::Equal => self.id(middle)?.cmp(id),
+                order => order,
+            };
+            match order {
                 std::cmp::Ordering::Equal => return Some(middle),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
             }
         }
         None
+    }
+
+    /// How the id of an object begins.
+    fn head(&self, number: u32) -> Option<u64> {
+        match self.tables.get() {
+            Some(tables) => {
+                let at = number as usize * self.length;
+                tables.names.get(at..at + self.length).map(head)
+            }
+            None => self.id(number).map(|id| head(id.as_bytes())),
+        }
     }
 
     /// Objects whose id begins with some digits.
@@ -176,6 +196,12 @@ impl Index {
         all.filter(|id| id.to_string().starts_with(digits))
             .collect()
     }
+}
+
+/// The first eight bytes, in the order of ids.
+fn head(id: &[u8]) -> u64 {
+    id.first_chunk()
+        .map_or(0, |eight| u64::from_be_bytes(*eight))
 }
 
 fn read(file: &File, at: u64, length: u64) -> io::Result<Vec<u8>> {
@@ -476,7 +502,10 @@ impl Window {
         let from = if let Some(from) = known {
             from
         } else {
-            self.bytes.resize(length.max(WINDOW), 0);
+            let behind = at.checked_sub(self.start);
+            let goes_on = behind.is_some_and(|by| by <= (self.bytes.len() + WINDOW) as u64);
+            let least = if goes_on { WINDOW } else { JUMP };
+            self.bytes.resize(length.max(least), 0);
             self.start = at;
             let mut filled = 0;
             while filled < length {

@@ -135,8 +135,10 @@ impl Placing<'_, '_> {
         looked: &mut Looked,
     ) {
         let mut named: Vec<(Spot, Finding)> = Vec::new();
+        let sketch = Sketch::of(waiting.keys().chain(pending.keys()));
         let mut visit = |visit: &Visit<'_>| {
-            let wanted = waiting.contains_key(&visit.id) || pending.contains_key(&visit.id);
+            let wanted = sketch.may_have(&visit.id)
+                && (waiting.contains_key(&visit.id) || pending.contains_key(&visit.id));
             if !wanted && by_name.is_none() {
                 return true;
             }
@@ -269,6 +271,34 @@ impl Placing<'_, '_> {
             let finding = self.signed(finding, &group.spot);
             looked.finding(finding);
         }
+    }
+}
+
+/// Says of nearly every id that it is none of some, at the price of one bit.
+struct Sketch(Vec<u64>);
+
+impl Sketch {
+    const WORDS: u64 = 1 << 11;
+
+    fn of<'i>(ids: impl Iterator<Item = &'i Id>) -> Self {
+        let mut words = vec![0; Self::WORDS as usize];
+        for id in ids {
+            let (word, bit) = Self::place(id);
+            if let Some(word) = words.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        Self(words)
+    }
+
+    fn may_have(&self, id: &Id) -> bool {
+        let (word, bit) = Self::place(id);
+        self.0.get(word).is_none_or(|word| word & bit != 0)
+    }
+
+    fn place(id: &Id) -> (usize, u64) {
+        let short = id.short();
+        ((short / 64 % Self::WORDS) as usize, 1 << (short % 64))
     }
 }
 
