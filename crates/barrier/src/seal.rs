@@ -1,11 +1,13 @@
 //! Seals: who can open the root key.
 //!
 //! A seal wraps the 32-byte root key into a blob that is stored beside the keyring. [`shamir`] is
-//! opened by people holding shares, [`machine`] opens by itself on the machine it was made on.
+//! opened by people holding shares, [`machine`] opens by itself on the machine it was made on,
+//! [`static_key`] wherever its key is given.
 
 pub mod ceremony;
 pub mod machine;
 pub mod shamir;
+pub mod static_key;
 
 use crate::{Error, RootKey};
 use async_trait::async_trait;
@@ -30,6 +32,11 @@ pub trait Seal: Send + Sync {
     /// # Errors
     /// [`Error::WrongKey`] for a blob of another seal or a changed one.
     async fn unwrap(&self, blob: &[u8]) -> Result<RootKey, Error>;
+
+    /// Whether another machine is asked, so that a failure may pass by itself.
+    fn asks(&self) -> bool {
+        false
+    }
 
     /// One sentence: what someone with the disk can and cannot do.
     fn promise(&self) -> String;

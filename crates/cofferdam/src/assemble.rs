@@ -1,16 +1,18 @@
 //! The only place that knows all rooms: store, barrier, seal and engines become a vault.
 
 use crate::cli::Failure;
-use crate::config::{Resolved, SealKind, Storage};
+use crate::config::{Key, Resolved, SealKind, Storage};
 use async_trait::async_trait;
 use cofferdam_api::places::{self, environment};
 use cofferdam_barrier::seal::machine::{MachineSeal, Places};
+use cofferdam_barrier::seal::static_key::{NamedKey, StaticSeal};
 use cofferdam_barrier::seal::{self, Seal};
 use cofferdam_barrier::{Barrier, RootKey};
 use cofferdam_core::clock::WallClock;
 use cofferdam_core::host::Host;
 use cofferdam_core::mount::{self, Lifetimes};
 use cofferdam_core::{Fault, Info, Parts, SealChoice, Vault};
+use cofferdam_engines::seals::{AwsKms, Credentials, TransitSeal};
 use cofferdam_store::metered::{Metered, Timings};
 use cofferdam_store::{Memory, Store};
 use std::path::{Path, PathBuf};
@@ -77,12 +79,48 @@ fn set_lifetimes(resolved: &Resolved) {
 }
 
 fn seal(resolved: &Resolved, config: Option<&seal::Config>) -> Result<SealChoice, Failure> {
-    let (SealKind::Machine { key_file }, Storage::Embedded { path }) =
-        (&resolved.seal, &resolved.storage)
-    else {
-        return Ok(SealChoice::Shamir);
+    let auto: Arc<dyn Seal> = match (&resolved.seal, &resolved.storage) {
+        (SealKind::Machine { key_file }, Storage::Embedded { path }) => {
+            return by_machine(path, key_file.as_deref(), config);
+        }
+        (SealKind::Shamir | SealKind::Machine { .. }, _) => return Ok(SealChoice::Shamir),
+        (SealKind::Static { current, previous }, _) => {
+            let named = |key: &Key| NamedKey::new(&key.id, &key.bytes.0);
+            let keys = named(current).and_then(|current| {
+                let previous = previous.as_ref().map(named).transpose()?;
+                StaticSeal::new(current, previous)
+            });
+            Arc::new(keys.map_err(|error| Failure::local(error.to_string()))?)
+        }
+        (SealKind::Transit(transit), _) => Arc::new(TransitSeal {
+            address: transit.address.clone(),
+            token: transit.token.0.duplicate(),
+            mount: transit.mount.clone(),
+            key: transit.key.clone(),
+            namespace: transit.namespace.clone(),
+            authority: transit.authority.clone(),
+            server_name: transit.server_name.clone(),
+        }),
+        (SealKind::AwsKms(kms), _) => Arc::new(AwsKms {
+            region: kms.region.clone(),
+            key: kms.key.clone(),
+            endpoint: kms.endpoint.clone(),
+            credentials: Credentials {
+                id: kms.id.clone(),
+                secret: kms.secret.0.duplicate(),
+                session: kms.session.as_ref().map(|token| token.0.duplicate()),
+            },
+        }),
     };
-    let places = seal_places(path, key_file.as_deref());
+    Ok(SealChoice::Auto(auto))
+}
+
+fn by_machine(
+    data: &Path,
+    key_file: Option<&Path>,
+    config: Option<&seal::Config>,
+) -> Result<SealChoice, Failure> {
+    let places = seal_places(data, key_file);
     match machine(&places, config.is_some()) {
         Ok(seal) => Ok(SealChoice::Auto(Arc::new(seal))),
         Err(error) if config.is_some_and(|config| config.shares > 0) => {

@@ -125,6 +125,7 @@ impl Vault {
             attempts: unseal::Attempts::default(),
         });
         vault.open_by_itself().await;
+        vault.open_later();
         Ok(vault)
     }
 

@@ -1,4 +1,4 @@
-//! Secret engines and auth methods: what answers below a mount.
+//! Secret engines and auth methods: what answers below a mount; and the seals that another server opens.
 //!
 //! An engine is a table of routes ([`cofferdam_core`]'s `Routed`) with its handlers beside the rows,
 //! one file a resource. One instance serves every mount of its kind: it holds no state of a mount,
@@ -18,6 +18,7 @@
 pub mod auth;
 mod contest;
 mod outbound;
+pub mod seals;
 pub mod secrets;
 
 use cofferdam_core::Offer;

@@ -14,7 +14,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("barrier", &["secret", "store"]),
     ("core", &["barrier", "hcl", "secret"]),
-    ("engines", &["core", "secret"]),
+    // Seals that another server opens are the barrier's kind of plug.
+    ("engines", &["barrier", "core", "secret"]),
     ("api", &["secret"]),
     ("detect", &["secret"]),
     ("server", &["core", "secret"]),

@@ -14,9 +14,11 @@ mod keys;
 mod listener;
 mod raw;
 mod resolve;
+mod seal;
 mod storage;
 
 pub(crate) use resolve::{Listener, Log, Resolved, SealKind, Security, Storage, level_named};
+pub(crate) use seal::Key;
 pub(crate) use storage::foreign;
 
 use std::fmt;

@@ -1,6 +1,7 @@
 //! What the configuration means.
 
 use super::raw::{Raw, Setting};
+use super::seal::{self, AwsKms, Transit};
 use super::{ConfigError, Warning, listener, storage};
 use cofferdam_hcl::Value;
 use cofferdam_server::Limits;
@@ -31,6 +32,28 @@ pub(crate) enum SealKind {
         /// `None`: the usual place.
         key_file: Option<PathBuf>,
     },
+    /// By a key that is given at each start.
+    Static {
+        current: seal::Key,
+        previous: Option<seal::Key>,
+    },
+    /// By another server like this one.
+    Transit(Transit),
+    /// By AWS.
+    AwsKms(AwsKms),
+}
+
+impl SealKind {
+    /// As it is written.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Shamir => "shamir",
+            Self::Machine { .. } => "machine",
+            Self::Static { .. } => "static",
+            Self::Transit(_) => "transit",
+            Self::AwsKms(_) => "awskms",
+        }
+    }
 }
 
 /// How a TCP listener is protected.
@@ -125,7 +148,7 @@ pub(super) fn resolve(
     let storage = storage::storage(raw, &mut warnings)?;
     let resolved = Resolved {
         listeners,
-        seal: storage::seal(raw, &storage)?,
+        seal: seal::seal(raw, &storage, &cofferdam_api::places::environment)?,
         storage,
         api_addr: reader.text("api_addr")?,
         cluster_name: reader.text("cluster_name")?,

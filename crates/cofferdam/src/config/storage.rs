@@ -1,8 +1,8 @@
-//! Where secrets are kept, and under which seal.
+//! Where secrets are kept.
 
 use super::keys::FOREIGN_STORAGE;
 use super::raw::{Raw, Section};
-use super::resolve::{SealKind, Storage};
+use super::resolve::Storage;
 use super::{ConfigError, Warning};
 use std::path::{Path, PathBuf};
 
@@ -100,31 +100,4 @@ pub(crate) fn foreign(directory: &Path) -> Option<String> {
     foreign.sort();
     let first = foreign.into_iter().next()?;
     Some(first.chars().filter(|c| !c.is_control()).take(60).collect())
-}
-
-/// The seal that the files name.
-pub(super) fn seal(raw: &Raw, storage: &Storage) -> Result<SealKind, ConfigError> {
-    let Some(section) = &raw.seal else {
-        return Ok(SealKind::Shamir);
-    };
-    match section.kind.as_str() {
-        "shamir" => Ok(SealKind::Shamir),
-        "machine" => {
-            let key_file = match section.get("key_file") {
-                Some(setting) => Some(PathBuf::from(setting.read(cofferdam_hcl::Value::string)?)),
-                None => None,
-            };
-            if matches!(storage, Storage::Memory) {
-                return Err(ConfigError::refused(
-                    &section.place,
-                    "seal \"machine\" needs a store that outlives the server",
-                ));
-            }
-            Ok(SealKind::Machine { key_file })
-        }
-        _ => Err(ConfigError::refused(
-            &section.place,
-            "this seal is not served here; supported are shamir and machine",
-        )),
-    }
 }

@@ -140,8 +140,24 @@ fn what_cannot_be_promised_is_refused_with_the_way_out() {
             "second storage block",
         ),
         (
-            "storage \"inmem\" {}\nseal \"awskms\" {}",
-            "supported are shamir and machine",
+            "storage \"inmem\" {}\nseal \"gcpckms\" {}",
+            "supported are shamir, machine, static, transit and awskms",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"awskms\" { region = \"eu/../x\" }",
+            "has a region that is none",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"transit\" { address = \"https://a\" }",
+            "needs token (or BAO_TOKEN in the environment)",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"static\" {\ncurrent_key_id = \"a\"\ncurrent_key = \"c2hvcnQ=\"\n}",
+            "cannot read current_key: expected 32 bytes in base64 or hex",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"transit\" { tls_skip_verify = true }",
+            "could open nothing, and see everything",
         ),
         (
             "storage \"inmem\" {}\nseal \"machine\" {}",

@@ -2,7 +2,7 @@
 
 use super::log::Levels;
 use super::{figures, machine};
-use crate::config::{Listener, Log, Resolved, SealKind, Security, Storage};
+use crate::config::{Listener, Log, Resolved, Security, Storage};
 use cofferdam_core::host::{Figure, Host, Level, NoLogger};
 use cofferdam_store::metered::Timings;
 use serde_json::{Value, json};
@@ -57,10 +57,7 @@ fn sanitized(resolved: &Resolved) -> Value {
         Storage::Memory => json!({"type": "inmem"}),
         Storage::Embedded { path } => json!({"type": "embedded", "path": path}),
     };
-    let seal = match &resolved.seal {
-        SealKind::Shamir => json!({"type": "shamir", "disabled": false}),
-        SealKind::Machine { .. } => json!({"type": "machine", "disabled": false}),
-    };
+    let seal = json!({"type": resolved.seal.name(), "disabled": false});
     let Log { level, json, file } = &resolved.log;
     json!({
         "api_addr": resolved.api_addr.as_deref().unwrap_or_default(),

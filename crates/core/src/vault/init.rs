@@ -8,7 +8,13 @@ use cofferdam_barrier::seal::{self, Seal as _, shamir::Shamir};
 use cofferdam_barrier::{Barrier, RootKey, Sealed};
 use cofferdam_secret::Secret;
 use serde::Deserialize;
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two requests to open, where another machine opens the seal: from here to there, twice as
+/// long each time.
+const RETRY: Range<Duration> = Duration::from_secs(2)..Duration::from_mins(1);
 
 /// What can be asked for, by Vault's names.
 #[derive(Default, Deserialize)]
@@ -145,50 +151,69 @@ impl Vault {
         let SealChoice::Auto(auto) = &self.seal else {
             return;
         };
-        let mut closed = self.closed.lock().await;
-        let Some(barrier) = closed.barrier.take() else {
-            return;
-        };
-        match self.try_open(auto.as_ref(), barrier).await {
+        match self.try_open(auto.as_ref()).await {
             Ok(()) => {}
-            Err((barrier, None)) => closed.barrier = Some(barrier),
-            Err((barrier, Some(reason))) => {
+            Err(reason) => {
                 tracing::error!(%reason, seal = auto.kind(), "the seal did not open: give recovery shares with: cofferdam operator unseal");
-                closed.barrier = Some(barrier);
             }
         }
     }
 
-    async fn try_open(
-        &self,
-        auto: &dyn seal::Seal,
-        barrier: Barrier<Sealed>,
-    ) -> Result<(), (Barrier<Sealed>, Option<String>)> {
-        let record = match barrier.seal_record().await {
-            Ok(Some(record)) => record,
-            Ok(None) => return Err((barrier, None)),
-            Err(error) => return Err((barrier, Some(error.to_string()))),
+    /// Where the seal asks another machine, asks it again until the vault has opened once: the other
+    /// may be starting as well. What an operator seals afterwards stays sealed.
+    pub(super) fn open_later(self: &Arc<Self>) {
+        let SealChoice::Auto(auto) = &self.seal else {
+            return;
+        };
+        if !auto.asks() || self.open.load().is_some() {
+            return;
+        }
+        let vault = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut pause = RETRY.start;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RETRY.end);
+                let Some(vault) = vault.upgrade() else { return };
+                if vault.open.load().is_none() {
+                    vault.open_by_itself().await;
+                }
+                if vault.open.load().is_some() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Opens what is closed; nothing to open is fine.
+    async fn try_open(&self, auto: &dyn seal::Seal) -> Result<(), String> {
+        let record = match &self.closed.lock().await.barrier {
+            Some(barrier) => barrier.seal_record().await,
+            None => return Ok(()),
+        };
+        let Some(record) = record.map_err(|error| error.to_string())? else {
+            return Ok(());
         };
         if record.config.kind != auto.kind() {
-            let reason = format!(
+            return Err(format!(
                 "the store is sealed by {}, not by {}",
                 record.config.kind,
                 auto.kind()
-            );
-            return Err((barrier, Some(reason)));
+            ));
         }
-        let root = match auto.unwrap(&record.wrapped).await {
-            Ok(root) => root,
-            Err(error) => return Err((barrier, Some(error.to_string()))),
+        // Without the lock: another machine may take its time, and whoever asks for the state does not
+        // wait for it.
+        let root = auto.unwrap(&record.wrapped).await;
+        let root = root.map_err(|error| error.to_string())?;
+        let mut closed = self.closed.lock().await;
+        let Some(barrier) = closed.barrier.take() else {
+            return Ok(());
         };
-        self.unlock(barrier, &root)
-            .await
-            .map_err(|(barrier, fault)| {
-                (
-                    barrier,
-                    Some(fault.internal_text().unwrap_or(fault.public()).to_owned()),
-                )
-            })
+        let unlocked = self.unlock(barrier, &root).await;
+        unlocked.map_err(|(barrier, fault)| {
+            closed.barrier = Some(barrier);
+            fault.internal_text().unwrap_or(fault.public()).to_owned()
+        })
     }
 
     /// Opens the barrier with the root key and starts the services.

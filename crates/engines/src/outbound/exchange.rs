@@ -4,7 +4,9 @@ use super::url::is_reachable;
 use super::{Failed, Trust, Url};
 use bytes::Bytes;
 use cofferdam_secret::{Buffer, Secret};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
+};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::Builder;
 use hyper_util::rt::TokioIo;
@@ -56,12 +58,26 @@ impl AsRef<[u8]> for Wiping {
 /// # Errors
 /// [`Failed`]; an answer with an unhappy status is none.
 pub(crate) async fn send(asked: Asked<'_>) -> Result<Answered, Failed> {
-    tokio::time::timeout(PATIENCE, exchange(asked))
+    send_with(asked, Vec::new()).await
+}
+
+/// As [`send`], with more headers.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) async fn send_with(
+    asked: Asked<'_>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+) -> Result<Answered, Failed> {
+    tokio::time::timeout(PATIENCE, exchange(asked, headers))
         .await
         .map_err(|_| Failed::Late)?
 }
 
-async fn exchange(asked: Asked<'_>) -> Result<Answered, Failed> {
+async fn exchange(
+    asked: Asked<'_>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+) -> Result<Answered, Failed> {
     let url = asked.url;
     // Before anything is connected: a CA that cannot be read is not the server's fault.
     let tls = match url.secure {
@@ -70,11 +86,11 @@ async fn exchange(asked: Asked<'_>) -> Result<Answered, Failed> {
     };
     let stream = connect(url).await?;
     match tls {
-        None => converse(stream, asked).await,
+        None => converse(stream, asked, headers).await,
         Some(config) => {
             let name = ServerName::try_from(url.host.clone()).map_err(|_| Failed::Name)?;
             let stream = TlsConnector::from(config).connect(name, stream).await;
-            converse(stream.map_err(|_| Failed::Untrusted)?, asked).await
+            converse(stream.map_err(|_| Failed::Untrusted)?, asked, headers).await
         }
     }
 }
@@ -103,7 +119,11 @@ async fn connect(url: &Url) -> Result<TcpStream, Failed> {
     Err(Failed::Unreachable)
 }
 
-async fn converse<S>(stream: S, asked: Asked<'_>) -> Result<Answered, Failed>
+async fn converse<S>(
+    stream: S,
+    asked: Asked<'_>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+) -> Result<Answered, Failed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -119,7 +139,7 @@ where
     let _ends = AbortOnDrop(driver);
     let most = asked.most;
     let answer = sender
-        .send_request(request(asked)?)
+        .send_request(request(asked, headers)?)
         .await
         .map_err(|_| Failed::Broken)?;
     let status = answer.status();
@@ -143,7 +163,10 @@ where
     })
 }
 
-fn request(asked: Asked<'_>) -> Result<http::Request<Full<Bytes>>, Failed> {
+fn request(
+    asked: Asked<'_>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+) -> Result<http::Request<Full<Bytes>>, Failed> {
     let method = match asked.body {
         Some(_) => http::Method::POST,
         None => http::Method::GET,
@@ -154,6 +177,9 @@ fn request(asked: Asked<'_>) -> Result<http::Request<Full<Bytes>>, Failed> {
         .header(HOST, asked.url.authority.as_str())
         .header(USER_AGENT, "cofferdam")
         .header(ACCEPT, "application/json");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
     if let Some(secret) = asked.authorization {
         let value = HeaderValue::from_maybe_shared(Bytes::from_owner(Wiping(secret)));
         let mut value = value.map_err(|_| Failed::Broken)?;

@@ -16,7 +16,7 @@ mod exchange;
 mod trust;
 mod url;
 
-pub(crate) use exchange::{Asked, send};
+pub(crate) use exchange::{Answered, Asked, send, send_with};
 pub(crate) use trust::Trust;
 pub(crate) use url::Url;
 

@@ -62,6 +62,18 @@ impl Url {
     }
 }
 
+impl Url {
+    /// Host and port as the header `Host` has them.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The path, without a query.
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or("/")
+    }
+}
+
 /// Whether a host is this machine by its name alone: no resolver is asked.
 fn is_here(host: &str) -> bool {
     host == "localhost"

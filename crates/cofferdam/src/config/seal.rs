@@ -1,0 +1,242 @@
+//! The seal that the files name, and its settings: Vault's and OpenBao's words, in the file or in the
+//! environment.
+
+use super::ConfigError;
+use super::raw::{Raw, Section, Setting};
+use super::resolve::{SealKind, Storage};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cofferdam_api::places::Environment;
+use cofferdam_secret::Secret;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const SUPPORTED: &str = "this seal is not served here; supported are shamir, machine, static, transit \
+                         and awskms";
+
+/// A setting that is not shown.
+pub(crate) struct Hidden<S>(pub(crate) Arc<S>);
+
+impl<S> Clone for Hidden<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> fmt::Debug for Hidden<S> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("(hidden)")
+    }
+}
+
+impl<S> PartialEq for Hidden<S> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<S> Eq for Hidden<S> {}
+
+/// A key by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) bytes: Hidden<Secret<Vec<u8>>>,
+}
+
+/// `seal "transit"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Transit {
+    pub(crate) address: String,
+    pub(crate) token: Hidden<Secret<String>>,
+    pub(crate) mount: String,
+    pub(crate) key: String,
+    pub(crate) namespace: String,
+    /// PEM; empty: the system's CAs.
+    pub(crate) authority: String,
+    pub(crate) server_name: Option<String>,
+}
+
+/// `seal "awskms"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AwsKms {
+    pub(crate) region: String,
+    pub(crate) key: String,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) id: String,
+    pub(crate) secret: Hidden<Secret<String>>,
+    pub(crate) session: Option<Hidden<Secret<String>>>,
+}
+
+/// The seal that the files name.
+pub(super) fn seal(
+    raw: &Raw,
+    storage: &Storage,
+    environment: Environment<'_>,
+) -> Result<SealKind, ConfigError> {
+    let Some(section) = &raw.seal else {
+        return Ok(SealKind::Shamir);
+    };
+    let settings = Settings {
+        section,
+        environment,
+    };
+    match section.kind.as_str() {
+        "shamir" => Ok(SealKind::Shamir),
+        "machine" => {
+            if matches!(storage, Storage::Memory) {
+                return Err(settings.refused("needs a store that outlives the server"));
+            }
+            let key_file = settings.written("key_file")?.map(PathBuf::from);
+            Ok(SealKind::Machine { key_file })
+        }
+        "static" => settings.static_keys(),
+        "transit" => settings.transit(),
+        "awskms" => settings.aws_kms(),
+        _ => Err(ConfigError::refused(&section.place, SUPPORTED)),
+    }
+}
+
+struct Settings<'a> {
+    section: &'a Section,
+    environment: Environment<'a>,
+}
+
+impl Settings<'_> {
+    fn refused(&self, what: impl fmt::Display) -> ConfigError {
+        let kind = &self.section.kind;
+        ConfigError::refused(&self.section.place, format!("seal \"{kind}\" {what}"))
+    }
+
+    /// What stands in the file.
+    fn written(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        let read = |setting: &Setting| Ok(setting.read(cofferdam_hcl::Value::string)?.to_owned());
+        self.section.get(name).map(read).transpose()
+    }
+
+    /// What stands in the file, else in the first of these variables.
+    fn text(&self, name: &str, variables: &[&str]) -> Result<Option<String>, ConfigError> {
+        let written = self.written(name)?;
+        let given = || variables.iter().find_map(|name| (self.environment)(name));
+        Ok(written.or_else(given).filter(|text| !text.is_empty()))
+    }
+
+    fn needed(&self, name: &str, variables: &[&str]) -> Result<String, ConfigError> {
+        self.text(name, variables)?.ok_or_else(|| {
+            let or = variables
+                .first()
+                .map(|name| format!(" (or {name} in the environment)"));
+            self.refused(format_args!("needs {name}{}", or.unwrap_or_default()))
+        })
+    }
+
+    fn hidden(
+        &self,
+        name: &str,
+        variables: &[&str],
+    ) -> Result<Hidden<Secret<String>>, ConfigError> {
+        let text = self.needed(name, variables)?;
+        Ok(Hidden(Arc::new(Secret::new(text))))
+    }
+
+    fn static_keys(&self) -> Result<SealKind, ConfigError> {
+        let of = |when: &str| -> Result<Option<Key>, ConfigError> {
+            let (id, key) = (format!("{when}_key_id"), format!("{when}_key"));
+            let Some(text) = self.text(&key, &[])? else {
+                return Ok(None);
+            };
+            let bytes = self.key(&key, Secret::new(text))?;
+            Ok(Some(Key {
+                id: self.needed(&id, &[])?,
+                bytes: Hidden(Arc::new(bytes)),
+            }))
+        };
+        let current = of("current")?.ok_or_else(|| self.refused("needs current_key"))?;
+        Ok(SealKind::Static {
+            current,
+            previous: of("previous")?,
+        })
+    }
+
+    /// A key as it is given: 32 bytes in base64 or hex, or `file://` or `env://` with where it is. A
+    /// file may hold the bytes as they are, too.
+    fn key(&self, name: &str, text: Secret<String>) -> Result<Secret<Vec<u8>>, ConfigError> {
+        let unread = |what: &str| self.refused(format_args!("cannot read {name}: {what}"));
+        let given = text.expose();
+        let bytes = if let Some(path) = given.strip_prefix("file://") {
+            let read =
+                std::fs::read(Path::new(path)).map_err(|error| unread(&error.to_string()))?;
+            let read = Secret::new(read);
+            if read.expose().len() == 32 {
+                return Ok(read);
+            }
+            read
+        } else if let Some(variable) = given.strip_prefix("env://") {
+            let value = (self.environment)(variable).ok_or_else(|| unread("no such variable"))?;
+            Secret::new(value).into_bytes()
+        } else {
+            Secret::new(given.as_bytes().to_vec())
+        };
+        let text = bytes.expose().trim_ascii();
+        let key = match text.len() {
+            64 => hex::decode(text).ok(),
+            _ => STANDARD.decode(text).ok(),
+        };
+        let key = key.map(Secret::new).filter(|key| key.expose().len() == 32);
+        key.ok_or_else(|| unread("expected 32 bytes in base64 or hex"))
+    }
+
+    fn transit(&self) -> Result<SealKind, ConfigError> {
+        let authority = match self.written("tls_ca_cert")? {
+            Some(path) => std::fs::read_to_string(&path).map_err(|source| ConfigError::Read {
+                path: PathBuf::from(path),
+                source,
+            })?,
+            None => String::new(),
+        };
+        Ok(SealKind::Transit(Transit {
+            address: self.needed("address", &["BAO_ADDR", "VAULT_ADDR"])?,
+            token: self.hidden("token", &["BAO_TOKEN", "VAULT_TOKEN"])?,
+            mount: self.needed(
+                "mount_path",
+                &[
+                    "BAO_TRANSIT_SEAL_MOUNT_PATH",
+                    "VAULT_TRANSIT_SEAL_MOUNT_PATH",
+                ],
+            )?,
+            key: self.needed(
+                "key_name",
+                &["BAO_TRANSIT_SEAL_KEY_NAME", "VAULT_TRANSIT_SEAL_KEY_NAME"],
+            )?,
+            namespace: self
+                .text("namespace", &["BAO_NAMESPACE", "VAULT_NAMESPACE"])?
+                .unwrap_or_default(),
+            authority,
+            server_name: self.text("tls_server_name", &["VAULT_TLS_SERVER_NAME"])?,
+        }))
+    }
+
+    fn aws_kms(&self) -> Result<SealKind, ConfigError> {
+        let session = self.text("session_token", &["AWS_SESSION_TOKEN"])?;
+        let region = self.needed("region", &["AWS_REGION", "AWS_DEFAULT_REGION"])?;
+        // It becomes part of a host's name.
+        if !region
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        {
+            return Err(self.refused("has a region that is none"));
+        }
+        Ok(SealKind::AwsKms(AwsKms {
+            region,
+            key: self.needed(
+                "kms_key_id",
+                &["BAO_AWSKMS_SEAL_KEY_ID", "VAULT_AWSKMS_SEAL_KEY_ID"],
+            )?,
+            endpoint: self.text("endpoint", &["AWS_KMS_ENDPOINT"])?,
+            id: self.needed("access_key", &["AWS_ACCESS_KEY_ID"])?,
+            secret: self.hidden("secret_key", &["AWS_SECRET_ACCESS_KEY"])?,
+            session: session.map(|text| Hidden(Arc::new(Secret::new(text)))),
+        }))
+    }
+}
