@@ -146,7 +146,7 @@ impl Settings<'_> {
             let Some(text) = self.text(&key, &[])? else {
                 return Ok(None);
             };
-            let bytes = self.key(&key, Secret::new(text))?;
+            let bytes = self.key(&key, &Secret::new(text))?;
             Ok(Some(Key {
                 id: self.needed(&id, &[])?,
                 bytes: Hidden(Arc::new(bytes)),
@@ -161,7 +161,7 @@ impl Settings<'_> {
 
     /// A key as it is given: 32 bytes in base64 or hex, or `file://` or `env://` with where it is. A
     /// file may hold the bytes as they are, too.
-    fn key(&self, name: &str, text: Secret<String>) -> Result<Secret<Vec<u8>>, ConfigError> {
+    fn key(&self, name: &str, text: &Secret<String>) -> Result<Secret<Vec<u8>>, ConfigError> {
         let unread = |what: &str| self.refused(format_args!("cannot read {name}: {what}"));
         let given = text.expose();
         let bytes = if let Some(path) = given.strip_prefix("file://") {
