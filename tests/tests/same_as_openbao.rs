@@ -16,7 +16,7 @@ mod exchange;
 
 use exchange::server::{Bao, ask};
 use exchange::{
-    Seen, Step, approle, compare, cubbyhole, jwt, kv, kv1, sys, totp, transit, userpass,
+    Seen, Step, approle, compare, cubbyhole, jwt, kubernetes, kv, kv1, sys, totp, transit, userpass,
 };
 use flows::Server;
 use serde_json::{Value, json};
@@ -93,6 +93,7 @@ fn whole_servers_answer_alike() {
         ("approle", approle::all()),
         ("userpass", userpass::all()),
         ("jwt", jwt::all()),
+        ("kubernetes", kubernetes::all()),
     ];
     for (method, scripts) in methods {
         for (number, script) in scripts.into_iter().enumerate() {

@@ -31,6 +31,7 @@ pub fn offers() -> Vec<Offer> {
     use auth::approle::{self, AppRole};
     use auth::docker::{self, Docker};
     use auth::jwt::{self, Jwt};
+    use auth::kubernetes::{self, Kubernetes};
     use auth::userpass::{self, Userpass};
     use secrets::cubbyhole::{self, Cubbyhole};
     use secrets::kv::{self, Kv};
@@ -76,6 +77,11 @@ pub fn offers() -> Vec<Offer> {
             class: Class::Auth,
             kind: jwt::KIND_OIDC,
             engine: Arc::new(Jwt::default()),
+        },
+        Offer {
+            class: Class::Auth,
+            kind: kubernetes::KIND,
+            engine: Arc::new(Kubernetes::default()),
         },
         Offer {
             class: Class::Auth,

@@ -6,13 +6,16 @@ pub(crate) mod exchange;
 
 use crate::auth::approle::AppRole;
 use crate::auth::jwt::Jwt;
+use crate::auth::kubernetes::Kubernetes;
 use crate::auth::userpass::Userpass;
 use crate::harness::Bench;
 use crate::secrets::{cubbyhole::Cubbyhole, kv::Kv, kv::Unversioned, totp::Totp, transit::Transit};
 use cofferdam_core::Verb;
 use cofferdam_core::engine::Engine;
 use exchange::server::Bao;
-use exchange::{Seen, Step, approle, compare, cubbyhole, jwt, kv, kv1, totp, transit, userpass};
+use exchange::{
+    Seen, Step, approle, compare, cubbyhole, jwt, kubernetes, kv, kv1, totp, transit, userpass,
+};
 use serde_json::json;
 
 /// Runs a script on `engine` and on what OpenBao has at `mount`.
@@ -26,7 +29,7 @@ fn check(engine: impl Engine, options: &[(&str, &str)], mount: &str, script: Vec
 }
 
 /// Runs a script on `engine` and on what this OpenBao has at `mount`.
-fn check_with(
+pub(crate) fn check_with(
     bao: &Bao,
     engine: impl Engine,
     options: &[(&str, &str)],
@@ -131,5 +134,17 @@ fn jwt_answers_as_openbao_does() {
         let (status, _) = bao.ask("POST", &format!("sys/{mount}"), &json!({"type": "jwt"}));
         assert_eq!(status, 204);
         check_with(&bao, Jwt::default(), &[], &mount, script);
+    }
+}
+
+#[test]
+fn kubernetes_answers_as_openbao_does() {
+    let bao = Bao::start();
+    for (number, script) in kubernetes::all().into_iter().enumerate() {
+        let mount = format!("auth/kubernetes{number}");
+        let settings = json!({"type": "kubernetes"});
+        let (status, _) = bao.ask("POST", &format!("sys/{mount}"), &settings);
+        assert_eq!(status, 204);
+        check_with(&bao, Kubernetes::default(), &[], &mount, script);
     }
 }

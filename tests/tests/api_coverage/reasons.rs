@@ -41,7 +41,6 @@ const REASONS: &[Reason] = &[
         "a login ends where it began: the server is never the place that a browser is sent back to",
     ),
     never("/auth/kerberos", "not among the methods this server is for"),
-    later("/auth/kubernetes", "the auth method of Kubernetes"),
     never("/auth/ldap", "not among the methods this server is for"),
     never("/auth/radius", "not among the methods this server is for"),
     later("/database", "dynamic database credentials"),

@@ -3,8 +3,10 @@
 pub mod approle;
 mod cidr;
 pub mod docker;
+mod glob;
 pub mod jose;
 pub mod jwt;
+pub mod kubernetes;
 mod old_names;
 mod role;
 mod token;

@@ -44,6 +44,14 @@ pub(super) const METHODS: &[Method] = &[
         proof: "jwt",
         question: "JWT",
     },
+    Method {
+        name: "kubernetes",
+        who: "role",
+        who_in_path: false,
+        who_is_optional: false,
+        proof: "jwt",
+        question: "JWT",
+    },
 ];
 
 impl Method {

@@ -19,7 +19,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 /// Logs in.
 #[derive(Args)]
 pub(crate) struct Login {
-    /// Way to log in: token, userpass, approle, jwt or oidc; others with: cofferdam write auth/METHOD/login
+    /// Way to log in: token, userpass, approle, jwt, kubernetes or oidc; others with: cofferdam write auth/METHOD/login
     #[arg(long, value_name = "METHOD", default_value = "token")]
     method: String,
     /// Where the method is mounted, if not below its own name

@@ -106,4 +106,10 @@ impl Unverified {
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
+
+    /// All of them, for somebody who lets another one vouch for them.
+    #[must_use]
+    pub fn into_claims(self) -> Claims {
+        self.0
+    }
 }

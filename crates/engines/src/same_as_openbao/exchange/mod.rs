@@ -8,6 +8,7 @@
 pub(crate) mod approle;
 pub(crate) mod cubbyhole;
 pub(crate) mod jwt;
+pub(crate) mod kubernetes;
 pub(crate) mod kv;
 pub(crate) mod kv1;
 pub(crate) mod server;

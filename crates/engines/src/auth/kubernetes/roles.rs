@@ -1,0 +1,150 @@
+//! `role`, `role/NAME`: making, changing, showing, listing and removing roles.
+
+use super::Kubernetes;
+use super::role::{self, Role, Source, Stored};
+use crate::auth::role::{finished, name, remove, save};
+use crate::auth::{old_names, token};
+use cofferdam_core::engine::{Pending, Route};
+use cofferdam_core::json::field::Words;
+use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
+use serde::{Deserialize, Serialize};
+
+pub(super) const LIST: Route<Kubernetes> = Route::new("role", &[(Verb::List, list)]);
+
+pub(super) const ROUTE: Route<Kubernetes> = Route::new(
+    "role/~name",
+    &[
+        (Verb::Read, read),
+        (Verb::Write, write),
+        (Verb::Delete, delete),
+    ],
+)
+.creating(exists);
+
+/// The role of the called path, if there is one.
+async fn called(call: &Call<'_>) -> Result<Option<Stored>, Fault> {
+    role::load(call.view, &name(call.capture("name"))?).await
+}
+
+fn exists<'a>(_: &'a Kubernetes, call: &'a Call<'a>) -> Pending<'a, bool> {
+    Box::pin(async move { Ok(called(call).await?.is_some()) })
+}
+
+#[derive(Deserialize)]
+struct Change {
+    bound_service_account_names: Option<Words>,
+    bound_service_account_namespaces: Option<Words>,
+    bound_service_account_namespace_selector: Option<String>,
+    audience: Option<String>,
+    alias_name_source: Option<String>,
+}
+
+impl Change {
+    fn apply(&self, role: &mut Role) -> Result<(), Fault> {
+        let selector = self.bound_service_account_namespace_selector.as_deref();
+        if !selector.unwrap_or_default().is_empty() {
+            return Err(Fault::invalid(
+                "bound_service_account_namespace_selector: not served; name the namespaces, with * where it helps",
+            ));
+        }
+        let lists = [
+            (&self.bound_service_account_names, &mut role.names),
+            (&self.bound_service_account_namespaces, &mut role.namespaces),
+        ];
+        for (from, to) in lists {
+            if let Some(Words(words)) = from {
+                to.clone_from(words);
+            }
+        }
+        if let Some(audience) = &self.audience {
+            role.audience.clone_from(audience);
+        }
+        match self.alias_name_source.as_deref() {
+            None => {}
+            Some("" | "serviceaccount_uid") => role.alias = Source::Uid,
+            Some("serviceaccount_name") => role.alias = Source::Name,
+            Some(_) => {
+                return Err(Fault::invalid(
+                    "invalid alias_name_source, must be one of: serviceaccount_uid, serviceaccount_name",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write<'a>(method: &'a Kubernetes, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let name = name(call.capture("name"))?;
+        let change: Change = call.body.parse()?;
+        let mut contest = method.contests.enter(call.view.prefix(), &name);
+        loop {
+            let before = role::load(call.view, &name).await?;
+            // Policy allowed an update only: what was there a moment ago must not be made anew.
+            if before.is_none() && call.operation == Operation::Update {
+                return Err(Fault::unsupported("unsupported path"));
+            }
+            let mut role = before
+                .as_ref()
+                .map(|before| before.record.clone())
+                .unwrap_or_default();
+            role.name.clone_from(&name);
+            role.old.apply(call.body, &mut role.token)?;
+            let warnings = role.token.apply(call.body, call.mount)?;
+            change.apply(&mut role)?;
+            role.check()?;
+            if save(call.view, &role::key_of(&name), before.as_ref(), &role).await? {
+                return Ok(finished(warnings));
+            }
+            contest.lost().await?;
+        }
+    })
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    alias_name_source: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    audience: &'a str,
+    bound_service_account_names: &'a [String],
+    bound_service_account_namespace_selector: &'static str,
+    bound_service_account_namespaces: &'a [String],
+    #[serde(flatten)]
+    token: token::Shown<'a>,
+    #[serde(flatten)]
+    old: old_names::Shown<'a>,
+}
+
+impl<'a> From<&'a Role> for Shown<'a> {
+    fn from(role: &'a Role) -> Self {
+        Self {
+            alias_name_source: role.alias.name(),
+            audience: &role.audience,
+            bound_service_account_names: &role.names,
+            bound_service_account_namespace_selector: "",
+            bound_service_account_namespaces: &role.namespaces,
+            token: (&role.token).into(),
+            old: role.old.shown(&role.token),
+        }
+    }
+}
+
+fn read<'a>(_: &'a Kubernetes, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let stored = called(&call).await?.ok_or_else(Fault::missing)?;
+        Outcome::data(&Shown::from(&stored.record))
+    })
+}
+
+fn delete<'a>(method: &'a Kubernetes, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let name = name(call.capture("name"))?;
+        let contest = method.contests.enter(call.view.prefix(), &name);
+        remove(call.view, &role::key_of(&name), contest).await?;
+        Ok(Outcome::Done)
+    })
+}
+
+fn list<'a>(_: &'a Kubernetes, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move { Outcome::keys(&call.view.list("role/", None, usize::MAX).await?.names) })
+}
