@@ -2,7 +2,8 @@
 //!
 //! As the filter of the search by value (`matcher/filter.rs`), with keyed tags: a bit set that says
 //! "surely not" nearly always, then a table. Every second byte is looked at for short windows, every
-//! fourth for long ones.
+//! fourth for long ones. Windows of forms that stand among letters and digits only are looked for there
+//! (`runs.rs`), and those of UTF-16 where every second byte is zero.
 
 use super::key::Mix;
 use super::print::{LONG, SHORT};
@@ -32,9 +33,34 @@ pub(super) struct Sample {
     pub(super) at: u8,
 }
 
+/// What of a sample counts in a word of eight bytes: its width, and its letters without case.
+#[derive(Clone, Copy)]
+struct Cut {
+    mask: u64,
+    fold: u64,
+}
+
+impl Cut {
+    const SHORT: Self = Self {
+        mask: FIVE,
+        fold: 0,
+    };
+    const LONG: Self = Self {
+        mask: u64::MAX,
+        fold: FOLD,
+    };
+
+    #[inline(always)]
+    const fn of(self, word: u64) -> u64 {
+        word & self.mask | self.fold
+    }
+}
+
 /// The samples of one width.
 pub(super) struct Tier {
     mix: Mix,
+    /// Long windows: their samples have eight bytes, without case.
+    long: bool,
     bits: Vec<u64>,
     shift: u32,
     /// Where in `samples` those of a tag begin; open addressing over the tag, empty where it is zero.
@@ -44,19 +70,20 @@ pub(super) struct Tier {
 }
 
 impl Tier {
-    pub(super) fn new(mix: Mix, mut samples: Vec<Sample>) -> Option<Self> {
+    pub(super) fn new(mix: Mix, long: bool, mut samples: Vec<Sample>) -> Option<Self> {
         if samples.is_empty() {
             return None;
         }
         samples.sort_unstable_by_key(|sample| (sample.tag, sample.look, sample.at));
-        // Dense enough to stay in a near cache, sparse enough to say no nearly always. A tag of 32 bits
-        // places two bits in at most 2^20 words.
+        // Dense enough to stay in a near cache, sparse enough to say no nearly always. There are at most
+        // 2^20 words, so the twelve lowest bits of a tag do not choose the word.
         let bits = (samples.len() * 20)
             .next_power_of_two()
             .clamp(1 << 12, 1 << 26);
         let slots = (samples.len() * 2).next_power_of_two().max(16);
         let mut tier = Self {
             mix,
+            long,
             bits: vec![0; bits / 64],
             shift: 32 - (bits / 64).trailing_zeros(),
             table: vec![(0, 0); slots],
@@ -71,9 +98,8 @@ impl Tier {
                 continue;
             }
             before = Some(tag);
-            let (word, mask) = tier.place(tag);
-            if let Some(word) = tier.bits.get_mut(word) {
-                *word |= mask;
+            if let Some(word) = tier.bits.get_mut((tag >> tier.shift) as usize) {
+                *word |= 1 << first_bit(tag) | 1 << second_bit(tag);
             }
             let slot = tier.slot(tag);
             if let Some(entry) = tier.table.get_mut(slot) {
@@ -108,68 +134,94 @@ impl Tier {
             .take_while(move |sample| sample.tag == tag)
     }
 
+    /// The lowest bit says whether a sample may have this tag; the others say nothing.
     #[inline(always)]
-    const fn place(&self, tag: u32) -> (usize, u64) {
-        let rest = (tag as u64) << (64 - self.shift);
-        let mask = 1 << (rest >> 58) | 1 << (rest >> 52 & 63);
-        ((tag as u64 >> self.shift) as usize, mask)
+    fn probe(&self, tag: u32) -> u64 {
+        let word = self.bits.get((tag >> self.shift) as usize);
+        let word = word.copied().unwrap_or(0);
+        (word >> first_bit(tag)) & (word >> second_bit(tag))
     }
 
-    #[inline(always)]
-    fn may_have(&self, tag: u32) -> bool {
-        let (word, mask) = self.place(tag);
-        self.bits.get(word).copied().unwrap_or(0) & mask == mask
+    /// Calls `candidate` with a look's number and where its window begins, counted from the beginning of
+    /// a text of which `text` is what stands at `from`.
+    pub(super) fn scan(&self, text: &[u8], from: usize, candidate: &mut impl FnMut(u32, usize)) {
+        if self.long {
+            self.words::<2>(Cut::LONG, text, from, candidate);
+        } else {
+            self.words::<4>(Cut::SHORT, text, from, candidate);
+        }
     }
 
-    /// Calls `candidate` with a look's number and where in `text` its window begins.
-    pub(super) fn scan(&self, text: &[u8], short: bool, mut candidate: impl FnMut(u32, usize)) {
-        let (words, rest) = text.as_chunks::<8>();
-        let mut words = words
-            .iter()
-            .map(|word| u64::from_le_bytes(*word))
-            .chain((!rest.is_empty()).then(|| word(rest, false)));
-        let Some(mut here) = words.next() else { return };
-        let mut position = 0;
-        // One word of zeros behind the end: samples that reach into it match nothing.
-        for next in words.chain([0]) {
-            if short {
-                self.short(here, next, position, &mut candidate);
-            } else {
-                self.long(here, next, position, &mut candidate);
+    /// `LANES` samples of every eight bytes.
+    #[inline(always)]
+    fn words<const LANES: usize>(
+        &self,
+        cut: Cut,
+        text: &[u8],
+        from: usize,
+        candidate: &mut impl FnMut(u32, usize),
+    ) {
+        let step = 8 / LANES;
+        let mut done = 0;
+        for block in text.windows(16).step_by(8) {
+            let Some(block) = block.first_chunk::<16>() else {
+                break;
+            };
+            let tags: [u32; LANES] = std::array::from_fn(|lane| {
+                let word = block.get(lane * step..).and_then(<[u8]>::first_chunk::<8>);
+                let word = word.map_or(0, |word| u64::from_le_bytes(*word));
+                self.mix.tag(cut.of(word))
+            });
+            let any = tags.iter().fold(0, |any, tag| any | self.probe(*tag));
+            if any & 1 == 1 {
+                self.report(&tags, from + done, step, candidate);
             }
-            here = next;
-            position += 8;
+            done += 8;
+        }
+        // What is left is shorter than two words.
+        let width = if self.long { LONG.0 } else { SHORT.0 };
+        let last = (text.len() + 1).saturating_sub(width);
+        for at in (done..last).step_by(step) {
+            let sample = text.get(at..at + width).unwrap_or_default();
+            let tag = self.mix.tag(word(sample, self.long));
+            if self.probe(tag) & 1 == 1 {
+                self.report(&[tag], from + at, step, candidate);
+            }
         }
     }
 
-    #[inline(always)]
-    fn short(&self, here: u64, next: u64, at: usize, candidate: &mut impl FnMut(u32, usize)) {
-        let tags = [
-            self.mix.tag(here & FIVE),
-            self.mix.tag(here >> 16 & FIVE),
-            self.mix.tag((here >> 32 | next << 32) & FIVE),
-            self.mix.tag((here >> 48 | next << 16) & FIVE),
-        ];
-        if tags.iter().any(|tag| self.may_have(*tag)) {
-            self.report(&tags, at, SHORT.1, candidate);
-        }
-    }
-
-    #[inline(always)]
-    fn long(&self, here: u64, next: u64, at: usize, candidate: &mut impl FnMut(u32, usize)) {
-        let tags = [
-            self.mix.tag(here | FOLD),
-            self.mix.tag((here >> 32 | next << 32) | FOLD),
-        ];
-        if tags.iter().any(|tag| self.may_have(*tag)) {
-            self.report(&tags, at, LONG.1, candidate);
+    /// As [`Self::scan`] for samples in which every second byte is zero.
+    pub(super) fn scan_wide(&self, text: &[u8], candidate: &mut impl FnMut(u32, usize)) {
+        const BLOCK: usize = 64;
+        const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
+        // Zeros alone are what a binary file has most of.
+        let zeros = self.probe(self.mix.tag(FOLD)) & 1 == 1;
+        let mut from = 0;
+        while let Some(found) = memchr::memchr(0, text.get(from..).unwrap_or_default()) {
+            // A sample has its first zero in the block that it begins in.
+            from = (from + found) / BLOCK * BLOCK;
+            for at in (from..from + BLOCK).step_by(LONG.1) {
+                let Some(sample) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) else {
+                    return;
+                };
+                let sample = u64::from_le_bytes(*sample);
+                let wide = sample & EVEN == 0 || sample & !EVEN == 0;
+                if !wide || (sample == 0 && !zeros) {
+                    continue;
+                }
+                let tag = self.mix.tag(Cut::LONG.of(sample));
+                if self.probe(tag) & 1 == 1 {
+                    self.report(&[tag], at, LONG.1, candidate);
+                }
+            }
+            from += BLOCK;
         }
     }
 
     #[cold]
     fn report(&self, tags: &[u32], at: usize, step: usize, candidate: &mut impl FnMut(u32, usize)) {
         // Mostly one of them: the table is out of the near caches.
-        let told = |(_, tag): &(usize, &u32)| self.may_have(**tag);
+        let told = |(_, tag): &(usize, &u32)| self.probe(**tag) & 1 == 1;
         for (nth, tag) in tags.iter().enumerate().filter(told) {
             for sample in self.of(*tag) {
                 if let Some(start) = (at + nth * step).checked_sub(usize::from(sample.at)) {
@@ -178,4 +230,14 @@ impl Tier {
             }
         }
     }
+}
+
+#[inline(always)]
+const fn first_bit(tag: u32) -> u32 {
+    tag & 63
+}
+
+#[inline(always)]
+const fn second_bit(tag: u32) -> u32 {
+    tag >> 6 & 63
 }

@@ -27,6 +27,7 @@ mod key;
 mod pack;
 mod print;
 mod prints;
+mod runs;
 mod window;
 
 pub use estimate::bits;

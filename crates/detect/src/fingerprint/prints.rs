@@ -3,7 +3,9 @@
 use super::PrintKey;
 use super::filter::{Sample, Tier, fold};
 use super::key::{DIGEST, Mix};
-use super::print::Print;
+use super::print::{Look as Shown, Print};
+use super::runs;
+use super::window::WINDOW;
 use crate::forms::Form;
 use crate::label::Label;
 use crate::matcher::Hit;
@@ -29,8 +31,41 @@ pub struct Prints {
     entries: Vec<Entry>,
     looks: Vec<Look>,
     traces: Vec<Trace>,
-    samples: [Vec<Sample>; 2],
+    /// By [`Place`], then short and long ones.
+    samples: [[Vec<Sample>; 2]; 3],
+    /// Length of the shortest form that stands among letters and digits.
+    lettered: Option<usize>,
     longest: usize,
+}
+
+/// Where a window is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Anywhere = 0,
+    /// Where letters and digits stand in a row.
+    Lettered = 1,
+    /// Where every second byte is zero.
+    Wide = 2,
+}
+
+impl Place {
+    /// What all forms with a window have in common. None has the window: it is not looked for.
+    fn of(look: &Shown, forms: &[Trace]) -> Option<Self> {
+        let first = Self::of_form(look, forms.first()?.form);
+        let same = forms
+            .iter()
+            .all(|trace| Self::of_form(look, trace.form) == first);
+        Some(if same { first } else { Self::Anywhere })
+    }
+
+    fn of_form(look: &Shown, form: Form) -> Self {
+        match form {
+            Form::Base64 | Form::Base64Url | Form::Base64Twice | Form::Hex => Self::Lettered,
+            // With zeros between its bytes; one with characters of two bytes is of another length.
+            Form::Utf16 if look.folded && usize::from(look.length) == 2 * WINDOW - 1 => Self::Wide,
+            _ => Self::Anywhere,
+        }
+    }
 }
 
 /// A window in one form, and the forms that have it.
@@ -82,8 +117,17 @@ impl Prints {
                 whole: look.whole,
                 traces: (first as u32, (self.traces.len() - first) as u32),
             });
-            let tier = usize::from(look.folded);
-            if let Some(samples) = self.samples.get_mut(tier) {
+            let traces = self.traces.get(first..).unwrap_or_default();
+            let Some(place) = Place::of(look, traces) else {
+                continue;
+            };
+            if place == Place::Lettered {
+                let lengths = traces.iter().map(|trace| usize::from(trace.length));
+                self.lettered = lengths.chain(self.lettered).min();
+            }
+            let tiers = self.samples.get_mut(place as usize);
+            let samples = tiers.and_then(|tiers| tiers.get_mut(usize::from(look.folded)));
+            if let Some(samples) = samples {
                 samples.extend(look.samples.iter().enumerate().map(|(at, tag)| Sample {
                     tag: *tag,
                     look: here,
@@ -132,12 +176,18 @@ impl Prints {
     pub(crate) fn keyed(self, key: PrintKey) -> (Vec<Entry>, Keyed) {
         let same = self.same();
         let mix = key.mix();
-        let [short, long] = self.samples;
+        let tiers = self.samples.map(|[short, long]| {
+            let tiers = [Tier::new(mix, false, short), Tier::new(mix, true, long)];
+            tiers.into_iter().flatten().collect()
+        });
+        let [anywhere, lettered, wide] = tiers;
         let keyed = Keyed {
             mix,
             key,
-            short: Tier::new(mix, short),
-            long: Tier::new(mix, long),
+            anywhere,
+            lettered,
+            wide,
+            shortest: self.lettered.unwrap_or(0),
             looks: self.looks,
             traces: self.traces,
             longest: self.longest,
@@ -151,8 +201,11 @@ impl Prints {
 pub(crate) struct Keyed {
     key: PrintKey,
     mix: Mix,
-    short: Option<Tier>,
-    long: Option<Tier>,
+    anywhere: Vec<Tier>,
+    lettered: Vec<Tier>,
+    wide: Vec<Tier>,
+    /// The shortest row of letters and digits that may be a form.
+    shortest: usize,
     looks: Vec<Look>,
     traces: Vec<Trace>,
     longest: usize,
@@ -177,15 +230,21 @@ impl Keyed {
 
     /// Appends the hits in `text`, whose first byte has offset `base`.
     pub(crate) fn scan(&self, text: &[u8], base: u64, hits: &mut Vec<Hit>) {
-        if let Some(tier) = &self.short {
-            tier.scan(text, true, |look, start| {
-                self.judge(text, base, look, start, hits)
+        let mut judge = |look, start| self.judge(text, base, look, start, hits);
+        for tier in &self.anywhere {
+            tier.scan(text, 0, &mut judge);
+        }
+        if !self.lettered.is_empty() {
+            runs::each(text, self.shortest, |run| {
+                let from = run.start;
+                let run = text.get(run).unwrap_or_default();
+                for tier in &self.lettered {
+                    tier.scan(run, from, &mut judge);
+                }
             });
         }
-        if let Some(tier) = &self.long {
-            tier.scan(text, false, |look, start| {
-                self.judge(text, base, look, start, hits)
-            });
+        for tier in &self.wide {
+            tier.scan_wide(text, &mut judge);
         }
     }
 
