@@ -17,13 +17,31 @@ use cofferdam_detect::{Label, Matcher, Needles};
 use cofferdam_secret::{Secret, random_base62};
 use std::time::{Duration, Instant};
 
-const SIZE: usize = 64 << 20;
+mod texts;
+
 const VALUES: usize = 10_000;
 
 fn main() {
-    let values: Vec<_> = (0..VALUES)
-        .map(|number| random_base62(16 + number * 7 % 33).unwrap().into_bytes())
-        .collect();
+    let texts = [("log", texts::log("")), ("libraries", texts::libraries())];
+    for (kind, marks) in [("letters and digits", ""), ("with marks", "#&\"/ !@")] {
+        println!("\nvalues: {kind}");
+        measure(&values(marks), &texts);
+    }
+}
+
+/// Random values of 16 to 48 characters, each with one of these marks.
+fn values(marks: &str) -> Vec<Secret<Vec<u8>>> {
+    let value = |number: usize| {
+        let mut text = random_base62(16 + number * 7 % 33).unwrap();
+        if let Some(mark) = marks.chars().cycle().nth(number % 100) {
+            text.expose_mut().insert(5, mark);
+        }
+        text.into_bytes()
+    };
+    (0..VALUES).map(value).collect()
+}
+
+fn measure(values: &[Secret<Vec<u8>>], texts: &[(&str, Vec<u8>)]) {
     let secret = Secret::new([7; 32]);
     let key = PrintKey::new(&secret);
     let start = Instant::now();
@@ -59,17 +77,17 @@ fn main() {
     let by_value = Matcher::new(needles);
     let nothing = Matcher::new(Needles::new());
     println!("GB/s:      patterns  patterns+fingerprints  ratio of time  fingerprints  values");
-    for (name, text) in [("log", log()), ("libraries", libraries())] {
-        let patterns = scan(&nothing, &text);
-        let both = scan(&by_print, &text);
+    for (name, text) in texts {
+        let patterns = scan(&nothing, text);
+        let both = scan(&by_print, text);
         let speed = |time: Duration| text.len() as f64 / time.as_secs_f64() / 1e9;
         println!(
             "{name:<9} {:>9.2} {:>22.2} {:>14.2} {:>13.2} {:>7.2}",
             speed(patterns),
             speed(both),
             both.as_secs_f64() / patterns.as_secs_f64(),
-            speed(exact(&by_print, &text)),
-            speed(exact(&by_value, &text)),
+            speed(exact(&by_print, text)),
+            speed(exact(&by_value, text)),
         );
     }
 }
@@ -78,7 +96,7 @@ fn main() {
 fn scan(matcher: &Matcher, text: &[u8]) -> Duration {
     let scanner = Scanner::new();
     let key = DigestKey::new(&Secret::new(vec![1; 32]));
-    best(|| {
+    texts::best(3, || {
         let patterns = Patterns::new(&scanner, &key);
         let mut finder = Finder::new(matcher, Limits::default()).with_patterns(patterns);
         finder.reader("text", &mut &text[..]);
@@ -87,7 +105,7 @@ fn scan(matcher: &Matcher, text: &[u8]) -> Duration {
 }
 
 fn exact(matcher: &Matcher, text: &[u8]) -> Duration {
-    best(|| {
+    texts::best(3, || {
         let mut found = 0_u64;
         let mut stream = matcher.stream();
         for piece in text.chunks(16 * 1024) {
@@ -96,51 +114,4 @@ fn exact(matcher: &Matcher, text: &[u8]) -> Duration {
         stream.finish(|_| found += 1);
         assert_eq!(found, 0, "random values stand nowhere");
     })
-}
-
-fn best(mut work: impl FnMut()) -> Duration {
-    let mut best = Duration::MAX;
-    for _ in 0..3 {
-        let start = processor_time();
-        work();
-        best = best.min(processor_time().saturating_sub(start));
-    }
-    best
-}
-
-fn log() -> Vec<u8> {
-    let mut text = Vec::with_capacity(SIZE + 200);
-    let mut number = 0_u64;
-    while text.len() < SIZE {
-        number = number
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        text.extend_from_slice(
-            format!(
-                "{{\"time\":\"2026-11-23T20:{:02}:{:02}Z\",\"level\":\"info\",\"request\":\"{number:016x}\",\"path\":\"/v1/secret/data/app\",\"status\":200,\"took_us\":{}}}\n",
-                number >> 58, number >> 59, number >> 50
-            )
-            .as_bytes(),
-        );
-    }
-    text
-}
-
-fn libraries() -> Vec<u8> {
-    let mut text = Vec::new();
-    for entry in std::fs::read_dir("/usr/lib/x86_64-linux-gnu")
-        .unwrap()
-        .flatten()
-    {
-        if text.len() < SIZE && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            text.extend(std::fs::read(entry.path()).unwrap_or_default());
-        }
-    }
-    text.truncate(SIZE);
-    text
-}
-
-fn processor_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }

@@ -15,17 +15,17 @@ use aho_corasick::AhoCorasick;
 use cofferdam_detect::redact::{Masks, Style};
 use cofferdam_detect::{Label, Needles, forms};
 use cofferdam_secret::{Secret, random_base62};
-use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const SIZE: usize = 64 << 20;
+mod texts;
+
 /// What a pipe gives at once.
 const PIECE: usize = 64 * 1024;
 
 fn main() {
-    let plain = log("");
-    let coloured = log("\x1b[32m");
+    let plain = texts::log("");
+    let coloured = texts::log("\x1b[32m");
     println!("copy of the log: {:.1} GB/s", copy(&plain));
     println!(
         "{:>8} {:>9} {:>9} {:>8}  {:>12} {:>15} {:>13} {:>14}",
@@ -40,11 +40,11 @@ fn main() {
     );
     for count in [1, 50, 300, 2000, 10_000] {
         let values = values(count);
-        let before = resident();
+        let before = texts::resident();
         let start = Instant::now();
         let masks = Arc::new(Masks::new(needles(&values), &Style::default()));
         let prepared = start.elapsed();
-        let memory = resident().saturating_sub(before) / 1024;
+        let memory = texts::resident().saturating_sub(before) / 1024;
         println!(
             "{count:>8} {:>9} {prepared:>9.1?} {memory:>4} MiB  {:>12.2} {:>15.2} {:>13.2} {:>14.2}",
             masks.needles().shapes(),
@@ -77,12 +77,7 @@ fn needles(values: &[Secret<Vec<u8>>]) -> Needles {
 
 /// Best of several runs, in GB/s of processor time: the machine may be shared.
 fn best(length: usize, mut run: impl FnMut()) -> f64 {
-    let mut best = Duration::MAX;
-    for _ in 0..4 {
-        let start = processor_time();
-        run();
-        best = best.min(processor_time().saturating_sub(start));
-    }
+    let best = texts::best(4, &mut run);
     length as f64 / best.as_secs_f64() / 1e9
 }
 
@@ -119,40 +114,4 @@ fn copy(text: &[u8]) -> f64 {
             std::hint::black_box(&to);
         }
     })
-}
-
-/// Lines of JSON, as services write them.
-fn log(colour: &str) -> Vec<u8> {
-    let end = if colour.is_empty() { "" } else { "\x1b[0m" };
-    let mut text = String::with_capacity(SIZE + 200);
-    let mut number = 0_u64;
-    while text.len() < SIZE {
-        number = number
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        writeln!(
-            text,
-            "{{\"time\":\"2026-11-23T20:{:02}:{:02}Z\",\"level\":\"{colour}info{end}\",\"request\":\"{number:016x}\",\"path\":\"/v1/secret/data/app\",\"status\":200,\"took_us\":{}}}",
-            number >> 58, number >> 59, number >> 50
-        )
-        .unwrap();
-    }
-    text.into_bytes()
-}
-
-fn processor_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
-}
-
-/// Resident memory in KiB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    line.unwrap()
-        .split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap()
 }

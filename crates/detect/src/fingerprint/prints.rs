@@ -50,21 +50,19 @@ enum Place {
 
 impl Place {
     /// What all forms with a window have in common. None has the window: it is not looked for.
-    fn of(look: &Shown, forms: &[Trace]) -> Option<Self> {
-        let first = Self::of_form(look, forms.first()?.form);
-        let same = forms
-            .iter()
-            .all(|trace| Self::of_form(look, trace.form) == first);
-        Some(if same { first } else { Self::Anywhere })
-    }
-
-    fn of_form(look: &Shown, form: Form) -> Self {
-        match form {
+    ///
+    /// `plain`: the value has nothing that a URL escapes, so it is letters, digits and `-._` alone.
+    fn of(look: &Shown, forms: &[Trace], plain: bool) -> Option<Self> {
+        let of_form = |form| match form {
             Form::Base64 | Form::Base64Url | Form::Base64Twice | Form::Hex => Self::Lettered,
+            Form::Raw if plain => Self::Lettered,
             // With zeros between its bytes; one with characters of two bytes is of another length.
             Form::Utf16 if look.folded && usize::from(look.length) == 2 * WINDOW - 1 => Self::Wide,
             _ => Self::Anywhere,
-        }
+        };
+        let first = of_form(forms.first()?.form);
+        let same = forms.iter().all(|trace| of_form(trace.form) == first);
+        Some(if same { first } else { Self::Anywhere })
     }
 }
 
@@ -97,6 +95,8 @@ impl Prints {
     pub fn add(&mut self, named: Named) {
         let secret = SecretId(self.entries.len() as u32);
         let print = named.print;
+        // A form that is like another one is not there twice.
+        let plain = print.forms.iter().all(|trace| trace.form != Form::Url);
         for (number, look) in print.windows.iter().enumerate() {
             let mine = print
                 .forms
@@ -118,7 +118,7 @@ impl Prints {
                 traces: (first as u32, (self.traces.len() - first) as u32),
             });
             let traces = self.traces.get(first..).unwrap_or_default();
-            let Some(place) = Place::of(look, traces) else {
+            let Some(place) = Place::of(look, traces, plain) else {
                 continue;
             };
             if place == Place::Lettered {

@@ -1,6 +1,6 @@
-//! Stretches of a text in which a value in base64 or hexadecimal may stand.
+//! Stretches of a text in which a value in base64 or hexadecimal may stand, or one that no URL escapes.
 //!
-//! All of such a form is letters, digits and four signs, and a form is much longer than a word. So most of
+//! All of such a form is letters, digits and five signs, and a form is much longer than a word. So most of
 //! a text is out of question at the price of one comparison for each byte, before anything is hashed.
 
 use std::ops::Range;
@@ -11,7 +11,8 @@ const BLOCK: usize = 64;
 /// More is not asked for: a longer stretch has no more to tell.
 const LONGEST: usize = 32;
 
-/// Whether base64 in either alphabet, or hexadecimal, may have this byte; a few others pass as well.
+/// Whether base64 in either alphabet, hexadecimal, or a text without escapes in URLs (RFC 3986) may have
+/// this byte; a few others pass as well.
 const fn lettered(byte: u8) -> bool {
     // Letters of either case and what follows them, among it the underscore; `+` to `9`.
     ((byte | 0x20).wrapping_sub(b'a') < 0x1f) | (byte.wrapping_sub(b'+') < 15)
@@ -110,10 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_of_base64_and_hexadecimal_is_one_of_them() {
+    fn every_byte_of_base64_hexadecimal_and_what_urls_keep_is_one_of_them() {
         let passed: Vec<u8> = (0..=u8::MAX).filter(|byte| lettered(*byte)).collect();
         let wanted =
-            (0..=u8::MAX).filter(|byte| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte));
+            (0..=u8::MAX).filter(|byte| byte.is_ascii_alphanumeric() || b"+/-_.".contains(byte));
         assert!(wanted.clone().all(|byte| passed.contains(&byte)));
         // What stands between words ends a stretch.
         assert!(

@@ -45,14 +45,19 @@ fn by_value(values: &[Vec<u8>]) -> Matcher {
     Matcher::new(needles)
 }
 
-/// Passwords as machines make them, with bytes that every form escapes.
+/// Passwords as machines make them, with bytes that every form escapes, and tokens that none does.
 fn value() -> impl Strategy<Value = Vec<u8>> {
-    proptest::string::string_regex("[A-Za-z0-9+/=_.:@%&?<>\"'\\\\ $~!#-]{20,64}")
-        .unwrap()
-        .prop_map(String::into_bytes)
-        .prop_filter("as strong as asked for", |value| {
-            Print::of(&key(), value, LEAST_BITS).weakness.is_none()
-        })
+    let of = |pattern: &str| proptest::string::string_regex(pattern).unwrap();
+    let marks = of("[A-Za-z0-9+/=_.:@%&?<>\"'\\\\ $~!#-]{20,64}");
+    prop_oneof![
+        marks,
+        of("[A-Za-z0-9._-]{16,64}"),
+        of("[A-Za-z0-9~!*/+-]{16,64}")
+    ]
+    .prop_map(String::into_bytes)
+    .prop_filter("as strong as asked for", |value| {
+        Print::of(&key(), value, LEAST_BITS).weakness.is_none()
+    })
 }
 
 /// Each form of each value among noise, and noise.

@@ -172,8 +172,7 @@ fn unopened(error: &io::Error) -> String {
 pub(super) struct Access<'o> {
     odb: &'o Odb,
     readers: HashMap<usize, Reader>,
-    remembered: HashMap<(usize, u64), (Kind, Text)>,
-    bytes: usize,
+    remembered: Remembered,
 }
 
 /// A text that is shared with the memory of its reader.
@@ -184,8 +183,7 @@ impl<'o> Access<'o> {
         Self {
             odb,
             readers: HashMap::new(),
-            remembered: HashMap::new(),
-            bytes: 0,
+            remembered: Remembered::default(),
         }
     }
 
@@ -225,7 +223,7 @@ impl<'o> Access<'o> {
         let mut at = start;
         let reader = self.readers.entry(number).or_insert_with(Reader::new);
         let (kind, mut text) = loop {
-            if let Some((kind, text)) = self.remembered.get(&(number, at)) {
+            if let Some((kind, text)) = self.remembered.texts.get(&(number, at)) {
                 break (*kind, Arc::clone(text));
             }
             let mut out = Vec::new();
@@ -233,13 +231,7 @@ impl<'o> Access<'o> {
             let base = match head.form {
                 Form::Whole(kind) => {
                     let text = Arc::new(out);
-                    remember(
-                        &mut self.remembered,
-                        &mut self.bytes,
-                        (number, at),
-                        kind,
-                        &text,
-                    );
+                    self.remembered.keep((number, at), kind, &text);
                     break (kind, text);
                 }
                 Form::Near(base) => base,
@@ -258,32 +250,29 @@ impl<'o> Access<'o> {
             let mut out = Vec::new();
             apply(&text, &delta, &mut out, &mut pieces)?;
             text = Arc::new(out);
-            remember(
-                &mut self.remembered,
-                &mut self.bytes,
-                (number, at),
-                kind,
-                &text,
-            );
+            self.remembered.keep((number, at), kind, &text);
         }
         Ok((kind, text))
     }
 }
 
-fn remember(
-    remembered: &mut HashMap<(usize, u64), (Kind, Text)>,
-    bytes: &mut usize,
-    key: (usize, u64),
-    kind: Kind,
-    text: &Text,
-) {
-    if text.len() > WORTH {
-        return;
+/// Texts by pack and place.
+#[derive(Default)]
+struct Remembered {
+    texts: HashMap<(usize, u64), (Kind, Text)>,
+    bytes: usize,
+}
+
+impl Remembered {
+    fn keep(&mut self, key: (usize, u64), kind: Kind, text: &Text) {
+        if text.len() > WORTH {
+            return;
+        }
+        if self.bytes + text.len() > REMEMBERED {
+            self.texts.clear();
+            self.bytes = 0;
+        }
+        self.bytes += text.len();
+        self.texts.insert(key, (kind, Arc::clone(text)));
     }
-    if *bytes + text.len() > REMEMBERED {
-        remembered.clear();
-        *bytes = 0;
-    }
-    *bytes += text.len();
-    remembered.insert(key, (kind, Arc::clone(text)));
 }

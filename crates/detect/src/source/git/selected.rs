@@ -71,13 +71,9 @@ impl<'s, 'o> Selected<'s, 'o> {
         {
             return;
         }
-        if deep > DEEPEST {
-            return self.gap(prefix, "directories nested too deep");
-        }
-        let trees: Vec<Names> = before
-            .iter()
-            .filter_map(|tree| self.tree(tree, prefix))
-            .collect();
+        let Some(trees) = self.trees(before, prefix, deep) else {
+            return;
+        };
         let mut at = 0;
         while let Some(entry) = entries.get(at) {
             let Some(rest) = entry.path.get(prefix.len()..) else {
@@ -111,6 +107,16 @@ impl<'s, 'o> Selected<'s, 'o> {
             }
             at += count;
         }
+    }
+
+    /// What there was; none where directories are nested too deep.
+    fn trees(&mut self, before: &[Id], prefix: &[u8], deep: usize) -> Option<Vec<Names>> {
+        if deep > DEEPEST {
+            self.gap(prefix, "directories nested too deep");
+            return None;
+        }
+        let trees = before.iter().filter_map(|tree| self.tree(tree, prefix));
+        Some(trees.collect())
     }
 
     fn sparse(&mut self, entry: &Staged, prefix: &[u8], before: &[Id]) {
@@ -171,13 +177,9 @@ impl<'s, 'o> Selected<'s, 'o> {
         commit: Option<&pattern::Commit>,
         deep: usize,
     ) {
-        if deep > DEEPEST {
-            return self.gap(prefix, "directories nested too deep");
-        }
-        let trees: Vec<Names> = before
-            .iter()
-            .filter_map(|tree| self.tree(tree, prefix))
-            .collect();
+        let Some(trees) = self.trees(before, prefix, deep) else {
+            return;
+        };
         let Some(names) = self.tree(tree, prefix) else {
             return;
         };
