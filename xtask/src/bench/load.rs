@@ -52,10 +52,10 @@ wrk.headers["X-Vault-Token"] = TOKEN
 wrk.body = '{"plaintext":"' .. string.rep("QUJD", 21) .. 'QQ=="}'
 "#;
 
-/// Lists the names below a path that has 10,000.
+/// Lists the names below a path that has 10,000; `wrk` does not know the method LIST.
 pub(super) const LIST: &str = r#"
-wrk.method = "LIST"
-wrk.path = "/v1/secret/metadata/bench/many"
+wrk.method = "GET"
+wrk.path = "/v1/secret/metadata/bench/many?list=true"
 wrk.headers["X-Vault-Token"] = TOKEN
 "#;
 

@@ -73,6 +73,10 @@ impl Verb for Server {
         for warning in &warnings {
             context.say(&format!("warning: {warning}"));
         }
+        config::environment::apply(&mut resolved, &environment).map_err(Failure::usage)?;
+        if let Some(warning) = config::environment::warning(&environment) {
+            context.say(&format!("warning: {warning}"));
+        }
         self.overrule(&mut resolved.log)?;
         let authority =
             serve::authority_directory(&resolved.storage, &places::data_dir(&environment));
@@ -83,6 +87,7 @@ impl Verb for Server {
                 reread: Some(Box::new(move || {
                     let (mut resolved, _) =
                         config::load(&self.config).map_err(|error| error.to_string())?;
+                    config::environment::log(&mut resolved.log, &environment)?;
                     self.overrule(&mut resolved.log)
                         .map_err(|failure| failure.what().to_owned())?;
                     Ok(resolved.log)

@@ -1,6 +1,7 @@
 //! The page of the book about these files, printed from the table. A test compares it with the one
 //! that is checked in.
 
+use super::environment::{IDLE, READ};
 use super::keys::{self, Block, Effect, FOREIGN_STORAGE, KEYS};
 use cofferdam_server::Limits;
 use cofferdam_server::limits::Unit;
@@ -117,7 +118,24 @@ pub(super) fn page() -> String {
         Limits::default().streams,
         keys::amount(Unit::Bytes, Limits::FREE_BODY as u64)
     );
+    page.push_str(&variables());
     page
+}
+
+/// The section about the environment.
+fn variables() -> String {
+    let mut text = "\n## Environment\n\nUnder the prefixes `BAO_` and `VAULT_`; a variable wins over the files, a flag over both.\n\n".to_owned();
+    for (names, what) in READ {
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(text, "- {}: {what}", names.join(", "));
+    }
+    let idle: Vec<_> = IDLE.iter().map(|name| format!("`{name}`")).collect();
+    let _ = writeln!(
+        text,
+        "\nDocumented for Vault or OpenBao and without effect here, which one warning says of those that are set: {}.",
+        idle.join(", ")
+    );
+    text
 }
 
 const fn effect(effect: Effect) -> &'static str {

@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 mod book;
+pub(crate) mod environment;
 mod keys;
 mod listener;
 mod raw;
