@@ -65,6 +65,80 @@ fn secret_id(server: &Server, settings: &Value) -> Value {
     json!({"role_id": "web", "secret_id": made["data"]["secret_id"]})
 }
 
+/// Long lists are kept from one answer to the next: never past a change.
+#[test]
+fn a_long_list_is_never_older_than_the_last_change() {
+    let server = Server::dev("root");
+    let write = |name: &str| {
+        let path = format!("secret/data/many/{name}");
+        ask(
+            &server,
+            "root",
+            "POST",
+            &path,
+            &json!({"data": {"k": "v"}}),
+            200,
+        );
+    };
+    let listed = |path: &str| -> Vec<String> {
+        let answer = ask(&server, "root", "LIST", path, &Value::Null, 200);
+        serde_json::from_value(answer["data"]["keys"].clone()).unwrap()
+    };
+    for number in 0..260 {
+        write(&format!("n{number:03}"));
+    }
+    assert_eq!(listed("secret/metadata/many").len(), 260);
+    assert_eq!(listed("secret/metadata/many/").len(), 260);
+    ask(
+        &server,
+        "root",
+        "DELETE",
+        "secret/metadata/many/n007",
+        &Value::Null,
+        204,
+    );
+    let names = listed("secret/metadata/many");
+    assert!(names.len() == 259 && !names.contains(&"n007".to_owned()));
+    write("deep/er");
+    assert!(listed("secret/metadata/many").contains(&"deep/".to_owned()));
+    // What was acknowledged before a list was asked for is in it, however both meet.
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..60 {
+                write(&format!("x{number:03}"));
+                done.store(number + 1, std::sync::atomic::Ordering::SeqCst);
+            }
+        });
+        while done.load(std::sync::atomic::Ordering::SeqCst) < 60 {
+            let before = done.load(std::sync::atomic::Ordering::SeqCst);
+            let names = listed("secret/metadata/many");
+            let found = names.iter().filter(|name| name.starts_with('x')).count();
+            assert!(found >= before, "{found} of {before}");
+        }
+    });
+    assert_eq!(listed("secret/metadata/many").len(), 259 + 1 + 60);
+    // A mount that is gone takes its lists along.
+    ask(
+        &server,
+        "root",
+        "DELETE",
+        "sys/mounts/secret",
+        &Value::Null,
+        204,
+    );
+    let again = json!({"type": "kv", "options": {"version": "2"}});
+    ask(&server, "root", "POST", "sys/mounts/secret", &again, 204);
+    ask(
+        &server,
+        "root",
+        "LIST",
+        "secret/metadata/many",
+        &Value::Null,
+        404,
+    );
+}
+
 #[test]
 fn of_a_crowd_with_one_use_exactly_one_gets_in() {
     let server = with_role(&json!({"role_id": "web"}));

@@ -12,8 +12,10 @@ pub struct Names {
     pub more: bool,
 }
 
-/// Entries read at once. Below a directory all but the first are in vain, so not too many.
+/// Entries read at once at first. Below a directory all but the first are in vain, so not too many.
 const STEP: usize = 64;
+/// And where one name followed another so far.
+const LONG_STEP: usize = 1024;
 
 /// Lists `prefix`, continuing after the name `after`.
 ///
@@ -31,13 +33,15 @@ pub(crate) async fn list(
     if let Some(after) = after {
         span.start = behind(prefix, after);
     }
+    let mut step = STEP;
     // A start beyond the end is an empty span.
     while whole.contains(&span.start) {
-        let page = store.range(&span, None, STEP).await?;
+        let page = store.range(&span, None, step).await?;
         let Some(last) = page.entries.last() else {
             break;
         };
         let mut next = successor(last.key.as_bytes());
+        let before = found.names.len();
         for entry in &page.entries {
             if entry.key < span.start {
                 continue; // still inside the sub-tree just named
@@ -52,6 +56,8 @@ pub(crate) async fn list(
             span.start = behind(prefix, name);
             found.names.push(name.to_owned());
         }
+        let all_named = found.names.len() - before == page.entries.len();
+        step = if all_named { LONG_STEP } else { STEP };
         if page.more {
             next = next.max(span.start.clone());
             span.start = next;

@@ -7,14 +7,17 @@
 use super::{Log, Resolved, level_named};
 use cofferdam_api::places::Environment;
 
-/// What is read. Of two names the first wins.
+const LOG_LEVEL: &[&str] = &["LOG_LEVEL"];
+const LOG_FORMAT: &[&str] = &["LOG_FORMAT"];
+/// Of these the first wins.
+const API_ADDR: &[&str] = &["API_ADDR", "REDIRECT_ADDR", "ADVERTISE_ADDR"];
+
+/// What is read, for the page of the book.
+#[cfg(test)]
 pub(super) const READ: &[(&[&str], &str)] = &[
-    (&["LOG_LEVEL"], "`log_level`"),
-    (&["LOG_FORMAT"], "`log_format`"),
-    (
-        &["API_ADDR", "REDIRECT_ADDR", "ADVERTISE_ADDR"],
-        "`api_addr`",
-    ),
+    (LOG_LEVEL, "`log_level`"),
+    (LOG_FORMAT, "`log_format`"),
+    (API_ADDR, "`api_addr`"),
 ];
 
 /// What is documented and has no effect: the names are those that OpenBao 2.7 reads, and those that
@@ -96,12 +99,12 @@ fn value(names_: &[&str], environment: Environment<'_>) -> Option<(String, Strin
 /// # Errors
 /// The variable whose value is none that it can have, by its name alone.
 pub(crate) fn log(log: &mut Log, environment: Environment<'_>) -> Result<(), String> {
-    if let Some((name, text)) = value(&["LOG_LEVEL"], environment) {
+    if let Some((name, text)) = value(LOG_LEVEL, environment) {
         let level = level_named(&text)
             .ok_or_else(|| format!("{name} is trace, debug, info, warn or error"))?;
         log.level = Some(level.to_owned());
     }
-    if let Some((name, text)) = value(&["LOG_FORMAT"], environment) {
+    if let Some((name, text)) = value(LOG_FORMAT, environment) {
         log.json = match text.as_str() {
             "json" => true,
             "standard" => false,
@@ -117,8 +120,7 @@ pub(crate) fn log(log: &mut Log, environment: Environment<'_>) -> Result<(), Str
 /// As [`log`].
 pub(crate) fn apply(resolved: &mut Resolved, environment: Environment<'_>) -> Result<(), String> {
     log(&mut resolved.log, environment)?;
-    let address = ["API_ADDR", "REDIRECT_ADDR", "ADVERTISE_ADDR"];
-    if let Some((_, address)) = value(&address, environment) {
+    if let Some((_, address)) = value(API_ADDR, environment) {
         resolved.api_addr = Some(address);
     }
     Ok(())

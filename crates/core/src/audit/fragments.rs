@@ -13,8 +13,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Bytes kept in all; beyond it the cache starts again.
 const MOST: usize = 4 << 20;
-/// Longer ones cost more memory than they save time.
-const LONGEST: usize = 64 << 10;
+/// Longer ones cost more memory than they save time. A list of ten thousand names has some 800 kB.
+const LONGEST: usize = 1 << 20;
 
 /// Fragments by mount and identity.
 #[derive(Default)]

@@ -335,8 +335,12 @@ fn delete<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
     })
 }
 
-fn list<'a>(_: &'a Kv, call: Call<'a>) -> Pending<'a> {
+fn list<'a>(kv: &'a Kv, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
+        let part = |name| call.query.get(name).is_some_and(|value| !value.is_empty());
+        if !part("after") && !part("limit") {
+            return kv.listings.whole(call.view, call.capture("path")).await;
+        }
         let mut below = storage::record_key(call.capture("path"));
         if !call.capture("path").is_empty() {
             below.push('/');

@@ -29,6 +29,7 @@ mod events;
 mod kept;
 mod merge;
 mod metadata;
+mod names;
 mod record;
 mod storage;
 mod subkeys;
@@ -63,6 +64,7 @@ pub struct Kv {
     contests: Contests,
     unversioned: Arc<unversioned::Unversioned>,
     upgrading: Arc<upgrade::Upgrading>,
+    listings: names::Listings,
 }
 
 /// The version that a mount's options name.
@@ -91,6 +93,10 @@ impl Routed for Kv {
         // Last: explains every other path.
         elsewhere::ROUTE,
     ];
+
+    fn forget(&self, keys: Option<&[String]>) {
+        self.listings.forget(keys);
+    }
 
     fn events<'a>(&'a self, touched: &'a [Touched<'a>]) -> Pending<'a, Vec<Happened>> {
         Box::pin(events::of(touched))
