@@ -10,7 +10,7 @@
 use flows::Server;
 use flows::canary::{canary, files_with};
 use flows::docker::{Docker, IMAGE, Plugin, client, wait};
-use flows::server::shown;
+use flows::server::{portable, shown};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -182,6 +182,51 @@ fn followers_see_lines_as_they_come_over_files_that_take_turns() {
         "{}",
         shown(&refused)
     );
+}
+
+#[test]
+fn what_a_container_asked_for_itself_is_masked() {
+    let site = Site::open("asked");
+    let server = &site.server;
+    let asked = canary();
+    server.run(&[
+        "kv",
+        "put",
+        "secret/own/password",
+        &format!("value={asked}"),
+    ]);
+    let policy = server.directory().path().join("own.hcl");
+    std::fs::write(
+        &policy,
+        "path \"secret/data/own/*\" { capabilities = [\"read\"] }",
+    )
+    .unwrap();
+    server.run(&["policy", "write", "own", policy.to_str().unwrap()]);
+    server.run(&["auth", "enable", "docker"]);
+    server.run(&[
+        "write",
+        "auth/docker/role/own",
+        "bound_labels=app=own",
+        "token_policies=own",
+    ]);
+    let socket = format!("{}:/run/cofferdam:ro", site.plugin.workload().display());
+    let program = format!("{}:/cofferdam:ro", portable().display());
+    let options = ["-l", "app=own", "-v", &socket, "-v", &program];
+    let script = "get() { /cofferdam kv get -field=value secret/own/password; }
+        get && echo && get | base64 && /cofferdam token lookup -format=json | grep '\"id\"'; echo last";
+    let app = site.container("app", &options, script);
+    site.ended(&app);
+    let (out, err) = site.logs(&[&app]);
+    let lines: Vec<_> = out.lines().filter(|line| !line.is_empty()).collect();
+    let name = "‹secret:secret/own/password@1›";
+    assert_eq!(lines[0], name, "{out}{err}");
+    assert!(lines[1].starts_with(name), "base64: {out}");
+    assert!(
+        lines[2].contains("‹secret:auth/token/lookup-self›"),
+        "its token: {out}"
+    );
+    assert_eq!(lines[3], "last", "{out}");
+    assert!(!out.contains(&asked) && !err.contains(&asked));
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub mod daemon;
 mod deliveries;
 pub mod engine;
 pub mod guard;
+mod known;
 pub mod plugin;
 pub mod run_command;
 mod serving;

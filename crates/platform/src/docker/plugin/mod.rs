@@ -15,7 +15,6 @@
 
 mod follow;
 mod issue;
-mod known;
 mod logs;
 mod secret;
 mod tell;
@@ -27,6 +26,7 @@ pub use logs::count_entries;
 use super::deliveries::Book;
 use super::socket::{self, Listen, Socket};
 use crate::docker::engine::Engine;
+use crate::docker::known::Known;
 use cofferdam_agent::fetch::{self, Lent};
 use cofferdam_agent::plan::{Loan, PlanError};
 use cofferdam_api::Client;
@@ -105,7 +105,7 @@ impl Error {
 pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     Socket::require_free(&config.listen).await?;
     let (book, writer) = Book::open(config.client.clone(), config.engine.clone());
-    let known = known::Known::new();
+    let known = Known::new();
     let volumes = volume::Volumes::open(
         &config.data,
         &config.runtime,
@@ -119,6 +119,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
         config.client.clone(),
         config.engine.clone(),
         book.clone(),
+        Arc::clone(&known),
     )
     .await?;
     let plugin = Arc::new(Plugin {
@@ -150,7 +151,7 @@ struct Plugin {
     volumes: volume::Volumes,
     issued: issue::Recent,
     logs: Arc<logs::Logs>,
-    known: Arc<known::Known>,
+    known: Arc<Known>,
 }
 
 /// Why a call failed, as dockerd is told. Never holds a value.

@@ -71,6 +71,57 @@ pub enum LabelError {
     Name(#[from] ReferenceError),
 }
 
+impl LabelError {
+    /// How the secret `name` gets labels that say something. Docker changes none of a secret that is
+    /// there, so it is made anew.
+    #[must_use]
+    pub fn hint(&self, name: &str) -> String {
+        let anew = |label: &str| {
+            format!(
+                "make it anew: docker secret rm {name} && docker secret create -d cofferdam --label {label}=… {name}"
+            )
+        };
+        match self {
+            Self::Unknown(label) => match near(label) {
+                Some(known) => format!("did you mean {known}? {}", anew(known)),
+                None => anew(REFERENCE),
+            },
+            Self::Conflict(first, _) => anew(first),
+            Self::Value { label, .. } => anew(label),
+            Self::Policies => anew(&format!("{ISSUE}=… --label {PARAMETER}policies")),
+            Self::Name(_) => anew(REFERENCE),
+        }
+    }
+}
+
+/// The label that was meant, if it is at most two letters away.
+fn near(label: &str) -> Option<&'static str> {
+    let label: Vec<char> = label.chars().take(64).collect();
+    let known = KNOWN
+        .into_iter()
+        .map(|known| (distance(&label, known), known));
+    let nearest = known.min_by_key(|(distance, _)| *distance)?;
+    (nearest.0 <= 2).then_some(nearest.1)
+}
+
+/// Letters that are added, left out or changed (Levenshtein, row by row).
+fn distance(one: &[char], other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=one.len()).collect();
+    for (at, letter) in other.chars().enumerate() {
+        let mut next = vec![at + 1];
+        for (column, here) in one.iter().enumerate() {
+            let above = row.get(column + 1).map_or(usize::MAX, |cost| cost + 1);
+            let left = next.last().map_or(usize::MAX, |cost| cost + 1);
+            let across = row
+                .get(column)
+                .map_or(usize::MAX, |cost| cost + usize::from(*here != letter));
+            next.push(above.min(left).min(across));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
 /// What a Docker secret stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -237,10 +288,12 @@ pub(super) fn repin(labels: &mut Labels, version: u64) {
     }
 }
 
+/// Every label of a secret that says something.
+const KNOWN: [&str; 9] = [
+    REFERENCE, PATH, FIELD, VERSION, ENCODING, ISSUE, WRAP, ROTATION, ADOPTED,
+];
+
 fn require_known(labels: &Labels) -> Result<(), LabelError> {
-    const KNOWN: [&str; 9] = [
-        REFERENCE, PATH, FIELD, VERSION, ENCODING, ISSUE, WRAP, ROTATION, ADOPTED,
-    ];
     let ours = labels.keys().filter(|label| label.starts_with(OURS));
     for label in ours {
         let parameter = label
@@ -337,6 +390,18 @@ mod tests {
         let mixed = [(REFERENCE, "cd://kv/a"), (FIELD, "b"), ("env", "prod")];
         assert_eq!(stored("db", &mixed), "cd://kv/a#b");
         assert_eq!(stored("db", &[(FIELD, "user")]), "cd://secret/db#user");
+    }
+
+    #[test]
+    fn a_label_that_was_mistyped_is_named() {
+        assert_eq!(near("cofferdam.feild"), Some(FIELD));
+        assert_eq!(near("cofferdam.reff"), Some(REFERENCE));
+        assert_eq!(near("cofferdam.colour"), None);
+        let hint = LabelError::Unknown("cofferdam.x\u{1b}".repeat(40)).hint("db");
+        assert!(
+            hint.contains(REFERENCE) && !hint.contains('\u{1b}'),
+            "{hint}"
+        );
     }
 
     #[test]

@@ -168,10 +168,10 @@ impl Error {
                     "choose another place with -to PREFIX, or look at: cofferdam kv metadata get {path}"
                 )
             }
+            Self::Labels { name, source } => source.hint(name),
             Self::Adopted(name) => format!("rotate it with: cofferdam swarm rotate {name}"),
             Self::Engine(_)
             | Self::Server(_)
-            | Self::Labels { .. }
             | Self::NotRotatable(_)
             | Self::Size(_)
             | Self::Service { .. } => return None,

@@ -8,7 +8,9 @@ use super::attest::Run;
 use super::peer::Process;
 use super::refused::Refused;
 use super::tokens::{Token, Tokens};
+use super::values;
 use crate::docker::deliveries::{Book, Holder, Secrets};
+use crate::docker::known::Known;
 use bytes::Bytes;
 use cofferdam_api::{Relayed, Tree};
 use cofferdam_secret::{Buffer, Secret, constant_time_eq};
@@ -52,6 +54,7 @@ pub(super) struct Door {
     /// The container, for the record.
     pub(super) holder: Holder,
     pub(super) book: Book,
+    pub(super) known: Arc<Known>,
 }
 
 impl Door {
@@ -71,12 +74,31 @@ impl Door {
         let (head, body) = request.into_parts();
         let asked = Asked::read(&head)?;
         let (status, answer) = self.exchange(&head, &asked, body).await?;
-        if status == StatusCode::OK
-            && let Some(secrets) = asked.secret(&head, &answer)
-        {
-            self.book.note(self.holder.clone(), secrets);
+        if status == StatusCode::OK {
+            let secrets = asked.secret(&head, &answer);
+            // Before it is handed out: the container may print it at once.
+            self.learn(&head, secrets.is_some(), &answer);
+            if let Some(secrets) = secrets {
+                self.book.note(self.holder.clone(), secrets);
+            }
         }
         Ok((status, answer))
+    }
+
+    /// Remembers what the answer gives away, for the logs of containers.
+    fn learn(&self, head: &Parts, read: bool, answer: &[u8]) {
+        let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
+        let path = path.strip_prefix("/v1/").unwrap_or_default();
+        let unwraps = path == "sys/wrapping/unwrap";
+        if !(read || unwraps || path.starts_with("auth/")) {
+            return;
+        }
+        if let Ok(answer) = Tree::parse(answer) {
+            let container = self.run.container.as_str();
+            values::each(path, read || unwraps, &answer, &mut |label, value| {
+                self.known.learn_asked(container, label, &value);
+            });
+        }
     }
 
     async fn exchange(

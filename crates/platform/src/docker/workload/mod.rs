@@ -22,9 +22,11 @@ mod peer;
 mod refused;
 mod socket;
 mod tokens;
+mod values;
 
 use super::deliveries::{Book, Holder};
 use super::engine::Engine;
+use super::known::Known;
 use bytes::Bytes;
 use cgroup::ContainerId;
 use cofferdam_api::Client;
@@ -83,8 +85,8 @@ pub struct Workload {
 }
 
 /// Serves the socket in `directory` until [`Workload::close`]; `client` is the server, with the
-/// right to attest, `engine` the one of this machine, and `book` where it is written down who read
-/// what.
+/// right to attest, `engine` the one of this machine, `book` where it is written down who read what,
+/// and `known` what is not to be seen in logs.
 ///
 /// # Errors
 /// [`Error`].
@@ -93,12 +95,14 @@ pub(super) async fn open(
     client: Client,
     engine: Engine,
     book: Book,
+    known: Arc<Known>,
 ) -> Result<Workload, Error> {
     let socket = Socket::bind(directory).await?;
     tracing::info!(socket = %socket.path().display(), "containers may ask for themselves");
     let shared = Arc::new(Shared {
         engine,
         book,
+        known,
         directory: directory.to_owned(),
         tokens: Tokens::new(client),
         seats: Mutex::default(),
@@ -120,6 +124,7 @@ impl Workload {
 struct Shared {
     engine: Engine,
     book: Book,
+    known: Arc<Known>,
     directory: PathBuf,
     tokens: Arc<Tokens>,
     /// Connections of each container that has some.
@@ -234,6 +239,7 @@ async fn admit(caller: Process, shared: &Arc<Shared>) -> Result<(Door, Place), R
     let door = Door {
         holder,
         book: shared.book.clone(),
+        known: Arc::clone(&shared.known),
         caller,
         run,
         tokens: Arc::clone(&shared.tokens),

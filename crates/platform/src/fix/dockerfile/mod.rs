@@ -302,9 +302,13 @@ impl Work<'_> {
             if !legal(&name) || !self.keep(&name, value, instruction.line) {
                 continue;
             }
+            // Only the value: what stands before it tells the reader which form was there.
+            let written = self.text.get(span.clone()).unwrap_or_default();
+            let rest = written.get(name.len()..).unwrap_or_default();
+            let hidden = rest.strip_prefix('=').unwrap_or(rest.trim_start());
             self.fixed
                 .masks
-                .push((span.start + name.len()..span.end, name.clone()));
+                .push((span.end - hidden.len()..span.end, name.clone()));
             let sign = if old { " " } else { "=" };
             self.fixed
                 .edits

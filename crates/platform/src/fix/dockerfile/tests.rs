@@ -44,6 +44,30 @@ fn arguments_variables_and_words_become_mounts() {
 }
 
 #[test]
+fn the_mask_of_a_variable_hides_its_value_alone() {
+    for (text, shown) in [
+        (
+            "FROM a\nENV API_PASSWORD=\"kR7x!mQ2vLp9\" PORT=80\n",
+            "ENV API_PASSWORD=‹API_PASSWORD› PORT=80",
+        ),
+        (
+            "FROM a\nENV API_PASSWORD   kR7x!mQ2vLp9\n",
+            "ENV API_PASSWORD   ‹API_PASSWORD›",
+        ),
+        (
+            "FROM a\nENV PORT=80 API_PASSWORD==kR7x!mQ2vLp9\n",
+            "ENV PORT=80 API_PASSWORD=‹API_PASSWORD›",
+        ),
+    ] {
+        let (_, out) = fixed(text, &[], &[]);
+        let masks = crate::fix::plan::merged(out.masks);
+        let diff = crate::fix::diff::unified("Dockerfile", text, &out.edits, &masks);
+        assert!(diff.contains(&format!("\n-{shown}\n")), "{diff}");
+        assert!(!diff.contains("kR7x"), "{diff}");
+    }
+}
+
+#[test]
 fn a_copied_file_is_mounted_where_it_was() {
     let text = "FROM node\nWORKDIR /app\nCOPY package.json .npmrc* ./\nCOPY .npmrc ./\nUSER node\nRUN npm ci\nCOPY . .\n";
     let (new, out) = fixed(

@@ -10,7 +10,7 @@
 //! * **A killed daemon loses what it had read and not written.** While it is away dockerd drops lines,
 //!   for nobody has the FIFO open. The next daemon takes the FIFOs over: what it needs is on disk, and
 //!   no value is. It learns the values again from the memory filesystems that containers have mounted,
-//!   before it reads a line ([`super::known`]).
+//!   before it reads a line (`docker::known`).
 //! * A value may be cut by dockerd at 16 KiB, or be written in several lines: each source is one text to
 //!   the redactor, whatever the entries are.
 //! * That logs can be read here also keeps dockerd from its own copy of them, which is not masked.
@@ -23,9 +23,9 @@ mod text;
 pub use entry::count_entries;
 pub(super) use reader::Wanted;
 
-use super::known::Known;
 use super::{Error, Fault};
 use crate::docker::engine::Engine;
+use crate::docker::known::Known;
 use bytes::Bytes;
 use cofferdam_detect::Label;
 use cofferdam_secret::Secret;

@@ -1,8 +1,8 @@
 //! From entries to lines: one redactor for each source of a container.
 
-use super::super::known::Known;
 use super::entry::{Decoder, Entry};
 use super::file::{Limits, Line, Writer};
+use crate::docker::known::Known;
 use cofferdam_detect::redact::{Masks, Stream};
 use std::io;
 use std::path::Path;

@@ -16,9 +16,9 @@ mod options;
 mod record;
 mod renew;
 
-use super::known::Known;
 use super::{Error, Fault, borrow};
 use crate::docker::deliveries::{Book, Holder, Secrets};
+use crate::docker::known::Known;
 use crate::record::Given;
 use cofferdam_agent::FileName;
 use cofferdam_agent::fetch::{self, Lent};

@@ -1,16 +1,25 @@
 //! Every value that this daemon has handed out, for as long as it runs: what the log driver masks.
 //!
 //! All containers' logs are masked for all of them. A value that one container got and another prints
-//! has leaked no less.
+//! has leaked no less. What containers ask for themselves is counted for each ([`ASKED_EACH`]): one that
+//! asks for new random bytes in a loop takes neither our memory nor another one's place.
 
 use cofferdam_agent::fetch::Lent;
 use cofferdam_agent::output::Current;
 use cofferdam_detect::redact::{Masks, Style};
 use cofferdam_detect::{Label, Needles};
 use cofferdam_secret::Secret;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Different values of one container, and of all, that are remembered because it asked for them.
+const ASKED_EACH: usize = 256;
+const ASKED: usize = 8192;
+/// Stands for a container that has had its share, and of which that was said.
+const TOLD: usize = usize::MAX;
+/// Longest of them: what KV keeps at most.
+const LONGEST: usize = 1 << 20;
 
 /// Values that were handed out, and the search for them.
 pub(super) struct Known {
@@ -23,6 +32,9 @@ struct State {
     /// Learned since the search was last prepared: that is done when a log needs it.
     pending: Vec<(Label, Secret<Vec<u8>>)>,
     prints: HashSet<u64>,
+    /// How many came by the socket for containers, by container.
+    asked: HashMap<String, usize>,
+    asked_in_all: usize,
     hasher: RandomState,
 }
 
@@ -41,6 +53,35 @@ impl Known {
         if state.prints.insert(print) {
             state.pending.push((label, value.duplicate()));
         }
+    }
+
+    /// Remembers a value that a container asked for by itself, as long as it has not asked for too many.
+    pub(super) fn learn_asked(&self, container: &str, label: Label, value: &Secret<Vec<u8>>) {
+        if value.expose().len() > LONGEST {
+            return;
+        }
+        let mut state = self.state();
+        let print = state.hasher.hash_one((&label, value.expose()));
+        if state.prints.contains(&print) {
+            return;
+        }
+        let count = state.asked.get(container).copied().unwrap_or_default();
+        let full = count >= ASKED_EACH || state.asked_in_all >= ASKED;
+        if full {
+            // Once for each container: it may ask in a loop.
+            if count < TOLD {
+                tracing::warn!(
+                    container,
+                    "this container has asked for more values than are masked in logs"
+                );
+                state.asked.insert(container.to_owned(), count.max(TOLD));
+            }
+            return;
+        }
+        state.asked.insert(container.to_owned(), count + 1);
+        state.asked_in_all += 1;
+        state.prints.insert(print);
+        state.pending.push((label, value.duplicate()));
     }
 
     /// Remembers what was fetched.
@@ -105,5 +146,27 @@ mod tests {
         let out = known.masks().redact(b"swordfish-77! marlin-2026-Xy");
         assert_eq!(out, "‹secret:kv/db@1› ‹secret:kv/db@2›".as_bytes());
         assert!(Arc::ptr_eq(&known.masks(), &known.masks()));
+    }
+
+    #[test]
+    fn one_container_takes_no_others_place() {
+        let known = Known::new();
+        let ask = |container: &str, value: &str| {
+            let value = Secret::new(value.as_bytes().to_vec());
+            known.learn_asked(container, Label::new("kv/db", None, "value"), &value);
+        };
+        for number in 0..2000 {
+            ask("greedy", &format!("random-{number:08}-Xq"));
+            ask("greedy", &format!("random-{:08}-Xq", number / 2));
+        }
+        ask("modest", "marlin-2026-Xy");
+        let masks = known.masks();
+        assert_eq!(masks.redact(b"marlin-2026-Xy"), "‹secret:kv/db›".as_bytes());
+        assert_eq!(
+            masks.redact(b"random-00000000-Xq"),
+            "‹secret:kv/db›".as_bytes()
+        );
+        assert_eq!(masks.redact(b"random-00001999-Xq"), b"random-00001999-Xq");
+        assert_eq!(masks.needles().entries().len(), ASKED_EACH + 1);
     }
 }
