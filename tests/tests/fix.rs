@@ -93,23 +93,6 @@ const VALUES: [&str; 20] = [
     "hV5tRw82QkZx",
 ];
 
-/// Started before and after, on the engine. The one with build secrets has not been seen to pass that: there
-/// the rewriting is held, and nothing is said of how they run.
-const TRIED: [&str; 12] = [
-    "01-postgres-map",
-    "02-list-and-env-file",
-    "03-anchors",
-    "04-dot-env",
-    "05-redis-command",
-    "06-url-and-user",
-    "07-extends",
-    "08-override",
-    "10-grafana",
-    "11-profiles",
-    "12-script",
-    "13-block",
-];
-
 struct Place<'t> {
     server: &'t Server,
     driver: String,
@@ -121,7 +104,15 @@ impl Place<'_> {
         let mut words = vec!["fix", "-driver", &self.driver, "-shim", &shim];
         words.extend(flags);
         let mut command = self.server.command(&words);
-        command.arg(directory).output().expect("the program starts")
+        command
+            .arg(directory)
+            // The client that the engine's package brought: one without BuildKit lends no build secret.
+            .env(
+                "PATH",
+                format!("/usr/bin:{}", std::env::var("PATH").unwrap()),
+            )
+            .output()
+            .expect("the program starts")
     }
 
     /// As it is checked in: with the usual names.
@@ -171,18 +162,12 @@ fn one(place: &Place<'_>, name: &str, directory: &Path) {
     let dry = place.fix(directory, &[]);
     assert_eq!(dry.status.code(), Some(1), "{name}: {}", shown(&dry));
     let before = texts(directory);
-    let tried = TRIED.contains(&name);
-    let flags: &[&str] = if tried {
-        &["-write", "-verify"]
-    } else {
-        &["-write"]
-    };
-    let done = place.fix(directory, flags);
+    let done = place.fix(directory, &["-write", "-verify"]);
     assert_eq!(done.status.code(), Some(0), "{name}: {}", shown(&done));
     let diff = String::from_utf8(done.stdout.clone()).unwrap();
     let said = String::from_utf8(done.stderr.clone()).unwrap();
     holds_none(name, &shown(&done));
-    assert_eq!(said.contains("verified: "), tried, "{name}: {said}");
+    assert!(said.contains("verified: "), "{name}: {said}");
     assert_eq!(
         dry.stdout, done.stdout,
         "{name}: the same is shown without -write"

@@ -314,11 +314,17 @@ impl Variant {
             return Ok(());
         }
         let which = if self.changed { "changed" } else { "present" };
-        Err(Failure::local(format!(
+        let failure = Failure::local(format!(
             "Compose cannot {what} the {which} project ({})",
             output.status
-        ))
-        .hint("try it by hand: what Compose says may hold values, so it is not repeated here"))
+        ));
+        if what == "build" && self.changed {
+            return Err(failure.hint(
+                "secrets of a build need a client with BuildKit; one that has none says so here: DOCKER_BUILDKIT=1 docker build --help",
+            ));
+        }
+        Err(failure
+            .hint("try it by hand: what Compose says may hold values, so it is not repeated here"))
     }
 
     fn down(&self) {
