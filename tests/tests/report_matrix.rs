@@ -308,6 +308,52 @@ fn blast_names_images_holders_readers_and_what_it_does_not_know() {
     let unknown = radius["not_known"].to_string();
     assert!(unknown.contains("the logs begin there"), "{unknown}");
 
+    // The log is put aside and packed, as logrotate does with copytruncate; what she reads now is counted
+    // together with what she read before.
+    let devices: Value =
+        serde_json::from_str(&server.run(&["audit", "list", "-detailed", "-format=json"])).unwrap();
+    let log = devices.as_object().unwrap().values().find_map(|device| {
+        let options = device["options"].as_object()?;
+        let path = options.get("file_path").or_else(|| options.get("path"))?;
+        path.as_str().map(str::to_owned)
+    });
+    let log = log.unwrap();
+    let packed = Command::new("gzip").args(["-c", &log]).output().unwrap();
+    assert!(packed.status.success());
+    std::fs::write(format!("{log}.2.gz"), &packed.stdout).unwrap();
+    std::fs::write(
+        format!("{log}.3.gz"),
+        &packed.stdout[..packed.stdout.len() / 2],
+    )
+    .unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(&log)
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    read("-version=2");
+    let output = server
+        .command(&["blast", "secret/shop/db@2", "-format=json"])
+        .output()
+        .unwrap();
+    let rotated = json(&output);
+    let people = rotated["people"].as_array().unwrap();
+    let again = people.iter().find(|one| one["name"] == "token-anna");
+    let again = again.unwrap_or_else(|| panic!("{people:?}"));
+    let reads = again["reads"].as_u64().unwrap();
+    assert!(
+        (2..=3).contains(&reads),
+        "the cut file may have the first read, too: {again}"
+    );
+    assert_eq!(again["first"], anna["first"]);
+    assert!(again["last"].as_str() > anna["last"].as_str(), "{again}");
+    let unknown = rotated["not_known"].to_string();
+    assert!(
+        unknown.contains(".3.gz says: unexpected end of file"),
+        "{unknown}"
+    );
+
     let text = server.run(&["blast", "secret/shop/db@2"]);
     for value in [FIRST, SECOND] {
         assert!(!text.contains(value));

@@ -4,6 +4,7 @@
 //! From what is on record: builds and deliveries (`sys/records`), and reads in the audit log. What
 //! cannot be known from these is said, and is no small list: a value that was read once can be anywhere.
 
+mod logs;
 mod readers;
 mod records;
 
@@ -23,7 +24,7 @@ pub(crate) struct Blast {
     /// Secret and version, such as secret/shop/db@7; without a version the newest
     #[arg(value_name = "PATH@VERSION")]
     secret: String,
-    /// Audit log to read, also one of before; may be repeated (default: those of the server's devices)
+    /// Audit log to read, also a packed one; may be repeated (default: those of the server's devices, rotated ones too)
     #[arg(long, value_name = "FILE")]
     audit: Vec<PathBuf>,
 }

@@ -3,12 +3,11 @@
 //! Paths, times and names stand there in clear; accessors are hashed. The server hashes those of the
 //! tokens that live (`sys/audit-hash`), so a token that can still be revoked is named by its accessor.
 
-use super::{Radius, below};
+use super::{Radius, below, logs};
 use crate::cli::Failure;
 use cofferdam_api::{Client, Error, KvMount, KvVersion, Request, Tree};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 /// Tokens that are hashed to find those of the log; each is a request.
@@ -114,6 +113,19 @@ struct Found {
     first_line: Option<String>,
 }
 
+impl Found {
+    /// Takes the time of a log's first line. Times are RFC 3339 in UTC, which sort as text.
+    fn begins(&mut self, time: Option<String>) {
+        let earlier = |time: &String| {
+            let known = self.first_line.as_ref();
+            !time.is_empty() && known.is_none_or(|known| time < known)
+        };
+        if let Some(time) = time.filter(earlier) {
+            self.first_line = Some(time);
+        }
+    }
+}
+
 pub(super) async fn collect(
     client: &Client,
     mount: &KvMount,
@@ -130,8 +142,9 @@ pub(super) async fn collect(
         KvVersion::V1 => radius.path.clone(),
     };
     let mut found = Found::default();
+    let mut left = logs::LONGEST;
     for file in &files {
-        if let Err(error) = read(file, &path, radius.version, &mut found) {
+        if let Err(error) = read(file, &path, radius.version, &mut left, &mut found) {
             radius.not_known.push(format!(
                 "who read it, as far as {} says: {}",
                 file.display(),
@@ -190,7 +203,14 @@ async fn devices(
             text(options.get("file_path")).or_else(|| text(options.get("path")))
         });
         match (text(device.get("type")).as_deref(), file) {
-            (Some("file"), Some(file)) => files.push(PathBuf::from(file)),
+            (Some("file"), Some(file)) => {
+                let logs = logs::with_rotated(Path::new(&file));
+                files.extend(logs.files);
+                let left = logs.left.into_iter();
+                radius
+                    .not_known
+                    .extend(left.map(|log| format!("who read it, as far as {log}")));
+            }
             _ => radius.not_known.push(format!(
                 "what the audit device {name} has: it is not a file"
             )),
@@ -215,21 +235,24 @@ async fn devices_quietly(client: &Client) -> Vec<String> {
         .collect()
 }
 
-fn read(file: &Path, path: &str, version: Option<u64>, found: &mut Found) -> std::io::Result<()> {
-    use std::io::Read as _;
-    let mut log = BufReader::with_capacity(1 << 20, std::fs::File::open(file)?);
+fn read(
+    file: &Path,
+    path: &str,
+    version: Option<u64>,
+    left: &mut u64,
+    found: &mut Found,
+) -> std::io::Result<()> {
+    let mut log = logs::open(file)?;
     // Most lines are about something else: they are not parsed.
     let wanted = serde_json::to_string(path).unwrap_or_default();
     let wanted = memchr::memmem::Finder::new(wanted.as_bytes());
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        if log.by_ref().take(LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
-        }
-        if found.first_line.is_none() {
+    let mut begun = false;
+    while logs::line(&mut *log, LINE, left, &mut line)?.is_some() {
+        if !begun {
+            begun = true;
             let first: Option<Line> = serde_json::from_slice(&line).ok();
-            found.first_line = first.map(|line| line.time);
+            found.begins(first.map(|line| line.time));
         }
         if wanted.find(&line).is_some()
             && let Ok(line) = serde_json::from_slice::<Line>(&line)
@@ -237,6 +260,7 @@ fn read(file: &Path, path: &str, version: Option<u64>, found: &mut Found) -> std
             judge(line, path, version, found);
         }
     }
+    Ok(())
 }
 
 fn judge(line: Line, path: &str, version: Option<u64>, found: &mut Found) {
@@ -271,7 +295,13 @@ fn judge(line: Line, path: &str, version: Option<u64>, found: &mut Found) {
         (reader, BTreeSet::new())
     });
     reader.reads += 1;
-    reader.last = line.time;
+    // Files are not read in the order of their times.
+    if line.time < reader.first {
+        reader.first.clone_from(&line.time);
+    }
+    if line.time > reader.last {
+        reader.last = line.time;
+    }
     if !line.request.remote_address.is_empty() {
         reader.from.insert(line.request.remote_address);
     }
