@@ -15,6 +15,7 @@ pub mod docker;
 pub mod engine;
 pub mod git;
 pub mod peers;
+pub mod providers;
 pub mod relay;
 pub mod server;
 mod stand_in;

@@ -42,6 +42,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("strace", "strace"),
 ];
 
 /// Where the counterparts are.

@@ -9,6 +9,7 @@
 //!   that was sent or received, apart from the server's own error sentences.
 //! * answers are bounded in size, depth and time; nothing is retried behind the caller's back.
 //!
+//! [`Web`] is for servers of others, and shares nothing with the client but the handling of bytes.
 //! It knows nothing of terminals, files with secrets or the server's inside.
 
 mod client;
@@ -24,6 +25,7 @@ mod secrets_engine;
 mod transport;
 mod tree;
 mod trust;
+mod web;
 
 pub use client::{Client, Relayed};
 pub use endpoint::{Endpoint, EndpointError};
@@ -35,3 +37,4 @@ pub use request::{Method, Request};
 pub use response::{Auth, Response, WrapInfo};
 pub use tree::Tree;
 pub use trust::Trust;
+pub use web::{Web, WebAnswer, WebError, WebRequest};

@@ -9,7 +9,8 @@
 //!
 //! Promises:
 //! * no value leaves this crate: a [`Hit`] is a name, a form and an offset, and a location that
-//!   contains a value is masked before it is kept;
+//!   contains a value is masked before it is kept. The one exception is asked for by name: a request of
+//!   [`verify`] holds the value whose provider is asked;
 //! * what was not read is a result of its own and never counted as clean;
 //! * nothing is executed and nothing is unpacked to disk, whatever an archive asks for.
 //!
@@ -26,6 +27,7 @@ pub mod pattern;
 pub mod redact;
 pub mod report;
 pub mod source;
+pub mod verify;
 mod weak;
 
 pub use canary::Canaries;

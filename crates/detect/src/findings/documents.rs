@@ -2,6 +2,7 @@
 
 use super::Findings;
 use crate::pattern::{Finding, Severity};
+use crate::verify::Verdict;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -134,7 +135,7 @@ impl Findings {
 }
 
 fn document(finding: &Finding) -> Value {
-    json!({
+    let mut document = json!({
         "rule": finding.rule.id,
         "description": finding.rule.name,
         "severity": finding.rule.severity,
@@ -150,6 +151,19 @@ fn document(finding: &Finding) -> Value {
         })),
         "fingerprint": finding.fingerprint(),
         "digest": finding.digest.to_string(),
+    });
+    if let (Some(verdict), Some(fields)) = (&finding.verdict, document.as_object_mut()) {
+        fields.insert("verified".to_owned(), verified(verdict));
+    }
+    document
+}
+
+/// What a provider said.
+pub(super) fn verified(verdict: &Verdict) -> Value {
+    json!({
+        "state": verdict.life.word(),
+        "by": verdict.by,
+        "reason": verdict.life.reason(),
     })
 }
 
@@ -167,9 +181,13 @@ pub(super) fn sentence(finding: &Finding) -> String {
         .commit
         .as_ref()
         .map_or_else(String::new, |commit| format!(", {}", commit.words()));
+    let verdict = finding
+        .verdict
+        .as_ref()
+        .map_or_else(String::new, |verdict| format!(", {verdict}"));
     let rule = &finding.rule;
     format!(
-        "{}: {name}{}{note}{commit} [{}]",
+        "{}: {name}{}{note}{commit}{verdict} [{}]",
         rule.name, finding.preview, rule.id
     )
 }

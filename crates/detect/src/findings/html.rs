@@ -82,6 +82,9 @@ fn row(out: &mut String, finding: &Finding) {
     if let Some(note) = &finding.note {
         let _ = write!(shown, "<br>{}", xml(note));
     }
+    if let Some(verdict) = &finding.verdict {
+        let _ = write!(shown, "<br>{}", xml(&verdict.to_string()));
+    }
     let class = match rule.severity {
         Severity::Critical => "critical",
         Severity::High => "high",

@@ -1,7 +1,7 @@
 //! SARIF 2.1.0 (docs.oasis-open.org/sarif/sarif/v2.1.0).
 
 use super::Findings;
-use super::documents::{pretty, sentence};
+use super::documents::{pretty, sentence, verified};
 use crate::pattern::{Finding, RuleInfo, Severity};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -68,6 +68,13 @@ fn result(finding: &Finding, rules: &[Arc<RuleInfo>]) -> Value {
         || json!({"byteOffset": finding.offset}),
         |line| json!({"startLine": line, "startColumn": finding.column.unwrap_or(1)}),
     );
+    let mut properties = json!({
+        "place": finding.place(),
+        "commit": finding.commit.as_ref().map(|commit| commit.id.clone()),
+    });
+    if let (Some(verdict), Some(fields)) = (&finding.verdict, properties.as_object_mut()) {
+        fields.insert("verified".to_owned(), verified(verdict));
+    }
     json!({
         "ruleId": finding.rule.id,
         "ruleIndex": index,
@@ -81,10 +88,7 @@ fn result(finding: &Finding, rules: &[Arc<RuleInfo>]) -> Value {
             "location/v1": finding.fingerprint(),
             "value/v1": finding.digest.to_string(),
         },
-        "properties": {
-            "place": finding.place(),
-            "commit": finding.commit.as_ref().map(|commit| commit.id.clone()),
-        },
+        "properties": properties,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::Findings;
 use crate::pattern::{Finding, Severity};
+use crate::verify::Life;
 use std::fmt::Write as _;
 
 /// How text is dressed.
@@ -60,4 +61,11 @@ fn one(out: &mut String, finding: &Finding, style: Style) {
         let _ = write!(details, "; {}", commit.words());
     }
     let _ = writeln!(out, "    {}", style.dressed(DIM, &details));
+    if let Some(verdict) = &finding.verdict {
+        let dress = match verdict.life {
+            Life::Live => RED,
+            Life::Dead | Life::Unknown(_) => DIM,
+        };
+        let _ = writeln!(out, "    {}", style.dressed(dress, &verdict.to_string()));
+    }
 }

@@ -1,11 +1,12 @@
 //! What is said about something that was found. Never the value.
 
-use super::Digest;
 use super::rule::RuleInfo;
 use super::stream::Sighting;
+use super::{Digest, base64};
 use super::{DigestKey, Scanner};
 use crate::label::Label;
 use crate::source::{Exposure, clean};
+use crate::verify::Verdict;
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, LazyLock};
@@ -95,6 +96,8 @@ pub struct Finding {
     pub digest: Digest,
     /// Something more to know: "base64", "deleted in layer 3".
     pub note: Option<String>,
+    /// What its provider says of it, where it was asked.
+    pub verdict: Option<Verdict>,
     pub(crate) shape: Shape,
 }
 
@@ -208,6 +211,8 @@ impl Finding {
             .ok()
             .filter(|name| !name.is_empty());
         let lines = !sighting.binary;
+        let digest = key.digest(sighting.secret);
+        keep(scanner, sighting, digest);
         Self {
             rule: Arc::clone(&found.rule),
             location: hidden(scanner, sighting.secret, location),
@@ -217,7 +222,8 @@ impl Finding {
             commit: None,
             name: name.map(clean),
             preview: preview(sighting.secret, found.known),
-            digest: key.digest(sighting.secret),
+            digest,
+            verdict: None,
             note: found.encoded.then(|| "base64".to_owned()),
             shape: found.shape,
         }
@@ -249,6 +255,7 @@ impl Finding {
             name: Some(clean(&name)),
             preview: format!("… ({})", at.form),
             note: None,
+            verdict: None,
             shape: Shape {
                 generic: false,
                 quoted: true,
@@ -270,6 +277,7 @@ impl Finding {
             preview: "the file itself".to_owned(),
             digest: key.digest(location.as_bytes()),
             note: None,
+            verdict: None,
             shape: Shape {
                 generic: false,
                 quoted: true,
@@ -307,6 +315,9 @@ impl Finding {
             |one| Arc::clone(&one.rule),
         );
         let location = hidden(scanner, secret, &foreign.path);
+        if let (Some(kept), Some(_), false) = (scanner.kept(), known, masked) {
+            kept.keep(&rule.id, key.digest(secret), secret);
+        }
         let digest = if masked {
             let place = format!("{location}\0{:?}\0{id}", foreign.line);
             key.digest(place.as_bytes())
@@ -337,6 +348,7 @@ impl Finding {
                 preview(secret, known.map_or(0, |one| one.known))
             },
             digest,
+            verdict: None,
             note: Some("imported".to_owned()),
             shape: Shape {
                 generic: false,
@@ -390,6 +402,29 @@ impl Finding {
             Some(commit) => format!("{}:{location}:{rule}:{line}", commit.id),
             None => format!("{location}:{rule}:{line}"),
         }
+    }
+}
+
+/// Keeps the value for the question whether it lives. What stands in base64, or among other text, is
+/// kept as its provider gave it out, or not at all.
+fn keep(scanner: &Scanner, sighting: &Sighting<'_>, digest: Digest) {
+    let Some(kept) = scanner.kept() else {
+        return;
+    };
+    let (found, secret) = (sighting.found, sighting.secret);
+    let plain = found.encoded.then(|| base64::decoded(secret)).flatten();
+    let plain = Secret::new(plain.unwrap_or_default());
+    let text = match found.encoded {
+        true => plain.expose().as_slice(),
+        false => secret,
+    };
+    let inner = scanner.scan(text, 0, text.len(), false);
+    let inner = inner.iter().find(|one| one.rule.id == found.rule.id);
+    match inner.and_then(|one| text.get(one.secret.clone())) {
+        Some(token) => kept.keep(&found.rule.id, digest, token),
+        // Known by its name, which stands outside of the value.
+        None if !found.encoded => kept.keep(&found.rule.id, digest, secret),
+        None => {}
     }
 }
 

@@ -3,6 +3,7 @@
 use super::finding::Severity;
 use super::gitleaks::Imported;
 use super::literals::{Literals, SHORTEST};
+use crate::verify::Kept;
 use regex_automata::meta::{Config, Regex};
 use regex_automata::util::syntax;
 use serde::Deserialize;
@@ -282,6 +283,8 @@ pub struct Scanner {
     pub(super) owners: Vec<Owner>,
     /// Keywords of assigned rules, for the search in one name.
     keywords: Literals,
+    /// Values of findings whose provider is to be asked.
+    kept: Option<Kept>,
 }
 
 impl Scanner {
@@ -363,7 +366,21 @@ impl Scanner {
             imported,
             literals: Literals::new(literals),
             owners,
+            kept: None,
         }
+    }
+
+    /// The same, keeping values whose provider can be asked about them.
+    #[must_use]
+    pub fn keeping_values(mut self) -> Self {
+        self.kept = Some(Kept::default());
+        self
+    }
+
+    /// Values of what was found; none unless they were to be kept.
+    #[must_use]
+    pub const fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
     }
 
     /// The rules that ask for a name (in lower case), in the order of their files.

@@ -2,7 +2,7 @@
 //!
 //! Exit code: 0 clean, 1 at least one finding, 2 when what was asked for could not be looked at, or on
 //! any error. Works without a server and without a network; where a server is on
-//! this host, its values are looked for too, by fingerprint.
+//! this host, its values are looked for too, by fingerprint. Only `-verify` asks somebody else.
 
 mod baseline;
 mod git;
@@ -11,6 +11,7 @@ mod judge;
 mod key;
 mod places;
 mod progress;
+mod verify;
 
 use super::exact::{self, PackFlags};
 use super::output::Format;
@@ -35,6 +36,9 @@ pub(crate) struct Scan {
     /// Directory or file; the current directory if nothing is named
     #[arg(value_name = "PATH")]
     path: Option<PathBuf>,
+    /// Ask the providers of found values whether they live: sends each to its provider
+    #[arg(long, global = true)]
+    verify: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -161,6 +165,10 @@ impl Scan {
         if matches!(self.what, Some(What::Rules)) {
             return rules(context, &scanner);
         }
+        let scanner = match self.verify {
+            true => scanner.keeping_values(),
+            false => scanner,
+        };
         let search = Search {
             scanner,
             key: key::find(context, self.options.key_file.as_deref())?,
@@ -202,6 +210,9 @@ impl Scan {
         findings.without(&list);
         if let Some(known) = &baseline {
             findings.without_digests(known);
+        }
+        if self.verify && !findings.is_clean() {
+            Box::pin(verify::ask(context, &search.scanner, &mut findings)).await?;
         }
         print(context, &findings, self.occasion())
     }
