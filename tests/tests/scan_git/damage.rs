@@ -203,6 +203,34 @@ fn deltas_of_each_other_and_chains_without_end_are_said() {
 }
 
 #[test]
+fn a_tip_that_is_a_delta_of_itself_costs_one_entry() {
+    let repo = Repo::new(&[]);
+    let mut made = Made::new();
+    // As large as a delta may be, and its own base.
+    let size = 200_u64 << 20;
+    made.add(&[&head(7, size), &id(0), &zlib("bytes(200<<20)")]);
+    // A commit that is its own parent: ids of packs are what the index says.
+    let round = format!(
+        "tree {0}\nparent {1}\nauthor a <a> 1 +0000\ncommitter a <a> 1 +0000\n\nx",
+        hex(&id(7)),
+        hex(&id(1))
+    );
+    made.add(&[&head(1, round.len() as u64), &text(&round)]);
+    made.write(&repo, 2);
+    let refs = repo.path.join(".git/refs/heads");
+    std::fs::create_dir_all(&refs).unwrap();
+    std::fs::write(refs.join("main"), hex(&id(0)) + "\n").unwrap();
+    std::fs::write(refs.join("round"), hex(&id(1)) + "\n").unwrap();
+    let scanned = bounded(&repo, 900);
+    assert!(!scanned.gaps.is_empty(), "{}", scanned.shown());
+    assert!(
+        scanned.says("of each other") || scanned.says("a delta chain without end"),
+        "{:?}",
+        scanned.gaps
+    );
+}
+
+#[test]
 fn bombs_are_bounded() {
     let repo = Repo::new(&[]);
     let mut made = Made::new();

@@ -19,6 +19,8 @@ const DEEPEST: usize = 1000;
 pub(super) struct Commits {
     /// By how they are reached, then by time.
     order: Vec<(Reach, u32)>,
+    /// By a commit's number.
+    reached: Vec<Reach>,
     commits: Vec<(Id, Commit)>,
     reach: HashMap<Id, Reach>,
     /// Trees and blobs that a ref or a tag names itself.
@@ -62,13 +64,11 @@ impl Commits {
                 }
             }
         }
-        let mut order: Vec<(Reach, u32)> = Vec::with_capacity(commits.len());
-        for (at, known) in reached.iter().enumerate() {
-            order.push((
-                known.unwrap_or(Reach::Nothing),
-                u32::try_from(at).unwrap_or(u32::MAX),
-            ));
-        }
+        let reached: Vec<Reach> = reached
+            .into_iter()
+            .map(|known| known.unwrap_or(Reach::Nothing))
+            .collect();
+        let mut order: Vec<(Reach, u32)> = reached.iter().copied().zip(0..).collect();
         let heights = heights(&commits);
         order.sort_by_key(|(reach, at)| {
             let commit = commits.get(*at as usize);
@@ -78,6 +78,7 @@ impl Commits {
         });
         Self {
             order,
+            reached,
             commits,
             reach,
             tagged,
@@ -90,11 +91,8 @@ impl Commits {
             return *reach;
         }
         let found = self.commits.binary_search_by_key(id, |(id, _)| *id);
-        let Ok(found) = found else {
-            return Reach::Nothing;
-        };
-        let order = self.order.iter().find(|(_, at)| *at as usize == found);
-        order.map_or(Reach::Nothing, |(reach, _)| *reach)
+        let reached = found.ok().and_then(|at| self.reached.get(at));
+        reached.copied().unwrap_or(Reach::Nothing)
     }
 
     /// Goes through all trees. `visit` hears of every name that is new; it says whether to go on.

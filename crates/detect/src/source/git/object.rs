@@ -155,6 +155,9 @@ impl Commit {
 
 /// How far each commit is from a beginning, in the order of `commits`, which are sorted by id: of two
 /// commits of the same second a child stands behind its parent.
+///
+/// Ids of honest commits cannot go round; those of a pack are what its index says, so they may: then
+/// the one that is met again counts as unknown.
 pub(super) fn heights(commits: &[(Id, Commit)]) -> Vec<u32> {
     let number = |id: &Id| commits.binary_search_by_key(id, |(id, _)| *id).ok();
     let parents = |at: usize| {
@@ -162,23 +165,21 @@ pub(super) fn heights(commits: &[(Id, Commit)]) -> Vec<u32> {
         commit.unwrap_or_default().iter().filter_map(number)
     };
     let mut heights: Vec<u32> = vec![0; commits.len()];
+    let mut entered = vec![false; commits.len()];
     for start in 0..commits.len() {
-        // A commit is left for its parents and met again when they are known. Ids cannot go round.
+        // A commit is left for its parents and met again when they are known.
         let mut left = vec![(start, false)];
         while let Some((at, met)) = left.pop() {
-            if heights.get(at).is_none_or(|height| *height != 0) {
-                continue;
-            }
             if met {
                 let below = parents(at).filter_map(|parent| heights.get(parent)).max();
                 let height = below.copied().unwrap_or(0).saturating_add(1);
                 if let Some(here) = heights.get_mut(at) {
                     *here = height;
                 }
-            } else {
+            } else if let Some(entered @ false) = entered.get_mut(at) {
+                *entered = true;
                 left.push((at, true));
-                let unknown = |parent: &usize| heights.get(*parent) == Some(&0);
-                left.extend(parents(at).filter(unknown).map(|parent| (parent, false)));
+                left.extend(parents(at).map(|parent| (parent, false)));
             }
         }
     }
@@ -346,6 +347,30 @@ mod tests {
         let person = Person::parse(b"A\x1b[1m B <a@b> 1764028800 -0100");
         assert_eq!(person.day(), "2025-11-24");
         assert!(!person.name.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn heights_rise_from_parents_and_come_to_an_end_where_ids_go_round() {
+        let id = |n: u8| Id::parse(format!("{n:02x}").repeat(20).as_bytes()).unwrap();
+        let commit = |parents: &[u8]| Commit {
+            tree: id(99),
+            parents: parents.iter().map(|n| id(*n)).collect(),
+            time: 0,
+        };
+        // 1 ← 2 ← 4, 1 ← 3 ← 4, and 2 is a parent of 3 as well.
+        let line = [
+            (id(1), commit(&[])),
+            (id(2), commit(&[1])),
+            (id(3), commit(&[1, 2])),
+            (id(4), commit(&[3, 2, 77])),
+        ];
+        assert_eq!(heights(&line), [1, 2, 3, 4]);
+        let round = [
+            (id(1), commit(&[1])),
+            (id(2), commit(&[3])),
+            (id(3), commit(&[2, 1])),
+        ];
+        assert!(heights(&round).iter().all(|height| *height > 0));
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use super::super::item::unreadable;
 use super::super::{Gap, clean};
-use super::inflate::{Damage, apply};
+use super::inflate::{Damage, HELD, apply};
 use super::loose::{Loose, OTHER_NAME};
 use super::object::{Id, Kind};
 use super::pack::{Form, Index, Pack, Reader};
 use super::place::{Place, names, regular};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +23,9 @@ const WORTH: usize = 1 << 20;
 
 /// Packs that are opened.
 const PACKS: usize = 10_000;
+
+/// Bytes that are made to reach one object, bases and deltas included.
+const MOST_MADE: u64 = 4 * HELD;
 
 /// Where objects are.
 pub(super) struct Odb {
@@ -218,18 +221,34 @@ impl<'o> Access<'o> {
         }
     }
 
+    /// An object of a pack. The chain of its bases is followed by their heads alone, and then made from
+    /// the root on, one delta at a time: never are there more than a base, a delta and what it makes.
     fn resolve(&mut self, number: usize, pack: &Pack, start: u64) -> Result<(Kind, Text), Damage> {
-        let mut chain = Vec::new();
-        let mut at = start;
         let reader = self.readers.entry(number).or_insert_with(Reader::new);
+        let mut deltas = Vec::new();
+        let mut met = HashSet::new();
+        let mut at = start;
+        let mut spent = 0_u64;
+        let mut spend = |bytes: u64| {
+            spent = spent.saturating_add(bytes);
+            match spent > MOST_MADE {
+                true => Err("more to decompress for one object than the limit allows"),
+                false => Ok(()),
+            }
+        };
         let (kind, mut text) = loop {
             if let Some((kind, text)) = self.remembered.texts.get(&(number, at)) {
                 break (*kind, Arc::clone(text));
             }
-            let mut out = Vec::new();
-            let (head, _) = pack.inflate(reader, at, None, &mut out)?;
+            if !met.insert(at) || met.len() > DEEPEST {
+                return Err("a delta chain without end");
+            }
+            let head = pack.head(&mut reader.window, at)?;
+            spend(head.size)?;
             let base = match head.form {
                 Form::Whole(kind) => {
+                    let mut out = Vec::new();
+                    pack.inflate(reader, at, None, &mut out)?;
                     let text = Arc::new(out);
                     self.remembered.keep((number, at), kind, &text);
                     break (kind, text);
@@ -239,16 +258,16 @@ impl<'o> Access<'o> {
                     .find(&id)
                     .ok_or("a delta whose base is not in its pack")?,
             };
-            chain.push((at, out));
-            if chain.len() > DEEPEST {
-                return Err("a delta chain without end");
-            }
+            deltas.push(at);
             at = base;
         };
-        let mut pieces = Vec::new();
-        while let Some((at, delta)) = chain.pop() {
+        let (mut delta, mut pieces) = (Vec::new(), Vec::new());
+        while let Some(at) = deltas.pop() {
+            delta.clear();
+            pack.inflate(reader, at, None, &mut delta)?;
             let mut out = Vec::new();
             apply(&text, &delta, &mut out, &mut pieces)?;
+            spend(out.len() as u64)?;
             text = Arc::new(out);
             self.remembered.keep((number, at), kind, &text);
         }

@@ -8,7 +8,7 @@ use super::odb::Access;
 use super::place::Refused;
 use super::refs::Refs;
 use std::collections::hash_map::Entry;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 /// Tags of tags.
 const TAGS: usize = 20;
@@ -37,9 +37,8 @@ pub(super) fn parse(text: &str, refs: &Refs, access: &mut Access<'_>) -> Result<
             ];
             let [first, second] = both;
             range.include.extend(ids);
-            let common = first
-                .iter()
-                .filter(|one| second.iter().any(|other| other.0 == one.0));
+            let second: HashSet<Id> = second.into_iter().map(|(id, _)| id).collect();
+            let common = first.iter().filter(|(id, _)| second.contains(id));
             range.exclude.extend(common.map(|(id, _)| *id));
         } else if let Some((from, to)) = word.split_once("..") {
             range.exclude.push(one(or_head(from), refs, access)?);
