@@ -12,6 +12,7 @@ pub mod events;
 mod fault;
 pub mod fingerprint;
 pub mod host;
+pub mod identity;
 pub mod json;
 pub mod lockout;
 mod metrics;
@@ -32,7 +33,7 @@ mod vault;
 
 pub use fault::{Fault, Kind};
 pub use operation::{Operation, Verb};
-pub use outcome::{Login, Outcome, Response};
+pub use outcome::{Alias, Login, Outcome, Response};
 pub use registry::Offer;
 pub use reply::{Answer, Reply, Standing};
 pub use request::{Arrival, Call, Caller, Captures, Open, Peer, Query};

@@ -139,4 +139,27 @@ pub struct Login {
     pub binding: BTreeMap<String, String>,
     /// Shown to the caller.
     pub warnings: Vec<String>,
+    /// By what name the method knows who logged in: identity finds or makes the entity of it. `None`:
+    /// the method cannot tell one from another.
+    pub alias: Option<Alias>,
+}
+
+/// The name by which an auth method knows somebody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alias {
+    /// Stays the same for the same one, and is never another one's.
+    pub name: String,
+    /// Kept with the alias, as it was at the last login.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Alias {
+    /// A name of which the method knows nothing more.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            metadata: BTreeMap::new(),
+        }
+    }
 }

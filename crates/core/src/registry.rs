@@ -8,6 +8,7 @@
 use crate::audit::MountFragment;
 use crate::engine::Engine;
 use crate::fault::Fault;
+use crate::identity;
 use crate::metrics;
 use crate::mount::{Class, Mount, Table};
 use crate::path::Path;
@@ -188,6 +189,14 @@ impl Registry {
                 .put(MOUNTS, encode(&Table::builtin())?);
             barrier.commit(batch).await?.ignore();
         }
+        let (mut table, revision) = read_table(&barrier).await?;
+        if table.complete() {
+            // Whoever loses the race finds the winner's rows.
+            let batch = Batch::new()
+                .expect(MOUNTS, revision)
+                .put(MOUNTS, encode(&table)?);
+            barrier.commit(batch).await?.ignore();
+        }
         let tables = load(&barrier, &offers, None, Changed::ALL).await?;
         Ok(Arc::new(Self {
             barrier,
@@ -248,6 +257,11 @@ impl Registry {
             }
             let tokens = event.keys.iter().filter_map(|key| key.strip_prefix(TOKENS));
             tokens.for_each(|hash| self.tokens.forget(hash));
+            let entities = event
+                .keys
+                .iter()
+                .filter_map(|key| key.strip_prefix(identity::ENTITIES));
+            entities.for_each(|id| self.tokens.forget_entity(id));
             self.forget(Some(&event.keys));
             if event.keys.iter().any(|key| key == AUDIT) {
                 self.audit_changed.send_modify(|count| *count += 1);

@@ -366,6 +366,8 @@ pub(crate) fn token(hash: &str) -> Entry {
         bound_cidrs: Vec::new(),
         purpose: Purpose::Service,
         revoking: false,
+        entity_id: String::new(),
+        standing: None,
     }
 }
 

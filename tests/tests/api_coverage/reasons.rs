@@ -44,7 +44,7 @@ const REASONS: &[Reason] = &[
     never("/auth/ldap", "not among the methods this server is for"),
     never("/auth/radius", "not among the methods this server is for"),
     later("/database", "dynamic database credentials"),
-    later("/identity", "entities and groups"),
+    later("/identity", "groups, and merging entities"),
     later("/identity/mfa", "second factors at login"),
     later("/identity/oidc", "identity tokens"),
     never(

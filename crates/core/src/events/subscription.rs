@@ -213,9 +213,10 @@ impl Subscription {
         let acl = match &self.caller {
             Caller::Token(entry) => {
                 let live = services.tokens.by_hash(now, &entry.hash).await;
-                let live = live.map_err(behind)?.ok_or(End::Denied)?;
+                let live = live.map_err(behind)?;
+                let live = live.filter(|live| !live.forbidden()).ok_or(End::Denied)?;
                 self.expires = live.expires;
-                tables.acl(&live.policies)
+                tables.acl(live.rules())
             }
             Caller::Local { .. } => Arc::new(Acl::root()),
             Caller::Anonymous => return Err(End::Denied),

@@ -18,6 +18,7 @@ const BUILTIN: &[(&str, Class, &str, &str)] = &[
         "cubbyhole",
         "per-token private secret storage",
     ),
+    ("identity", Class::Secret, "identity", "identity store"),
     (
         "auth/token",
         Class::Auth,
@@ -64,6 +65,20 @@ impl Table {
         let mut mounts: Vec<_> = BUILTIN.iter().map(row).collect();
         mounts.sort_by(|a, b| a.path.cmp(&b.path));
         Self { mounts }
+    }
+
+    /// Adds what a table of an older version lacks of the built-in mounts; whether there was any.
+    pub(crate) fn complete(&mut self) -> bool {
+        let known = |mount: &Mount| self.get(&mount.path).is_some();
+        let missing: Vec<_> = Self::builtin()
+            .mounts
+            .into_iter()
+            .filter(|mount| !known(mount))
+            .collect();
+        let lacking = !missing.is_empty();
+        self.mounts.extend(missing);
+        self.mounts.sort_by(|a, b| a.path.cmp(&b.path));
+        lacking
     }
 
     /// All mounts in path order.
@@ -198,6 +213,19 @@ mod tests {
         for free in ["team/apple", "teams", "auth/approle"] {
             assert_eq!(table.add(mount(free)), Ok(()), "{free}");
         }
+    }
+
+    #[test]
+    fn a_table_of_before_gets_the_builtin_mounts_it_lacks_and_keeps_the_others() {
+        let mut table = Table::builtin();
+        table.add(mount("secret")).unwrap();
+        let whole = table.clone();
+        table.mounts.retain(|mount| mount.path != "identity");
+        assert!(table.complete());
+        let paths = |table: &Table| table.iter().map(|m| m.path.clone()).collect::<Vec<_>>();
+        assert_eq!(paths(&table), paths(&whole));
+        assert_eq!(table.get("sys"), whole.get("sys"));
+        assert!(!table.complete());
     }
 
     #[test]

@@ -203,7 +203,7 @@ fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, F
         let presented = facts.token.as_ref().map_or("", |token| token.expose());
         services
             .audit
-            .token_fragment(&entry.hash, || fragment(services, entry, presented))
+            .token_fragment(entry.ruled(), || fragment(services, entry, presented))
     });
     let policies = ["root".to_owned()];
     let name = facts.caller.display_name();
@@ -281,10 +281,10 @@ fn token_facts<'a>(entry: &'a Entry, token: &'a str, issued: &'a str) -> TokenFa
         client_token: token,
         accessor: &entry.accessor,
         display_name: &entry.display_name,
-        policies: &entry.policies,
+        policies: entry.rules(),
         token_policies: &entry.policies,
         metadata: &entry.metadata,
-        entity_id: "",
+        entity_id: &entry.entity_id,
         token_type: "service",
         num_uses: entry.num_uses.into(),
         token_ttl: entry.creation_ttl,

@@ -125,6 +125,12 @@ async fn identify(
         None if access == Access::Wrapping => return Ok((Caller::Anonymous, false)),
         None => return Err(Fault::denied().noting("the token is unknown, expired or revoked")),
     };
+    if entry.forbidden() {
+        return Err(Fault::denied().noting(format!(
+            "the entity of token {} is disabled or gone",
+            entry.accessor
+        )));
+    }
     let from = facts.peer.ip();
     if !entry.bound_cidrs.is_empty() && !entry.bound_cidrs.iter().any(|net| net.contains(&from)) {
         return Err(Fault::denied().noting(format!(

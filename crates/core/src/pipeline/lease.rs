@@ -180,10 +180,21 @@ async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Enve
     } else {
         format!("{name}-{}", login.display_name)
     };
+    let entity_id = match &login.alias {
+        Some(alias) => {
+            let accessor = &point.mount.accessor;
+            let (identity, now) = (&services.identity, facts.now);
+            identity
+                .logged_in(accessor, &alias.name, &alias.metadata, now)
+                .await?
+        }
+        None => String::new(),
+    };
     let issued = services.tokens.create(
         facts.now,
         NewToken {
             policies,
+            entity_id,
             display_name,
             metadata: login.metadata,
             binding: login.binding,

@@ -25,7 +25,7 @@ struct Wanted {
 pub(super) async fn of_self(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let wanted: Wanted = call.body.parse()?;
     let policies = match call.caller {
-        Caller::Token(entry) => entry.policies.clone(),
+        Caller::Token(entry) => entry.rules().to_vec(),
         Caller::Local { .. } => vec!["root".to_owned()],
         Caller::Anonymous => return Err(Fault::denied()),
     };
@@ -40,7 +40,7 @@ pub(super) async fn of_token(engine: &System, call: Call<'_>) -> Result<Outcome,
         .ok_or_else(|| Fault::invalid("no token found"))?;
     let entry = engine.services()?.tokens.lookup(call.now, token).await?;
     let entry = entry.ok_or_else(|| Fault::invalid("invalid token"))?;
-    answer(engine, &wanted, &entry.policies).await
+    answer(engine, &wanted, entry.rules()).await
 }
 
 pub(super) async fn of_accessor(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
@@ -52,7 +52,7 @@ pub(super) async fn of_accessor(engine: &System, call: Call<'_>) -> Result<Outco
         .by_accessor(call.now, accessor)
         .await?;
     let entry = entry.ok_or_else(|| Fault::invalid("invalid accessor"))?;
-    answer(engine, &wanted, &entry.policies).await
+    answer(engine, &wanted, entry.rules()).await
 }
 
 async fn answer(engine: &System, wanted: &Wanted, policies: &[String]) -> Result<Outcome, Fault> {

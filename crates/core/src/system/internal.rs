@@ -64,7 +64,7 @@ pub(super) async fn acl(engine: &System, call: &Call<'_>) -> Result<Arc<Acl>, Fa
             .registry
             .fresh()
             .await?
-            .acl(&entry.policies)),
+            .acl(entry.rules())),
         Caller::Local { .. } => Ok(Arc::new(Acl::root())),
         Caller::Anonymous => Err(Fault::denied()),
     }

@@ -56,6 +56,13 @@ impl Cache {
         inner.changes += 1;
     }
 
+    /// An entity has changed, and with it what its tokens may do.
+    pub(crate) fn forget_entity(&self, id: &str) {
+        let mut inner = self.lock();
+        inner.entries.retain(|_, entry| entry.entity_id != id);
+        inner.changes += 1;
+    }
+
     /// Anything may have changed.
     pub(crate) fn clear(&self) {
         let mut inner = self.lock();
@@ -97,6 +104,8 @@ mod tests {
             bound_cidrs: Vec::new(),
             purpose: super::super::Purpose::Service,
             revoking: false,
+            entity_id: String::new(),
+            standing: None,
         })
     }
 
@@ -125,6 +134,28 @@ mod tests {
         assert!(cache.get("b").is_ok());
         cache.clear();
         assert!(cache.get("b").is_err());
+    }
+
+    #[test]
+    fn tokens_of_an_entity_are_forgotten_with_it() {
+        let cache = Cache::default();
+        for hash in ["a", "b"] {
+            let Err(mark) = cache.get(hash) else {
+                panic!("nothing was kept yet")
+            };
+            let mut entry = (*entry(hash)).clone();
+            hash.clone_into(&mut entry.entity_id);
+            cache.keep(&Arc::new(entry), mark);
+        }
+        let Err(mark) = cache.get("c") else {
+            panic!("nothing was kept yet")
+        };
+        cache.forget_entity("a");
+        assert!(cache.get("a").is_err());
+        assert!(cache.get("b").is_ok());
+        // What was being read meanwhile may have seen the entity as it was.
+        cache.keep(&entry("c"), mark);
+        assert!(cache.get("c").is_err());
     }
 
     #[test]

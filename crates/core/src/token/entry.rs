@@ -54,6 +54,25 @@ pub struct Entry {
     /// Being revoked with its children: no longer accepted.
     #[serde(default)]
     pub revoking: bool,
+    /// Who holds it; empty: nobody that identity knows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub entity_id: String,
+    /// What its entity adds, as it was when the entry was looked up; never stored.
+    #[serde(skip)]
+    pub standing: Option<std::sync::Arc<Standing>>,
+}
+
+/// What the entity of a token adds to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The entity is there and not disabled; else the token is good for nothing.
+    pub live: bool,
+    /// Policies of the entity.
+    pub policies: Vec<String>,
+    /// These and the token's own, sorted.
+    pub effective: Vec<String>,
+    /// Names the token and its rules: changes when the rules do.
+    pub name: String,
 }
 
 /// What a token is for.
@@ -68,6 +87,39 @@ pub enum Purpose {
 }
 
 impl Entry {
+    /// All policies that count now: its own and its entity's.
+    #[must_use]
+    pub fn rules(&self) -> &[String] {
+        match &self.standing {
+            Some(standing) => &standing.effective,
+            None => &self.policies,
+        }
+    }
+
+    /// Those that its entity adds.
+    #[must_use]
+    pub fn identity_policies(&self) -> &[String] {
+        self.standing
+            .as_ref()
+            .map_or(&[], |standing| &standing.policies)
+    }
+
+    /// Names the token with the rules it has now.
+    #[must_use]
+    pub fn ruled(&self) -> &str {
+        self.standing
+            .as_ref()
+            .map_or(&self.hash, |standing| &standing.name)
+    }
+
+    /// Whether its entity forbids every use of it.
+    #[must_use]
+    pub fn forbidden(&self) -> bool {
+        self.standing
+            .as_ref()
+            .is_some_and(|standing| !standing.live)
+    }
+
     /// Remaining lifetime; `None`: it does not end.
     #[must_use]
     pub fn ttl(&self, now: Time) -> Option<Duration> {

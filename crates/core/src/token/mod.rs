@@ -11,7 +11,7 @@ mod mount;
 mod store;
 
 pub(crate) use cache::Cache;
-pub use entry::{Entry, Issued, Purpose};
+pub use entry::{Entry, Issued, Purpose, Standing};
 pub use mount::Tokens;
 pub(crate) use store::LENGTH;
 pub use store::{NewToken, SERVICE_PREFIX, Spent, Store};

@@ -6,9 +6,10 @@
 //! `wrapped/HASH` the reply a wrapping token holds.
 
 use super::cache::Cache;
-use super::entry::{Entry, Issued, Purpose};
+use super::entry::{Entry, Issued, Purpose, Standing};
 use crate::clock::Time;
 use crate::fault::Fault;
+use crate::identity;
 use cofferdam_barrier::{Batch, Commit, Opened, View};
 use cofferdam_secret::{Secret, random_base62};
 use hmac::{Hmac, KeyInit, Mac};
@@ -60,6 +61,8 @@ pub struct NewToken {
     pub chosen: Option<Secret<String>>,
     /// The reply it holds, for wrapping.
     pub wrapped: Option<Secret<Vec<u8>>>,
+    /// Who holds it, where identity knows.
+    pub entity_id: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +77,7 @@ pub struct Store {
     cache: Arc<Cache>,
     cubbyhole: View,
     key: Hmac<Sha256>,
+    identity: Arc<identity::Store>,
 }
 
 impl Store {
@@ -86,6 +90,7 @@ impl Store {
         view: View,
         cubbyhole: View,
         cache: Arc<Cache>,
+        identity: Arc<identity::Store>,
     ) -> Result<Self, Fault> {
         loop {
             if let Some(stored) = view.get("key").await? {
@@ -95,6 +100,7 @@ impl Store {
                     cache,
                     cubbyhole,
                     key,
+                    identity,
                 });
             }
             let fresh = cofferdam_secret::random::<32>().map_err(Fault::internal)?;
@@ -131,7 +137,8 @@ impl Store {
             None => mint()?,
         };
         let accessor = random_base62(24).map_err(Fault::internal)?.expose().clone();
-        let entry = describe(self.hash("id:", token.expose()), accessor, now, &new);
+        let mut entry = describe(self.hash("id:", token.expose()), accessor, now, &new);
+        self.stand(&mut entry).await?;
         let mut wrapped = new.wrapped;
         for _ in 0..ATTEMPTS {
             let mut batch = self.insert(&entry)?;
@@ -189,6 +196,27 @@ impl Store {
         Ok(batch)
     }
 
+    /// Looks up what the entity of a token adds to it now.
+    async fn stand(&self, entry: &mut Entry) -> Result<(), Fault> {
+        if entry.entity_id.is_empty() {
+            return Ok(());
+        }
+        let found = self.identity.load(&entry.entity_id).await?;
+        let (live, policies) = found.map_or((false, Vec::new()), |found| {
+            (!found.entity.disabled, found.entity.policies)
+        });
+        let mut effective = [entry.policies.as_slice(), &policies].concat();
+        effective.sort();
+        effective.dedup();
+        entry.standing = Some(Arc::new(Standing {
+            live,
+            name: format!("{}:{}", entry.hash, effective.join(",")),
+            policies,
+            effective,
+        }));
+        Ok(())
+    }
+
     async fn stored(
         &self,
         hash: &str,
@@ -228,9 +256,10 @@ impl Store {
         let entry = match self.cache.get(&hash) {
             Ok(known) => known,
             Err(mark) => {
-                let Some((entry, _)) = self.stored(&hash).await? else {
+                let Some((mut entry, _)) = self.stored(&hash).await? else {
                     return Ok(None);
                 };
+                self.stand(&mut entry).await?;
                 let entry = Arc::new(entry);
                 self.cache.keep(&entry, mark);
                 entry
@@ -244,11 +273,12 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn by_hash(&self, now: Time, hash: &str) -> Result<Option<Entry>, Fault> {
-        Ok(self
-            .stored(hash)
-            .await?
-            .map(|(entry, _)| entry)
-            .filter(|entry| alive(entry, now)))
+        let found = self.stored(hash).await?;
+        let Some((mut entry, _)) = found.filter(|(entry, _)| alive(entry, now)) else {
+            return Ok(None);
+        };
+        self.stand(&mut entry).await?;
+        Ok(Some(entry))
     }
 
     /// The live token with this accessor.
@@ -332,6 +362,7 @@ impl Store {
                 .expect(key.clone(), Some(revision))
                 .put(key, encode(&live)?);
             if let Commit::Done(_) = self.view.commit(batch).await? {
+                live.standing.clone_from(&entry.standing);
                 return Ok((
                     Arc::new(live),
                     if left == 1 {
@@ -369,6 +400,7 @@ impl Store {
                 batch = batch.put(expiry_key(end, hash), Secret::new(Vec::new()));
             }
             if let Commit::Done(_) = self.view.commit(batch.put(key, encode(&live)?)).await? {
+                self.stand(&mut live).await?;
                 return Ok(live);
             }
         }
@@ -614,6 +646,8 @@ fn describe(hash: String, accessor: String, now: Time, new: &NewToken) -> Entry 
         bound_cidrs: new.bound_cidrs.clone(),
         purpose: new.purpose,
         revoking: false,
+        entity_id: new.entity_id.clone(),
+        standing: None,
     }
 }
 

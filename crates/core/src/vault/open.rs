@@ -7,6 +7,7 @@ use crate::events::Hub;
 use crate::fault::Fault;
 use crate::fingerprint::Fingerprinter;
 use crate::host::Host;
+use crate::identity::{self, Identities};
 use crate::json::Budget;
 use crate::metrics::Metrics;
 use crate::mount::Class;
@@ -31,6 +32,7 @@ const SWEEP_AT_MOST: usize = 1000;
 pub(crate) struct Services {
     pub(crate) registry: Arc<Registry>,
     pub(crate) tokens: Store,
+    pub(crate) identity: Arc<identity::Store>,
     pub(crate) audit: Devices,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Budget,
@@ -79,6 +81,7 @@ impl Vault {
     pub(super) async fn start(&self, barrier: Barrier<Unsealed>) -> Result<Arc<Services>, Fault> {
         let system = Arc::new(System::default());
         let tokens = Arc::new(Tokens::default());
+        let identities = Arc::new(Identities::default());
         let mut offers = self.offers.clone();
         offers.push(Offer {
             class: Class::Secret,
@@ -90,14 +93,27 @@ impl Vault {
             kind: "token",
             engine: tokens.clone(),
         });
+        offers.push(Offer {
+            class: Class::Secret,
+            kind: "identity",
+            engine: identities.clone(),
+        });
         let cache = Arc::new(token::Cache::default());
         let registry = Registry::open(barrier.clone(), offers, cache.clone()).await?;
         let mounts = registry.current();
         let cubbyhole = mounts
             .point("cubbyhole")
             .ok_or_else(|| Fault::internal("no cubbyhole mount"))?;
+        let identity = Arc::new(identity::Store::new(barrier.view("identity/")));
         let services = Arc::new(Services {
-            tokens: Store::open(barrier.view("token/"), cubbyhole.view.clone(), cache).await?,
+            tokens: Store::open(
+                barrier.view("token/"),
+                cubbyhole.view.clone(),
+                cache,
+                identity.clone(),
+            )
+            .await?,
+            identity,
             audit: Devices::open(&barrier).await?,
             registry,
             clock: self.clock.clone(),
@@ -114,9 +130,10 @@ impl Vault {
         });
         super::versions::note(services.barrier(), &self.info.version, services.clock.now()).await?;
         let weak = Arc::downgrade(&services);
-        // Both cells are new: setting them cannot fail.
+        // The cells are new: setting them cannot fail.
         let _ = system.services.set(weak.clone());
-        let _ = tokens.services.set(weak);
+        let _ = tokens.services.set(weak.clone());
+        let _ = identities.services.set(weak);
         spawn_background(&services);
         Ok(services)
     }

@@ -41,6 +41,18 @@ impl Routed for Probe {
         )
         .access(Access::Anonymous),
         Route::new(
+            "login/:name",
+            &[(Verb::Write, |_, call| {
+                Box::pin(async move {
+                    Ok(Outcome::Login(Box::new(cofferdam_core::Login {
+                        alias: Some(cofferdam_core::Alias::named(call.capture("name"))),
+                        ..Default::default()
+                    })))
+                })
+            })],
+        )
+        .access(Access::Anonymous),
+        Route::new(
             "data/*path",
             &[
                 (Verb::Read, |_, call| {

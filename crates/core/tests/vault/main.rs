@@ -16,6 +16,7 @@ mod coverage;
 mod events;
 mod fingerprints;
 mod harness;
+mod identity;
 mod leaks;
 mod records;
 mod replicas;

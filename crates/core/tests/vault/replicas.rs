@@ -5,7 +5,7 @@ use cofferdam_core::{Kind, Vault, Verb};
 use serde_json::{Value, json};
 
 /// Another replica of an open vault, unsealed.
-async fn replica(first: &Harness) -> Harness {
+pub async fn replica(first: &Harness) -> Harness {
     let vault = Vault::open(parts(first.store.clone(), first.clock.clone()))
         .await
         .unwrap();

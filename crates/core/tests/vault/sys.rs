@@ -201,7 +201,7 @@ async fn a_path_that_is_not_served_never_answers_well() {
         (Verb::Read, "sys/raft/configuration"),
         (Verb::Read, "sys/rekey/backup"),
         (Verb::Write, "sys/raft/join"),
-        (Verb::Read, "identity/entity"),
+        (Verb::Read, "identity/mfa/method"),
         (Verb::Delete, "sys/health"),
         (Verb::Write, "sys/step-down"),
     ] {

@@ -136,7 +136,7 @@ async fn has_sudo(
     };
     let path = Path::parse(&format!("{}/{}", call.mount.path, call.path.as_str()))
         .map_err(Fault::internal)?;
-    let acl = services.registry.fresh().await?.acl(&parent.policies);
+    let acl = services.registry.fresh().await?.acl(parent.rules());
     let verdict = acl.allows(
         &path,
         call.operation,
@@ -157,7 +157,7 @@ fn refuse_unserved(wanted: &Wanted) -> Result<(), Fault> {
     }
     if !wanted.entity_alias.is_empty() {
         return Err(Fault::unsupported(
-            "field entity_alias: entities are not served yet",
+            "field entity_alias: not served yet; log in for a token of an entity",
         ));
     }
     Ok(())
@@ -305,7 +305,13 @@ fn describe(
     };
     let mut metadata = wanted.meta.0;
     metadata.extend(wanted.metadata.0);
+    // A child is its parent's holder; an orphan is nobody's.
+    let entity_id = parent
+        .as_ref()
+        .filter(|_| !wanted.no_parent.0)
+        .map(|parent| parent.entity_id.clone());
     Ok(NewToken {
+        entity_id: entity_id.unwrap_or_default(),
         parent: parent.filter(|_| !wanted.no_parent.0),
         policies,
         display_name: name,

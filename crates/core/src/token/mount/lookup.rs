@@ -52,10 +52,15 @@ struct Shape<'a> {
     creation_time: u64,
     creation_ttl: u64,
     display_name: &'a str,
-    entity_id: &'static str,
+    entity_id: &'a str,
     expire_time: Option<String>,
     explicit_max_ttl: u64,
+    /// Shown where there are policies of an entity; there is one namespace, so always empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_namespace_policies: Option<BTreeMap<String, Vec<String>>>,
     id: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    identity_policies: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     issue_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,10 +86,12 @@ fn describe(entry: &Entry, token: Option<&Secret<String>>, now: Time) -> Result<
         creation_time: entry.created.seconds(),
         creation_ttl: entry.creation_ttl,
         display_name: &entry.display_name,
-        entity_id: "",
+        entity_id: &entry.entity_id,
         expire_time: entry.expires.map(Time::rfc3339),
         explicit_max_ttl: entry.explicit_max_ttl,
+        external_namespace_policies: (!entry.identity_policies().is_empty()).then(BTreeMap::new),
         id: token.map_or("", |token| token.expose()),
+        identity_policies: entry.identity_policies(),
         issue_time: entry.expires.map(|_| entry.created.rfc3339()),
         last_renewal: entry.renewed.map(Time::rfc3339),
         last_renewal_time: entry.renewed.map(Time::seconds),
@@ -116,7 +123,9 @@ fn local(uid: u32, now: Time) -> Result<Outcome, Fault> {
         entity_id: "",
         expire_time: None,
         explicit_max_ttl: 0,
+        external_namespace_policies: None,
         id: "",
+        identity_policies: &[],
         issue_time: None,
         last_renewal: None,
         last_renewal_time: None,

@@ -11,7 +11,7 @@ use crate::auth::cidr;
 use cofferdam_core::engine::View;
 use cofferdam_core::engine::{Access, Pending, Route};
 use cofferdam_core::json::field::Text;
-use cofferdam_core::{Call, Fault, Login, Outcome, Verb, token};
+use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr};
@@ -103,6 +103,7 @@ fn granted(role: &Role, secret: Option<&SecretId>, call: &Call<'_>) -> Outcome {
 
 fn vouched(role: &Role, address: IpAddr) -> Login {
     let mut login = role.token.login(address);
+    login.alias = Some(Alias::named(&role.role_id));
     let name = || (ROLE_NAME.to_owned(), role.name.clone());
     login.metadata.extend([name()]);
     login.binding.extend([name()]);

@@ -9,7 +9,7 @@ use super::container::Container;
 use super::role::{self, LOCAL, Role};
 use crate::auth::role::name;
 use cofferdam_core::engine::{Pending, Route, View};
-use cofferdam_core::{Call, Caller, Fault, Login, Outcome, Verb, token};
+use cofferdam_core::{Alias, Call, Caller, Fault, Login, Outcome, Verb, token};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -84,6 +84,8 @@ fn vouched(
 ) -> Result<Login, Fault> {
     let mut login = role.token.login(address);
     login.display_name.clone_from(&container.name);
+    // Containers come and go: who stands behind them is the role.
+    login.alias = Some(Alias::named(&role.name));
     login.ttl = login.ttl.or(Some(USUAL_TTL));
     login.metadata = container.metadata();
     login.metadata.insert(ROLE.to_owned(), role.name.clone());

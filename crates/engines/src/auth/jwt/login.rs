@@ -11,7 +11,7 @@ use crate::auth::jose::{Expected, Token, audiences};
 use crate::auth::role::name;
 use cofferdam_core::engine::{Access, Pending, Route, View};
 use cofferdam_core::json::field::Text;
-use cofferdam_core::{Call, Fault, Login, Outcome, Verb, token};
+use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -96,6 +96,10 @@ fn login<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
 /// What the method vouches for.
 pub(super) fn vouched(role: &Role, identity: Identity, address: IpAddr) -> Login {
     let mut login = role.token.login(address);
+    login.alias = Some(Alias {
+        name: identity.name.clone(),
+        metadata: identity.metadata.clone(),
+    });
     login.display_name = identity.name;
     login.metadata = identity.metadata;
     login.binding.insert(ROLE.to_owned(), role.name.clone());

@@ -10,7 +10,7 @@ use crate::auth::role::name;
 use cofferdam_core::engine::{Access, Pending, Route, View};
 use cofferdam_core::json::field::Text;
 use cofferdam_core::lockout::{self, Rules};
-use cofferdam_core::{Call, Fault, Login, Outcome, Verb, token};
+use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -87,6 +87,7 @@ fn vouched(user: &User, address: IpAddr) -> Login {
     let mut login = user.token.login(address);
     let name = || (USERNAME.to_owned(), user.name.clone());
     login.display_name.clone_from(&user.name);
+    login.alias = Some(Alias::named(&user.name));
     login.metadata.extend([name()]);
     login.binding.extend([name()]);
     login

@@ -1,0 +1,91 @@
+//! Identity: who stands behind tokens, whichever method they logged in with.
+//!
+//! An [`Entity`] has a name, policies, and one alias for each auth mount it logs in at. Every login
+//! with an alias finds or makes its entity ([`Store::logged_in`]); the token keeps the entity's id
+//! only, so policies and the switch that disables it act on tokens that are out already. What is
+//! made of them for a request stands in the token cache and falls out of it with the entity's key.
+//!
+//! Follows the API of Vault's identity store, as OpenBao 2.7.2 answers it.
+
+mod aliases;
+mod entities;
+mod record;
+mod shape;
+mod store;
+
+pub use record::{Alias, Entity};
+pub(crate) use store::{ENTITIES, Store};
+
+use crate::engine::{Route, Routed};
+use crate::fault::Fault;
+use crate::operation::Verb::{Delete, List, Read, Write};
+use crate::vault::Services;
+use std::sync::{Arc, OnceLock, Weak};
+
+/// The engine of `identity`.
+#[derive(Default)]
+pub struct Identities {
+    pub(crate) services: OnceLock<Weak<Services>>,
+}
+
+impl Identities {
+    fn services(&self) -> Result<Arc<Services>, Fault> {
+        self.services
+            .get()
+            .and_then(Weak::upgrade)
+            .ok_or_else(Fault::sealed)
+    }
+}
+
+impl Routed for Identities {
+    const ROUTES: &'static [Route<Self>] = &[
+        Route::new("entity", &[(Write, |e, c| Box::pin(entities::write(e, c)))]),
+        Route::new(
+            "entity/batch-delete",
+            &[(Write, |e, c| Box::pin(entities::delete_many(e, c)))],
+        ),
+        Route::new("entity/id", &[(List, |e, _| Box::pin(entities::ids(e)))]),
+        Route::new(
+            "entity/id/:id",
+            &[
+                (Read, |e, c| Box::pin(entities::read(e, c))),
+                (Write, |e, c| Box::pin(entities::write(e, c))),
+                (Delete, |e, c| Box::pin(entities::delete(e, c))),
+            ],
+        ),
+        Route::new(
+            "entity/name",
+            &[(List, |e, _| Box::pin(entities::names(e)))],
+        ),
+        // The case of names does not matter.
+        Route::new(
+            "entity/name/~name",
+            &[
+                (Read, |e, c| Box::pin(entities::read(e, c))),
+                (Write, |e, c| Box::pin(entities::write(e, c))),
+                (Delete, |e, c| Box::pin(entities::delete(e, c))),
+            ],
+        ),
+        Route::new(
+            "entity-alias",
+            &[(Write, |e, c| Box::pin(aliases::write(e, c)))],
+        ),
+        Route::new(
+            "entity-alias/id",
+            &[(List, |e, _| Box::pin(aliases::ids(e)))],
+        ),
+        Route::new(
+            "entity-alias/id/:id",
+            &[
+                (Read, |e, c| Box::pin(aliases::read(e, c))),
+                (Write, |e, c| Box::pin(aliases::write(e, c))),
+                (Delete, |e, c| Box::pin(aliases::delete(e, c))),
+            ],
+        ),
+        Route::new(
+            "lookup/entity",
+            &[(Write, |e, c| Box::pin(entities::lookup(e, c)))],
+        )
+        .computing(),
+    ];
+}
