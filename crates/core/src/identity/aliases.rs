@@ -172,5 +172,5 @@ pub(super) async fn ids(engine: &Identities) -> Result<Outcome, Fault> {
             info.insert(alias.id.clone(), Value::Object(shown));
         }
     }
-    listing(info)
+    listing(&info)
 }

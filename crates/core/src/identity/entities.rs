@@ -170,11 +170,11 @@ pub(super) async fn ids(engine: &Identities) -> Result<Outcome, Fault> {
         let aliases: Vec<_> = entity.aliases.iter().map(alias).collect();
         info.insert(entity.id, json!({"aliases": aliases, "name": entity.name}));
     }
-    listing(info)
+    listing(&info)
 }
 
 /// Keys with what is known of each.
-pub(super) fn listing(info: Map<String, Value>) -> Result<Outcome, Fault> {
+pub(super) fn listing(info: &Map<String, Value>) -> Result<Outcome, Fault> {
     if info.is_empty() {
         return Err(Fault::missing());
     }
