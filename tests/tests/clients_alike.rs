@@ -98,7 +98,6 @@ const INTENDED: &[(&str, &str, &str)] = &[
         "/identity//config/passthrough_request_headers",
         "no header is passed to it",
     ),
-    ("/auth/", "/entity_id", "each server makes its own ids"),
     (
         "/sys/mounts",
         "/secret//description",

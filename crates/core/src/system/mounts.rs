@@ -66,7 +66,7 @@ pub(super) fn target(call: &Call<'_>, class: Class) -> Result<(Path, bool, Class
 }
 
 /// Engines of which there is exactly one mount.
-const BUILT_IN: &[&str] = &["system", "token", "cubbyhole"];
+const BUILT_IN: &[&str] = &["system", "token", "cubbyhole", "identity"];
 
 /// The version that engines show: they are part of the program.
 const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"), "+builtin");
