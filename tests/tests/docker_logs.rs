@@ -222,7 +222,7 @@ fn what_a_container_asked_for_itself_is_masked() {
     assert_eq!(lines[0], name, "{out}{err}");
     assert!(lines[1].starts_with(name), "base64: {out}");
     assert!(
-        lines[2].contains("‹secret:auth/token/lookup-self›"),
+        lines[2].contains("‹secret:auth/token/lookup-self#id›"),
         "its token: {out}"
     );
     assert_eq!(lines[3], "last", "{out}");
