@@ -88,6 +88,18 @@ impl Limits {
     pub const PARAMETERS: usize = 64;
     /// Bytes of a body that do not count against the pool: small requests never wait for large ones.
     pub const FREE_BODY: usize = 16 << 10;
+
+    /// Changes at work at once, of [`Self::requests`]: the rest is for reading.
+    #[must_use]
+    pub const fn changes(&self) -> usize {
+        self.requests - self.requests / 4
+    }
+
+    /// Of those, changes that show no token.
+    #[must_use]
+    pub const fn strangers(&self) -> usize {
+        self.requests.div_ceil(2)
+    }
 }
 
 impl Default for Limits {
@@ -148,7 +160,7 @@ pub const TABLE: &[Budget] = &[
     budget!("max_connections_per_peer", count connections_per_peer, (1, 1_000_000),
         "connections of one address (IPv6: one /64); when full, the peer's own longest idle one makes room"),
     budget!("max_requests_in_flight", count requests, (1, 100_000),
-        "requests at work at once, so that cancelled ones cannot pile up; further ones wait"),
+        "requests at work at once, so that cancelled ones cannot pile up; further ones wait. Writes take at most three quarters, writes without a token half: reads and health go on"),
     budget!("http_read_header_timeout", seconds head_time, (1, 600), "TLS handshake, and head of a request, each; Vault's default"),
     budget!("http_read_timeout", seconds body_time, (1, 3600), "whole body of a request; Vault's default"),
     budget!("http_write_timeout", seconds write_time, (1, 3600), "how long a client may take nothing of its answer"),

@@ -274,3 +274,40 @@ async fn work_that_takes_too_long_is_answered() {
     })
     .await;
 }
+
+/// Requests whose work does not end: what they hold is a part of the places, never all of them.
+#[tokio::test]
+async fn changes_that_do_not_end_leave_places_for_others() {
+    let limits = Limits {
+        requests: 8,
+        ..Limits::default()
+    };
+    let server = start(true, limits).await;
+    let put = |path: &str, token: &str| {
+        format!("PUT /v1/{path} HTTP/1.1\r\nHost: x\r\n{token}Content-Length: 0\r\n\r\n")
+    };
+    let token = "X-Vault-Token: made-up\r\n";
+    let mut open = Vec::new();
+    for (token, at_work) in [("", 4), (token, 6)] {
+        for _ in 0..12 {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            let request = put("wait", token);
+            stream.write_all(request.as_bytes()).await.unwrap();
+            open.push(stream);
+        }
+        let arrived = || server.fake.arrived.load(Ordering::SeqCst);
+        let before = arrived();
+        until(10, "as many at work as may be", || arrived() >= at_work).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(arrived(), at_work, "{before}");
+        // Reading goes on. So do changes of those who show a token, before those take their own part.
+        let alive = exchange(server.address, &get("/v1/sys/health")).await;
+        assert!(alive.starts_with("HTTP/1.1 503"), "{alive}");
+        server.fake.arrived.fetch_sub(1, Ordering::SeqCst);
+    }
+    server.fake.gate.add_permits(24);
+    for mut stream in open {
+        let text = answer(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 204"), "{text}");
+    }
+}

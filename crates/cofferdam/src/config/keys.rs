@@ -161,7 +161,7 @@ pub(crate) const KEYS: &[Key] = &[
         Top,
         "disable_cache",
         NoEffect,
-        "no plaintext is cached anyway",
+        "no secret values are cached; tokens and transit keys are, until the store says that they changed",
     ),
     key(
         Top,

@@ -10,6 +10,7 @@ mod cors;
 pub mod head;
 pub mod health;
 pub mod payload;
+mod places;
 pub mod query;
 pub mod refusal;
 pub mod respond;
@@ -29,7 +30,7 @@ use refusal::Refusal;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 const SLOW: Refusal = Refusal::new(
     StatusCode::GATEWAY_TIMEOUT,
@@ -38,6 +39,10 @@ const SLOW: Refusal = Refusal::new(
 const UNKNOWN: Refusal = Refusal::new(
     StatusCode::GATEWAY_TIMEOUT,
     "the request took longer than max_request_duration; it goes on, and whether it succeeds is not known",
+);
+const BUSY: Refusal = Refusal::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "the server is busy with other requests and did not begin this one; try again",
 );
 const BROKEN: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
 const STOPPING: Refusal = Refusal::new(
@@ -50,7 +55,7 @@ pub(crate) struct Shared<D> {
     door: Arc<D>,
     limits: Limits,
     bodies: body::Pool,
-    requests: Arc<Semaphore>,
+    places: places::Places,
     changes: Arc<crate::lifecycle::Changes>,
     /// Becomes true at shutdown: answers that go on end then.
     stop: watch::Receiver<bool>,
@@ -64,12 +69,12 @@ impl<D: Door> Shared<D> {
         stop: watch::Receiver<bool>,
     ) -> Self {
         let bodies = body::Pool::new(limits.body_pool);
-        let requests = Arc::new(Semaphore::new(limits.requests));
+        let places = places::Places::new(&limits);
         Self {
             door,
             limits,
             bodies,
-            requests,
+            places,
             changes,
             stop,
         }
@@ -142,15 +147,15 @@ impl<D: Door> Shared<D> {
             open: self.limits.open,
             peer,
         };
-        let turn = Arc::clone(&self.requests)
-            .acquire_owned()
-            .await
-            .map_err(|_| STOPPING)?;
-        let held = (turn, collected.share);
-        if matches!(verb, Verb::Read | Verb::List) {
-            self.look(arrival, held).await
-        } else {
+        let changes = !matches!(verb, Verb::Read | Verb::List);
+        let place = self.places.take(changes, known);
+        let place = tokio::time::timeout(self.limits.request_time, place).await;
+        let place = place.map_err(|_elapsed| BUSY)?.ok_or(STOPPING)?;
+        let held = (place, collected.share);
+        if changes {
             self.change(arrival, held).await
+        } else {
+            self.look(arrival, held).await
         }
     }
 

@@ -37,11 +37,12 @@ fn login<'a>(method: &'a Userpass, call: Call<'a>) -> Pending<'a> {
         if sent.password.is_empty() {
             return Err(Fault::invalid("missing password"));
         }
+        let place = method.checks.place()?;
         let user = user::load(call.view, &name)
             .await?
             .map(|found| found.record);
         let hash = user.as_ref().map(|user| user.hash.clone());
-        let right = method.checks.matches(sent.password.0, hash).await?;
+        let right = method.checks.matches(place, sent.password.0, hash).await?;
         // Asked after the check, which took its time: guesses that ran beside this one count.
         let rules = Rules::of(&call.mount.config);
         let locked = match &rules {

@@ -1,13 +1,13 @@
 //! Passwords: their hashes, and checking one.
 //!
-//! bcrypt is slow on purpose. It runs on threads of its own, few at a time, so that a flood of logins
-//! delays other logins and nothing else.
+//! bcrypt is slow on purpose. It runs on threads of its own, few at a time, and few may wait for it: a
+//! flood of logins delays and refuses other logins, and nothing else.
 
 use bcrypt::{HashParts, Version};
 use cofferdam_core::Fault;
 use cofferdam_secret::Secret;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// bcrypt's exponent, the one of Vault.
 const COST: u32 = 10;
@@ -17,20 +17,43 @@ const GREATEST_COST: u32 = 14;
 const LONGEST: usize = 71;
 /// Checked at one time in a process.
 const AT_ONCE: usize = 2;
+/// Logins that may wait for their turn beside those. Each keeps a request's place at the listener: as
+/// many as wait there cannot be used for anything else.
+const WAITING: usize = 32;
 
 /// A password's hash, in bcrypt's own notation.
 pub(super) type Hash = String;
 
 /// The checks under way.
-pub(super) struct Checks(Arc<Semaphore>);
+pub(super) struct Checks {
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+/// The right to have one password checked, now or after those before it.
+pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 impl Default for Checks {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self {
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
+        }
     }
 }
 
 impl Checks {
+    /// A place for one login. Asked for before anything is read: the refusal is the same for every name.
+    ///
+    /// # Errors
+    /// [`cofferdam_core::Kind::TooMany`] when too many are waiting.
+    pub(super) fn place(&self) -> Result<Place, Fault> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place
+            .map(Place)
+            .map_err(|_| Fault::too_many("too many logins at once; try again"))
+    }
+
     /// Hashes a new password.
     ///
     /// # Errors
@@ -44,10 +67,12 @@ impl Checks {
     /// Whether `password` has `hash`. Without a hash it takes the same time, and the answer is no.
     pub(super) async fn matches(
         &self,
+        place: Place,
         password: Secret<String>,
         hash: Option<Hash>,
     ) -> Result<bool, Fault> {
         self.alone(move || {
+            let _place = place;
             let known = hash.is_some();
             // What could never be set is compared as well: its refusal takes the usual time.
             let fits = refuse(&password).is_ok();
@@ -62,7 +87,7 @@ impl Checks {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Fault> {
-        let turn = Arc::clone(&self.0).acquire_owned().await;
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(Fault::internal)?;
         let work = move || {
             // Kept by the work, not by the waiting request: one that hangs up does not free it early.

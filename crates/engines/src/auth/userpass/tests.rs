@@ -125,6 +125,33 @@ async fn guesses_at_the_same_time_are_all_counted() {
     assert_eq!(login(&bench, "bob", "right").await.refusal(), REFUSED);
 }
 
+/// SRV: a flood of logins is refused at once beyond some, known and unknown names alike, and is not
+/// kept waiting: what waits holds a request's place.
+#[tokio::test]
+async fn a_flood_of_logins_is_refused_beyond_a_few() {
+    let bench = bench().await;
+    let logins = (0..200).map(|number| {
+        let name = if number % 2 == 0 { "bob" } else { "eve" };
+        login(&bench, name, "wrong")
+    });
+    let busy = (429, "too many logins at once; try again");
+    let mut refused = [0, 0];
+    for (number, answer) in futures_util::future::join_all(logins)
+        .await
+        .iter()
+        .enumerate()
+    {
+        if answer.refusal() == busy {
+            refused[number % 2] += 1;
+        } else {
+            assert_eq!(answer.refusal(), REFUSED);
+        }
+    }
+    assert_eq!(refused, [83, 83], "34 of 200 were checked");
+    // What is over is over.
+    assert_eq!(login(&bench, "eve", "wrong").await.refusal(), REFUSED);
+}
+
 #[tokio::test]
 async fn strangers_do_not_fill_the_store() {
     let bench = bench().await;
