@@ -14,7 +14,7 @@ use aws_lc_rs::rsa::{
 use cofferdam_core::Fault;
 use cofferdam_secret::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 
 /// A context was needed and not sent. Vault's sentence.
 const NO_CONTEXT: &str = "missing 'context' for key derivation; the key was created using a derived key, which means additional, per-request information must be included in order to perform operations with the key";
@@ -116,10 +116,7 @@ impl Key {
         if !self.convergent {
             return cipher.seal(&cipher.fresh_nonce()?, extra.aad, plain);
         }
-        // The nonce is a MAC of the plaintext: the same only for the same text under the same context,
-        // and then the whole ciphertext is the same, which is what convergence means.
-        let mac = Hmac::<Sha256>::new_from_slice(rest).map_err(Fault::internal)?;
-        let sum = mac.chain_update(plain).finalize().into_bytes();
+        let sum = convergent(rest, extra.aad, plain)?;
         let nonce = sum.get(..cipher.nonce_bytes()).unwrap_or_default();
         cipher.seal(nonce, extra.aad, plain)
     }
@@ -155,6 +152,27 @@ impl Key {
         };
         opened.map_err(|unopened| Fault::invalid(unopened.text(self.kind)))
     }
+}
+
+/// What a convergent nonce is cut from: a MAC of all that is encrypted and authenticated. The same only
+/// for the same text with the same associated data under the same context, and then the whole
+/// ciphertext is the same, which is what convergence means. One nonce for two associated data would be
+/// two messages under one nonce: that gives away the key that authenticates.
+///
+/// Without associated data it is Vault's. The two cases use two hash functions, so no text of the one
+/// can be made to meet the other. A nonce travels with its ciphertext: either server opens both.
+fn convergent(key: &[u8], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Fault> {
+    if aad.is_empty() {
+        let mac = Hmac::<Sha256>::new_from_slice(key).map_err(Fault::internal)?;
+        return Ok(mac.chain_update(plain).finalize().into_bytes().to_vec());
+    }
+    let mac = Hmac::<Sha512>::new_from_slice(key).map_err(Fault::internal)?;
+    let length = (aad.len() as u64).to_be_bytes();
+    let mac = mac
+        .chain_update(length)
+        .chain_update(aad)
+        .chain_update(plain);
+    Ok(mac.finalize().into_bytes().to_vec())
 }
 
 fn seal_rsa(version: &Version, plain: &[u8]) -> Result<Vec<u8>, Fault> {

@@ -576,6 +576,32 @@ async fn settings_are_read_back_as_they_were_written() {
     assert_eq!(bench.read("keys/h").await.data["key_size"], 99);
 }
 
+/// Two associated data are two messages: under one key they never have one nonce.
+#[tokio::test]
+async fn convergence_takes_the_associated_data_in() {
+    let bench = transit().await;
+    for kind in ["aes256-gcm96", "chacha20-poly1305", "xchacha20-poly1305"] {
+        let path = format!("keys/{kind}");
+        let wanted = json!({"type": kind, "derived": true, "convergent_encryption": true});
+        assert_eq!(bench.write(&path, wanted).await.status, 200);
+        let nonce_bytes = if kind.starts_with('x') { 24 } else { 12 };
+        let mut nonces = std::collections::BTreeSet::new();
+        for aad in ["", "a", "b", "ab"] {
+            let body =
+                json!({"plaintext": b64("same"), "context": b64("c"), "associated_data": b64(aad)});
+            let path = format!("encrypt/{kind}");
+            let one = bench.write(&path, body.clone()).await.data["ciphertext"].clone();
+            assert_eq!(bench.write(&path, body).await.data["ciphertext"], one);
+            let text = one.as_str().unwrap().strip_prefix("vault:v1:").unwrap();
+            let sealed = super::encoding::decode(text).unwrap();
+            assert!(
+                nonces.insert(sealed.expose()[..nonce_bytes].to_vec()),
+                "{aad}"
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
