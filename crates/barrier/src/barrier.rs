@@ -1,7 +1,7 @@
 //! The barrier itself: sealed and unsealed as types.
 
 use crate::aead::Cipher;
-use crate::keyring::{KEYRING, Keyring, RootKey, Term};
+use crate::keyring::{KEYRING, Keyring, ROOT, RootKey, Term};
 use crate::usage::{Allowance, Limits};
 use crate::{Batch, Error, KeyWatch, Names, View, listing, seal};
 use arc_swap::ArcSwapOption;
@@ -308,10 +308,19 @@ impl Barrier<Unsealed> {
         loop {
             let ring = self.ring()?;
             let stored = self.stored_keyring().await?;
+            if stored.revision > ring.revision {
+                self.refresh().await?;
+                continue;
+            }
             let (term, sealed) = ring.rotated(&stored.value)?;
-            let transaction = Transaction::new()
+            let mut transaction = Transaction::new()
                 .expect(stored.key.clone(), Some(stored.revision))
                 .put(stored.key, sealed);
+            // Left behind for replicas that are open; after one whole term none of them needs it.
+            let left = self.store.get(&Key::from(ROOT)).await?;
+            if left.is_some_and(|left| !ring.is_current(&left.value)) {
+                transaction = transaction.delete(Key::from(ROOT));
+            }
             // On conflict another replica has rotated; that was not the rotation asked for here.
             if let Commit::Done(_) = self.store.commit(transaction).await? {
                 self.refresh().await?;
@@ -323,17 +332,27 @@ impl Barrier<Unsealed> {
     /// Puts the keyring under another root key and replaces its wrapping, in one transaction. The
     /// old root key opens nothing afterwards.
     ///
+    /// The new one is left under the active term's key as well: other replicas are open and go on. It
+    /// goes away with the second rotation from then; a replica that slept through both must be
+    /// unsealed.
+    ///
     /// # Errors
     /// [`Error::Sealed`], and those of the store.
     pub async fn rekey(&self, root: &RootKey, seal: &seal::Record) -> Result<(), Error> {
         Cipher::new(root.bytes())?;
         loop {
-            let ring = self.ring()?;
+            // A replica that was not told of the last rotation leaves it under the newest key too.
+            self.refresh().await?;
+            let ring = self.spend(1).await?;
             let stored = self.stored_keyring().await?;
+            if stored.revision > ring.revision {
+                continue;
+            }
             let sealed = ring.rewrapped(&stored.value, root)?;
             let transaction = Transaction::new()
                 .expect(stored.key.clone(), Some(stored.revision))
                 .put(stored.key.clone(), sealed.clone())
+                .put(Key::from(ROOT), ring.left(root)?)
                 .put(Key::from(seal::RECORD), seal.to_bytes()?);
             if let Commit::Done(revision) = self.store.commit(transaction).await? {
                 self.adopt(Keyring::open(root, &sealed, revision)?);
@@ -396,14 +415,24 @@ impl Barrier<Unsealed> {
         &self.state.0.allowance
     }
 
-    /// Reads the keyring again: another replica may have rotated.
+    /// Reads the keyring again: another replica may have rotated, or changed the root key.
     pub(crate) async fn refresh(&self) -> Result<(), Error> {
         let stored = self.stored_keyring().await?;
         let ring = self.ring()?;
         if stored.revision > ring.revision {
-            self.adopt(ring.reopen(&stored.value, stored.revision)?);
+            let newer = match ring.reopen(&stored.value, stored.revision) {
+                Err(Error::WrongKey) => self.follow(&ring, &stored).await?,
+                other => other?,
+            };
+            self.adopt(newer);
         }
         Ok(())
+    }
+
+    async fn follow(&self, ring: &Keyring, stored: &Entry) -> Result<Keyring, Error> {
+        let left = self.store.get(&Key::from(ROOT)).await?;
+        let left = left.ok_or(Error::WrongKey)?;
+        ring.follow(&left.value, &stored.value, stored.revision)
     }
 
     /// Takes a newer keyring; never goes back, and never unseals what was sealed meanwhile.

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Where the keyring is kept.
 pub(crate) const KEYRING: &str = "barrier/keyring";
 
+/// Where a new root key is left for replicas that are open: under the key that was active when it came.
+pub(crate) const ROOT: &str = "barrier/root";
+
 /// Version of the keyring's and of a value's form.
 const VERSION: u8 = 1;
 const HEADER: usize = 5;
@@ -135,6 +138,27 @@ impl Keyring {
     /// The stored form under another root key.
     pub(crate) fn rewrapped(&self, sealed: &[u8], root: &RootKey) -> Result<Vec<u8>, Error> {
         Raw::open(&self.root, sealed)?.seal(&Cipher::new(&root.0)?)
+    }
+
+    /// The stored form of a root key, for whoever holds this keyring and not that root key.
+    pub(crate) fn left(&self, root: &RootKey) -> Result<Vec<u8>, Error> {
+        self.encrypt(ROOT, root.0.expose())
+    }
+
+    /// Opens a newer stored form with the root key that was left at [`ROOT`].
+    pub(crate) fn follow(
+        &self,
+        left: &[u8],
+        sealed: &[u8],
+        revision: Revision,
+    ) -> Result<Self, Error> {
+        let root = RootKey::from_slice(self.decrypt(ROOT, left)?.expose())?;
+        Self::open(&root, sealed, revision)
+    }
+
+    /// Whether a stored value is under the key that encrypts now.
+    pub(crate) fn is_current(&self, stored: &[u8]) -> bool {
+        stored.starts_with(&self.active.0.to_be_bytes())
     }
 
     pub(crate) const fn active(&self) -> Term {

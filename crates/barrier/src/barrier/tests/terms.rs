@@ -178,3 +178,27 @@ async fn new_root_key_replaces_the_old_one() {
     vault.barrier.rotate().await.unwrap();
     assert_eq!(get(&vault.barrier, "a").await.as_deref(), Some("1"));
 }
+
+#[tokio::test]
+async fn replicas_that_are_open_follow_a_new_root_key_through_a_rotation() {
+    let vault = vault().await;
+    let other = limited(&vault, 1000, 10).await;
+    put(&vault.barrier, "a", "1").await;
+    assert_eq!(get(&other, "a").await.as_deref(), Some("1"));
+    let root = RootKey::generate().unwrap();
+    let record = record(&root).await;
+    vault.barrier.rekey(&root, &record).await.unwrap();
+    vault.barrier.rotate().await.unwrap();
+    put(&vault.barrier, "a", "2").await;
+    assert_eq!(get(&other, "a").await.as_deref(), Some("2"));
+    // It does not only read: it rotates under the new root key, and the first one follows.
+    other.rotate().await.unwrap();
+    put(&other, "a", "3").await;
+    assert_eq!(get(&vault.barrier, "a").await.as_deref(), Some("3"));
+    // Two rotations on, the root key does not lie in the store any more.
+    let left = vault.store.get(&Key::from("barrier/root")).await.unwrap();
+    assert!(left.is_none());
+    let sealed = Barrier::new(vault.store.clone());
+    let opened = sealed.unseal(&root).await.map_err(|(_, error)| error);
+    assert_eq!(get(&opened.unwrap(), "a").await.as_deref(), Some("3"));
+}
