@@ -173,7 +173,8 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Reads everything once; [`Self::follow`] keeps it true.
+    /// Reads everything once; [`Self::follow`] keeps it true. What engines kept decoded of an earlier
+    /// opening is dropped: nobody told them what changed since.
     ///
     /// # Errors
     /// When the store fails, or something stored does not pass today's rules.
@@ -182,6 +183,7 @@ impl Registry {
         offers: Vec<Offer>,
         tokens: Arc<token::Cache>,
     ) -> Result<Arc<Self>, Fault> {
+        forget(&offers, None);
         let seen = barrier.read_barrier().await?;
         if barrier.get(MOUNTS).await?.is_none() {
             let batch = Batch::new()
@@ -262,7 +264,7 @@ impl Registry {
                 .iter()
                 .filter_map(|key| key.strip_prefix(identity::ENTITIES));
             entities.for_each(|id| self.tokens.forget_entity(id));
-            self.forget(Some(&event.keys));
+            forget(&self.offers, Some(&event.keys));
             if event.keys.iter().any(|key| key == AUDIT) {
                 self.audit_changed.send_modify(|count| *count += 1);
             }
@@ -274,18 +276,11 @@ impl Registry {
         let seen = self.barrier.read_barrier().await?;
         self.reload(Changed::ALL).await?;
         self.tokens.clear();
-        self.forget(None);
+        forget(&self.offers, None);
         self.audit_changed.send_modify(|count| *count += 1);
         self.applied
             .send_modify(|applied| *applied = seen.max(*applied));
         Ok(())
-    }
-
-    /// Tells the engines, which may keep what they decoded.
-    fn forget(&self, keys: Option<&[String]>) {
-        for offer in &self.offers {
-            offer.engine.forget(keys);
-        }
     }
 
     async fn reload(&self, changed: Changed) -> Result<(), Fault> {
@@ -372,6 +367,23 @@ impl Registry {
             .await
     }
 
+    /// As [`Self::change_mounts`], for a mount that leaves its path: what it issued ends
+    /// ([`token::retired`]), of which the same transaction leaves a mark.
+    ///
+    /// # Errors
+    /// What `change` refuses; or the store's failure.
+    pub(crate) async fn retire_mount(
+        &self,
+        change: impl Fn(&mut Table) -> Result<Mount, Fault>,
+    ) -> Result<Mount, Fault> {
+        self.change_mounts_with(|table| {
+            let mount = change(table)?;
+            let mark = token::retired::mark(&mount)?;
+            Ok((mount, mark))
+        })
+        .await
+    }
+
     /// The same, with more that is to happen in the same transaction.
     ///
     /// # Errors
@@ -413,6 +425,13 @@ impl Registry {
             self.reach(revision).await?;
         }
         Ok(())
+    }
+}
+
+/// Tells engines, which may keep what they decoded.
+pub(crate) fn forget(offers: &[Offer], keys: Option<&[String]>) {
+    for offer in offers {
+        offer.engine.forget(keys);
     }
 }
 

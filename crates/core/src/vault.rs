@@ -160,7 +160,7 @@ impl Vault {
         }
     }
 
-    /// Drops the keys. Requests already under way end with an error where they next need one.
+    /// Drops the keys, and what engines decoded with them. Requests already under way end with an error where they next need one.
     pub async fn seal(&self) {
         let mut closed = self.closed.lock().await;
         let Some(services) = self.open.swap(None) else {
@@ -168,6 +168,8 @@ impl Vault {
         };
         services.stop().await;
         closed.barrier = Some(services.barrier().clone().seal());
+        // After the keys: what a request under way has read before is kept by nobody.
+        crate::registry::forget(&self.offers, None);
         closed.ceremony = None;
         tracing::info!("vault is sealed");
     }

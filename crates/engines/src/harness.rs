@@ -354,6 +354,7 @@ pub(crate) fn token(hash: &str) -> Entry {
         binding: BTreeMap::new(),
         path: "auth/token/create".into(),
         mount: "auth/token".into(),
+        mount_id: String::new(),
         created: START,
         creation_ttl: 3600,
         expires: None,

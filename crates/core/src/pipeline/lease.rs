@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::mount::Mount;
 use crate::outcome::{Login, Outcome};
 use crate::token::lifetime::{Limits, grant};
-use crate::token::{self, NewToken, Purpose};
+use crate::token::{self, NewToken, Purpose, retired};
 use crate::vault::Services;
 use cofferdam_secret::Secret;
 use std::time::Duration;
@@ -145,7 +145,9 @@ async fn settle(
         }
         Outcome::Login(login) => (log_in(services, facts, *login).await?, How::Whole),
     };
-    match facts.wrap_ttl.filter(|_| how == How::Whole) {
+    // Whatever the envelope says: what is to be wrapped is not answered in the open, a batch that
+    // failed in parts as little as a deleted version.
+    match facts.wrap_ttl {
         Some(ttl) => wrap(services, facts, ttl, &envelope)
             .await
             .map(Settlement::Wrapped),
@@ -200,6 +202,7 @@ async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Enve
             binding: login.binding,
             path: facts.path.clone(),
             mount: point.mount.path.clone(),
+            mount_id: point.mount.uuid.clone(),
             ttl: Some(granted.ttl),
             explicit_max_ttl: login.explicit_max_ttl,
             period: login.period,
@@ -210,6 +213,7 @@ async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Enve
         },
     );
     let issued = issued.await?;
+    retired::check(services, &point.mount, &issued.entry).await?;
     Metrics::add(&services.metrics.logins);
     Metrics::add(&services.metrics.tokens_created);
     Ok(Envelope {

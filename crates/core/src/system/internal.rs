@@ -70,7 +70,7 @@ pub(super) async fn acl(engine: &System, call: &Call<'_>) -> Result<Arc<Acl>, Fa
     }
 }
 
-fn sees(acl: &Acl, mount: &Mount) -> bool {
+pub(super) fn sees(acl: &Acl, mount: &Mount) -> bool {
     mount.config.listing_visibility == "unauth"
         || Path::parse(&mount.path).is_ok_and(|path| acl.reaches(&path))
 }

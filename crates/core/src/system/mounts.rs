@@ -9,7 +9,8 @@ use crate::outcome::{Outcome, Response};
 use crate::path::{Name, Path};
 use crate::registry::Registry;
 use crate::request::Call;
-use crate::vault::{Services, erase};
+use crate::token::retired;
+use crate::vault::erase;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -312,23 +313,14 @@ async fn disable(engine: &System, call: &Call<'_>, class: Class) -> Result<Outco
     }
     let removed = services
         .registry
-        .change_mounts(|table| {
+        .retire_mount(|table| {
             table
                 .remove(path.as_str())
                 .map_err(|error| Fault::invalid(error.to_string()))
         })
         .await?;
-    if class == Class::Auth {
-        revoke_issued(&services, &removed).await?;
-    }
+    retired::finish(&services).await?;
     // From here on nobody reaches the data. What a crash leaves of it, the next start removes.
     erase(services.barrier(), &removed.storage()).await?;
     Ok(Outcome::Done)
-}
-
-pub(super) async fn revoke_issued(services: &Services, mount: &Mount) -> Result<(), Fault> {
-    for hash in services.tokens.issued_by(&mount.path).await? {
-        services.tokens.revoke(&hash).await?;
-    }
-    Ok(())
 }

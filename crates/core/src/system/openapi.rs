@@ -1,12 +1,14 @@
 //! `sys/internal/specs/openapi`: what this server really serves, from the tables that serve it.
 //!
+//! Of mounts, those are shown of which the caller may see something, as `sys/internal/ui/mounts` does.
 //! A row that is not in a table is not in the answer, and what is in the answer is served: there is
 //! no second list that could differ.
 
-use super::System;
+use super::{System, internal};
 use crate::engine::{Access, Listed};
 use crate::fault::Fault;
 use crate::json::Data;
+use crate::mount::Mount;
 use crate::operation::Verb;
 use crate::outcome::Outcome;
 use crate::pipeline::exempt;
@@ -143,8 +145,8 @@ impl Document {
 }
 
 pub(super) async fn read(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
-    let _ = call;
     let tables = engine.services()?.registry.fresh().await?;
+    let acl = internal::acl(engine, &call).await?;
     let mut document = Document {
         openapi: "3.0.2",
         info: About {
@@ -158,7 +160,8 @@ pub(super) async fn read(engine: &System, call: Call<'_>) -> Result<Outcome, Fau
         let path = path.strip_prefix("sys/").unwrap_or(path);
         document.add("sys", path, *verb, Access::Anonymous);
     }
-    for mount in tables.mounts().iter() {
+    let seen = |mount: &&Mount| internal::sees(&acl, mount);
+    for mount in tables.mounts().iter().filter(seen) {
         let point = tables.point(&mount.path);
         let rows = point.and_then(|point| point.engine.as_ref().map(|engine| engine.routes()));
         for Listed {

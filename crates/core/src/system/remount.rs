@@ -5,12 +5,12 @@
 //! find it there.
 
 use super::System;
-use super::mounts::revoke_issued;
 use crate::fault::Fault;
 use crate::mount::{Class, Mount};
 use crate::outcome::{Outcome, Response};
 use crate::path::{Name, Path};
 use crate::request::Call;
+use crate::token::retired;
 use cofferdam_barrier::{Batch, Commit};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -72,9 +72,9 @@ pub(super) async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fa
         })?;
     }
     let services = engine.services()?;
-    let before: Mount = services
+    services
         .registry
-        .change_mounts(|table| {
+        .retire_mount(|table| {
             let refused = |error: crate::mount::TableError| Fault::invalid(error.to_string());
             let before = table.remove(from.as_str()).map_err(refused)?;
             let moved = Mount {
@@ -86,9 +86,7 @@ pub(super) async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fa
         })
         .await?;
     // As in Vault: what the method issued ends, since it was issued under another name.
-    if class == Class::Auth {
-        revoke_issued(&services, &before).await?;
-    }
+    retired::finish(&services).await?;
     let done = Move {
         id: Uuid::new_v4().to_string(),
         from: format!("{}/", from.as_str().trim_end_matches('/')),

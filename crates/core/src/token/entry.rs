@@ -28,6 +28,10 @@ pub struct Entry {
     pub path: String,
     /// The mount that made it.
     pub mount: String,
+    /// Its uuid: another mount at the same path has nothing to say about this token. Empty where the
+    /// mount cannot go away, and in tokens from before this was kept.
+    #[serde(default)]
+    pub mount_id: String,
     /// When it was made.
     pub created: Time,
     /// Lifetime at creation, seconds.
@@ -130,6 +134,12 @@ impl Entry {
     #[must_use]
     pub fn expired(&self, now: Time) -> bool {
         self.expires.is_some_and(|end| end <= now)
+    }
+
+    /// Whether a mount with this uuid may have made it.
+    #[must_use]
+    pub(crate) fn is_of(&self, mount: &str) -> bool {
+        self.mount_id.is_empty() || self.mount_id == mount
     }
 
     /// Whether it may do everything.

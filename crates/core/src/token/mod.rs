@@ -8,6 +8,7 @@ mod cache;
 mod entry;
 pub mod lifetime;
 mod mount;
+pub(crate) mod retired;
 mod store;
 
 pub(crate) use cache::Cache;

@@ -43,6 +43,8 @@ pub struct NewToken {
     pub path: String,
     /// The mount that makes it.
     pub mount: String,
+    /// Its uuid, where its tokens end with it.
+    pub mount_id: String,
     /// Lifetime; `None`: it does not end.
     pub ttl: Option<Duration>,
     /// Hard end from now.
@@ -297,18 +299,18 @@ impl Store {
         self.by_hash(now, &by.hash).await
     }
 
-    /// Hashes of all tokens a mount made.
+    /// Hashes of all tokens that a mount made while it was at this path.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn issued_by(&self, mount: &str) -> Result<Vec<String>, Fault> {
+    pub(crate) async fn issued_by(&self, mount: &str, id: &str) -> Result<Vec<String>, Fault> {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
         loop {
             let page = self.view.range("id/", after.as_deref(), 512).await?;
             for opened in &page.entries {
                 let entry: Entry = decode(&opened.value)?;
-                if entry.mount == mount {
+                if entry.mount == mount && entry.is_of(id) {
                     all.push(entry.hash);
                 }
             }
@@ -634,6 +636,7 @@ fn describe(hash: String, accessor: String, now: Time, new: &NewToken) -> Entry 
         binding: new.binding.clone(),
         path: new.path.clone(),
         mount: new.mount.clone(),
+        mount_id: new.mount_id.clone(),
         created: now,
         creation_ttl: new.ttl.map_or(0, |ttl| ttl.as_secs()),
         expires: new.ttl.map(|ttl| now.after(ttl)),

@@ -159,6 +159,12 @@ fn spawn_background(services: &Arc<Services>) {
             let Some(services) = swept.upgrade() else {
                 return;
             };
+            if let Err(fault) = token::retired::finish(&services).await {
+                tracing::warn!(
+                    reason = fault.internal_text(),
+                    "cannot end the tokens of a former auth method"
+                );
+            }
             if let Err(fault) = services
                 .tokens
                 .sweep(services.clock.now(), SWEEP_AT_MOST)

@@ -202,6 +202,21 @@ impl Harness {
         harness
     }
 
+    /// Another replica over the same store, with one engine more.
+    pub async fn beside(&self, offer: Offer) -> Self {
+        let mut parts = parts(self.store.clone(), self.clock.clone());
+        parts.offers.push(offer);
+        let replica = Self {
+            vault: Vault::open(parts).await.unwrap(),
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            root: self.root.clone(),
+            keys: self.keys.clone(),
+        };
+        replica.unseal().await;
+        replica
+    }
+
     pub async fn unseal(&self) {
         for key in self.keys.iter().take(2) {
             let answered = self

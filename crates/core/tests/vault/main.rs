@@ -20,6 +20,7 @@ mod identity;
 mod leaks;
 mod records;
 mod replicas;
+mod retired;
 mod seal;
 mod sys;
 mod tokens;

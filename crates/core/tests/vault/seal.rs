@@ -1,6 +1,12 @@
 use crate::harness::{Harness, parts};
-use cofferdam_core::{Kind, Standing, Vault, Verb};
+use cofferdam_core::engine::{Route, Routed};
+use cofferdam_core::json::Data;
+use cofferdam_core::mount::Class;
+use cofferdam_core::{Kind, Offer, Outcome, Response, Standing, Vault, Verb};
+use cofferdam_secret::Secret;
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 #[tokio::test]
 async fn a_sealed_vault_answers_only_what_is_exempt() {
@@ -122,4 +128,80 @@ async fn a_flood_of_shares_is_slowed_down() {
         refused += usize::from(answered.fault == Some(Kind::TooMany));
     }
     assert!(refused > 100, "{refused} of 200 were refused");
+}
+
+/// Keeps what it read, as transit does with keys.
+#[derive(Default)]
+struct Keeper(Mutex<HashMap<String, Vec<u8>>>);
+
+impl Keeper {
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, Vec<u8>>> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Routed for Keeper {
+    const ROUTES: &'static [Route<Self>] = &[Route::new(
+        "data/:name",
+        &[
+            (Verb::Read, |keeper, call| {
+                Box::pin(async move {
+                    let known = keeper.kept().get(call.path.as_str()).cloned();
+                    let bytes = match known {
+                        Some(known) => known,
+                        None => {
+                            let found = call.view.get(call.path.as_str()).await?.unwrap();
+                            found.value.expose().clone()
+                        }
+                    };
+                    let key = call.path.as_str().to_owned();
+                    keeper.kept().insert(key, bytes.clone());
+                    let data = Data::from_raw(Secret::new(bytes));
+                    Ok(Outcome::Data(Response::of(data)))
+                })
+            }),
+            (Verb::Write, |_, call| {
+                Box::pin(async move {
+                    let value = Secret::new(call.body.as_bytes().to_vec());
+                    let batch = cofferdam_barrier::Batch::new().put(call.path.as_str(), value);
+                    call.view.commit(batch).await?.ignore();
+                    Ok(Outcome::Done)
+                })
+            }),
+        ],
+    )];
+
+    fn forget(&self, _: Option<&[String]>) {
+        self.kept().clear();
+    }
+}
+
+/// What engines decoded goes with the keys, and does not come back after a change by another replica.
+#[tokio::test]
+async fn sealing_drops_what_engines_keep_and_unsealing_brings_nothing_stale_back() {
+    let first = Harness::open().await;
+    let keepers = [Arc::new(Keeper::default()), Arc::new(Keeper::default())];
+    let mut replicas = Vec::new();
+    for keeper in &keepers {
+        let offer = Offer {
+            class: Class::Secret,
+            kind: "keeper",
+            engine: keeper.clone(),
+        };
+        replicas.push(first.beside(offer).await);
+    }
+    let [one, two] = &replicas[..] else { panic!() };
+    one.write("sys/mounts/kept", json!({"type": "keeper"}))
+        .await;
+    one.write("kept/data/a", json!({"k": "old"})).await;
+    assert_eq!(one.read("kept/data/a").await["k"], "old");
+    assert_eq!(keepers[0].kept().len(), 1);
+    one.write("sys/seal", Value::Null).await;
+    assert_eq!(keepers[0].kept().len(), 0, "it is gone with the keys");
+    // As if a request under way had kept it after the seal.
+    let stale = json!({"k": "old"}).to_string().into_bytes();
+    keepers[0].kept().insert("data/a".to_owned(), stale);
+    two.write("kept/data/a", json!({"k": "new"})).await;
+    one.unseal().await;
+    assert_eq!(one.read("kept/data/a").await["k"], "new");
 }

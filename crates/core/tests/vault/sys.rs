@@ -363,3 +363,27 @@ async fn password_policies_are_kept_and_used() {
         .await;
     assert_eq!(gone.fault, Some(Kind::Unsupported));
 }
+
+/// The document shows no mount that its reader may not see anything of.
+#[tokio::test]
+async fn the_document_of_routes_shows_what_its_reader_may_see() {
+    let harness = Harness::open().await;
+    harness
+        .write("sys/mounts/hidden-7", json!({"type": "probe"}))
+        .await;
+    let rules = "path \"sys/internal/specs/openapi\" { capabilities = [\"read\"] }\npath \"secret/*\" { capabilities = [\"read\"] }";
+    harness
+        .write("sys/policies/acl/reader", json!({"policy": rules}))
+        .await;
+    let token = harness.token(json!({"policies": ["reader"]})).await;
+    let path = "sys/internal/specs/openapi";
+    let shown = harness.call(Verb::Read, path, &token, Value::Null).await;
+    assert_eq!(shown.fault, None, "{}", shown.text);
+    let paths = shown.body["paths"].as_object().unwrap();
+    assert!(paths.contains_key("/secret/panic"));
+    assert!(paths.contains_key("/sys/health"));
+    assert!(paths.keys().all(|path| !path.starts_with("/hidden-7")));
+    assert!(paths.keys().all(|path| !path.starts_with("/auth/probe")));
+    let all = harness.read(path).await;
+    assert!(all["paths"]["/hidden-7/panic"].is_object());
+}

@@ -419,6 +419,42 @@ async fn a_role_gives_what_it_says_and_nothing_else() {
     );
 }
 
+/// A glob names no policy: who asks for none through such a role gets `default`, and never what the
+/// parent has, root least of all.
+#[tokio::test]
+async fn a_role_of_globs_alone_gives_nothing_that_was_not_asked_for() {
+    let harness = with_reader().await;
+    let role = json!({"allowed_policies_glob": ["*"]});
+    harness.write("auth/token/roles/globs", role).await;
+    let root = harness.root.clone();
+    let user = role_user(&harness).await;
+    for token in [&root, &user] {
+        let made = by_role(&harness, token, "globs", json!({})).await;
+        assert_eq!(made.body["auth"]["policies"], json!(["default"]));
+    }
+    // What every token of the role gets may be asked for as well; without it the role says.
+    let role = json!({"allowed_policies_glob": ["team-*"]});
+    harness.write("auth/token/roles/teams", role).await;
+    for (asked, policies) in [
+        (json!({"policies": ["default"]}), Some(json!(["default"]))),
+        (
+            json!({"policies": ["default", "team-a"]}),
+            Some(json!(["default", "team-a"])),
+        ),
+        (
+            json!({"policies": ["default"], "no_default_policy": true}),
+            None,
+        ),
+        (json!({"policies": ["reader"]}), None),
+    ] {
+        let made = by_role(&harness, &user, "teams", asked.clone()).await;
+        match policies {
+            Some(policies) => assert_eq!(made.body["auth"]["policies"], policies, "{asked}"),
+            None => assert_eq!(made.fault, Some(Kind::Invalid), "{asked}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_role_without_lists_gives_what_the_parent_has() {
     let harness = with_reader().await;

@@ -1,5 +1,8 @@
 use crate::harness::{Harness, arrival};
-use cofferdam_core::{Kind, Verb};
+use cofferdam_core::engine::{Route, Routed};
+use cofferdam_core::json::Data;
+use cofferdam_core::mount::Class;
+use cofferdam_core::{Kind, Offer, Outcome, Response, Verb};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -109,4 +112,57 @@ async fn anything_can_be_wrapped() {
             .await["data"]["a"],
         "b"
     );
+}
+
+/// Answers with a part that failed, and with what is gone.
+struct Halves;
+
+impl Routed for Halves {
+    const ROUTES: &'static [Route<Self>] = &[
+        Route::new(
+            "partial",
+            &[(Verb::Read, |_, _| {
+                Box::pin(async {
+                    let data = Data::of(&json!({"k": "canary-half"})).unwrap();
+                    Ok(Outcome::Partial(Response::of(data), 400))
+                })
+            })],
+        ),
+        Route::new(
+            "gone",
+            &[(Verb::Read, |_, _| {
+                Box::pin(async {
+                    let data = Data::of(&json!({"k": "canary-half"})).unwrap();
+                    Ok(Outcome::Gone(Response::of(data)))
+                })
+            })],
+        ),
+    ];
+}
+
+/// Who asks for wrapping, or must, gets nothing in the open when parts failed.
+#[tokio::test]
+async fn what_is_answered_in_parts_is_wrapped_as_well() {
+    let first = Harness::open().await;
+    let harness = first
+        .beside(Offer {
+            class: Class::Secret,
+            kind: "halves",
+            engine: Arc::new(Halves),
+        })
+        .await;
+    harness
+        .write("sys/mounts/halves", json!({"type": "halves"}))
+        .await;
+    for path in ["halves/partial", "halves/gone"] {
+        let mut request = arrival(Verb::Read, path, &harness.root, &Value::Null);
+        request.wrap_ttl = Some("60s".to_owned());
+        let answered = harness.arrive(request).await;
+        assert!(!answered.body.to_string().contains("canary-half"), "{path}");
+        let token = answered.body["wrap_info"]["token"].as_str().unwrap();
+        let opened = harness
+            .call(Verb::Write, "sys/wrapping/unwrap", token, Value::Null)
+            .await;
+        assert_eq!(opened.body["data"]["k"], "canary-half", "{path}");
+    }
 }

@@ -216,13 +216,15 @@ fn policies(
     }
     if names.is_empty() {
         match (role, holder.parent) {
-            (Some(role), _) if !role.allowed.is_empty() => names.clone_from(&role.allowed),
+            // As in OpenBao: where the role limits, it says what there is. A glob names nothing.
+            (Some(role), _) if role.limits() => names.clone_from(&role.allowed),
             (_, Some(parent)) => names.clone_from(&parent.policies),
             (_, None) => names.push("root".to_owned()),
         }
     }
+    let unwanted = wanted.no_default_policy.0 || role.is_some_and(|role| role.disallows("default"));
     if let Some(role) = role {
-        role.judge(&names)?;
+        role.judge(&names, !unwanted)?;
     }
     if names.iter().any(|name| name == "root") {
         if !holder.root {
@@ -245,7 +247,6 @@ fn policies(
     if role.is_none() && !holder.powerful && !names.iter().all(given) {
         return Err(Fault::invalid("child policies must be subset of parent"));
     }
-    let unwanted = wanted.no_default_policy.0 || role.is_some_and(|role| role.disallows("default"));
     if !unwanted && !names.iter().any(|name| name == "default") {
         names.push("default".to_owned());
     }

@@ -114,7 +114,9 @@ async fn rules(
     }
     let tables = services.registry.fresh().await?;
     let gone = || Fault::invalid("the auth method that issued the token is gone; log in again");
-    let point = tables.point(&entry.mount).ok_or_else(gone)?;
+    let point = tables.point(&entry.mount);
+    let point = point.filter(|point| entry.is_of(&point.mount.uuid));
+    let point = point.ok_or_else(gone)?;
     let engine = point.engine.as_ref().ok_or_else(gone)?;
     let login = engine.renew(&point.view, entry).await?;
     Ok(limits(

@@ -69,19 +69,25 @@ impl Role {
             || self.disallowed_glob.iter().any(|glob| fits(glob, policy))
     }
 
-    /// Refuses policies that the role does not give. A denied one is denied whatever allows it.
+    /// Whether it says which policies there are, by name or by glob.
+    pub(super) const fn limits(&self) -> bool {
+        !self.allowed.is_empty() || !self.allowed_glob.is_empty()
+    }
+
+    /// Refuses policies that the role does not give. A denied one is denied whatever allows it;
+    /// `default` needs no allowing where every token of the role gets it.
     ///
     /// # Errors
     /// Which rule is broken.
-    pub(super) fn judge(&self, policies: &[String]) -> Result<(), Fault> {
-        let limited = !self.allowed.is_empty() || !self.allowed_glob.is_empty();
+    pub(super) fn judge(&self, policies: &[String], default: bool) -> Result<(), Fault> {
         for policy in policies {
             if self.disallows(policy) {
                 return Err(Fault::invalid("a token policy is disallowed by this role"));
             }
-            let allowed = self.allowed.contains(policy)
+            let allowed = (default && policy == "default")
+                || self.allowed.contains(policy)
                 || self.allowed_glob.iter().any(|glob| fits(glob, policy));
-            if limited && !allowed {
+            if self.limits() && !allowed {
                 return Err(Fault::invalid(
                     "token policies must be subset of the role's allowed policies or glob policies",
                 ));
@@ -176,8 +182,8 @@ mod tests {
             disallowed: vec!["ops".into()],
             ..Role::new("r".into())
         };
-        assert!(role.judge(&["web".into()]).is_ok());
-        assert!(role.judge(&["web".into(), "admin-1".into()]).is_err());
-        assert!(role.judge(&["ops".into()]).is_err());
+        assert!(role.judge(&["web".into()], true).is_ok());
+        assert!(role.judge(&["web".into(), "admin-1".into()], true).is_err());
+        assert!(role.judge(&["ops".into()], true).is_err());
     }
 }
