@@ -261,6 +261,11 @@ pub trait Routed: Send + Sync + Sized + 'static {
         let _ = keys;
     }
 
+    /// Whether its logins lock a name after failures: only then a mount has settings for that.
+    fn locks(&self) -> bool {
+        false
+    }
+
     /// Re-checks the binding of a token this method issued, before it is renewed.
     fn renew<'a>(
         &'a self,
@@ -342,6 +347,9 @@ pub trait Engine: Send + Sync + 'static {
         kept: &Kept,
         version: u64,
     ) -> Result<Option<Secret<Vec<u8>>>, Fault>;
+
+    /// See [`Routed::locks`].
+    fn locks(&self) -> bool;
 
     /// See [`Routed::forget`].
     fn forget(&self, keys: Option<&[String]>);
@@ -468,6 +476,10 @@ impl<E: Routed> Engine for E {
         version: u64,
     ) -> Result<Option<Secret<Vec<u8>>>, Fault> {
         Routed::content(self, view, kept, version).await
+    }
+
+    fn locks(&self) -> bool {
+        Routed::locks(self)
     }
 
     fn forget(&self, keys: Option<&[String]>) {

@@ -109,6 +109,15 @@ impl Fault {
         Self::new(Kind::Internal, "internal error").noting(internal)
     }
 
+    /// What is stored does not parse. The error's own text is not looked at: it quotes what it met, and
+    /// that may be a hash or a share.
+    #[must_use]
+    pub fn unreadable(error: serde_json::Error) -> Self {
+        let kind = error.classify();
+        drop(error);
+        Self::internal(format!("a stored record does not parse: {kind:?}"))
+    }
+
     /// Adds the text for the log.
     #[must_use]
     pub fn noting(mut self, internal: impl std::fmt::Display) -> Self {
@@ -144,5 +153,21 @@ impl From<cofferdam_barrier::Error> for Fault {
 impl From<crate::json::FieldError> for Fault {
     fn from(error: crate::json::FieldError) -> Self {
         Self::invalid(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_parse_is_not_quoted() {
+        let stored = r#"{"hash": "$2a$10$canary"}"#;
+        let error = serde_json::from_str::<std::collections::BTreeMap<String, u64>>(stored);
+        let error = error.unwrap_err();
+        assert!(error.to_string().contains("canary"), "{error}");
+        let fault = Fault::unreadable(error);
+        assert!(!fault.internal_text().contains("canary"));
+        assert!(fault.internal_text().contains("Data"));
     }
 }

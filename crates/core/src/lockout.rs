@@ -89,7 +89,7 @@ impl Record {
 }
 
 fn record(found: &Opened) -> Result<Record, Fault> {
-    serde_json::from_slice(found.value.expose()).map_err(Fault::internal)
+    serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)
 }
 
 async fn load(view: &View, name: &str) -> Result<Option<(Record, Revision)>, Fault> {

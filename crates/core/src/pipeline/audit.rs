@@ -1,6 +1,6 @@
 //! The audit ticket: opened before anything is done, finished before anything is answered.
 //!
-//! A request that changes something waits until the record of its intent is on a device. One that
+//! A request whose route changes something waits until the record of its intent is on a device. One that
 //! changes nothing may start at once: its answer waits for both records, and they are written in
 //! order.
 

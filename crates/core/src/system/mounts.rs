@@ -4,6 +4,7 @@ use super::{System, tune};
 use crate::fault::Fault;
 use crate::json::Data;
 use crate::json::field::{Flag, Pairs, Ttl, Words};
+use crate::lockout;
 use crate::mount::{Class, Mount, MountConfig, describe};
 use crate::outcome::{Outcome, Response};
 use crate::path::{Name, Path};
@@ -206,6 +207,9 @@ async fn write(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome
         return Err(Fault::invalid(
             "there is exactly one mount of this type, and it is built in",
         ));
+    }
+    if mount.config.user_lockout != lockout::Settings::default() {
+        tune::lockable(&services.registry, class, &mount.kind)?;
     }
     services
         .registry

@@ -105,7 +105,7 @@ async fn moves(
     let Some(found) = services.barrier().get(MOVES).await? else {
         return Ok((VecDeque::new(), None));
     };
-    let moves = serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?;
+    let moves = serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?;
     Ok((moves, Some(found.revision)))
 }
 

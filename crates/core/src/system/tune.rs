@@ -151,6 +151,20 @@ impl WantedLockout {
     }
 }
 
+/// Refuses settings of lockout where they would do nothing.
+///
+/// # Errors
+/// That.
+pub(super) fn lockable(registry: &Registry, class: Class, kind: &str) -> Result<(), Fault> {
+    let locks = registry.offer(class, kind);
+    if locks.is_some_and(|offer| offer.engine.locks()) {
+        return Ok(());
+    }
+    Err(Fault::invalid(
+        "user_lockout_config: the logins of this auth method lock no names",
+    ))
+}
+
 /// The settings of a new mount.
 pub(super) fn lockout_of(
     wanted: Option<WantedLockout>,
@@ -215,6 +229,7 @@ fn apply(registry: &Registry, mount: &mut Mount, wanted: Wanted) -> Result<bool,
     let config = &mut mount.config;
     if let Some(lockout) = wanted.user_lockout_config {
         lockout.apply(&mut config.user_lockout, class)?;
+        lockable(registry, class, &mount.kind)?;
     }
     if let Some(ttl) = wanted.default_lease_ttl {
         config.default_lease_ttl = ttl.0.as_secs();

@@ -21,7 +21,7 @@ pub(crate) struct Installed {
 /// All of them.
 pub(crate) async fn all(barrier: &Barrier<Unsealed>) -> Result<Vec<Installed>, Fault> {
     match barrier.get(KEY).await? {
-        Some(found) => serde_json::from_slice(found.value.expose()).map_err(Fault::internal),
+        Some(found) => serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable),
         None => Ok(Vec::new()),
     }
 }
@@ -35,7 +35,9 @@ pub(super) async fn note(
     for _ in 0..16 {
         let found = barrier.get(KEY).await?;
         let mut all: Vec<Installed> = match &found {
-            Some(found) => serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?,
+            Some(found) => {
+                serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?
+            }
             None => Vec::new(),
         };
         if all.iter().any(|installed| installed.version == version) {

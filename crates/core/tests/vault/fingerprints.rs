@@ -1,8 +1,13 @@
 //! `sys/fingerprints`: who gets which, and what is left behind.
 
 use crate::harness::{Answered, Harness, arrival};
-use cofferdam_core::{Kind, Peer, Verb};
+use cofferdam_core::clock::Time;
+use cofferdam_core::engine::{Kept, Pending, Route, Routed, View};
+use cofferdam_core::mount::Class;
+use cofferdam_core::{Kind, Offer, Peer, Verb};
+use cofferdam_secret::Secret;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 async fn session(harness: &Harness, token: &str) -> Answered {
     let mut asked = arrival(Verb::Read, "sys/fingerprints/session", token, &Value::Null);
@@ -111,5 +116,68 @@ async fn pack_has_bounds() {
             )
             .await;
         assert_eq!(refused.fault, Some(Kind::Invalid), "{ttl}");
+    }
+}
+
+/// Keeps `a/b` and `c`.
+struct Shelf;
+
+impl Routed for Shelf {
+    const ROUTES: &'static [Route<Self>] = &[];
+
+    fn kept<'a>(
+        &'a self,
+        _: &'a View,
+        after: Option<&'a str>,
+        most: usize,
+        _: Time,
+    ) -> Pending<'a, Vec<Kept>> {
+        let paths = ["a/b", "c"].into_iter();
+        let paths = paths.filter(|path| after.is_none_or(|after| *path > after));
+        let kept = paths.take(most).map(|path| Kept {
+            path: path.to_owned(),
+            incarnation: 1,
+            current: 1,
+            versions: vec![1],
+            owner: None,
+        });
+        let kept = kept.collect();
+        Box::pin(async move { Ok(kept) })
+    }
+
+    fn content<'a>(
+        &'a self,
+        _: &'a View,
+        _: &'a Kept,
+        _: u64,
+    ) -> Pending<'a, Option<Secret<Vec<u8>>>> {
+        let content = br#"{"k": "long enough to have a print"}"#.to_vec();
+        Box::pin(async { Ok(Some(Secret::new(content))) })
+    }
+}
+
+/// Who asks about one secret is never told of another one below it.
+#[tokio::test]
+async fn a_path_without_a_secret_has_no_fingerprints() {
+    let first = Harness::open().await;
+    let harness = first
+        .beside(Offer {
+            class: Class::Secret,
+            kind: "shelf",
+            engine: Arc::new(Shelf),
+        })
+        .await;
+    harness
+        .write("sys/mounts/shelf", json!({"type": "shelf"}))
+        .await;
+    for (path, found) in [("shelf/a/b", None), ("shelf/a", Some(Kind::Missing))] {
+        let path = format!("sys/fingerprints/secrets/{path}");
+        let mut asked = arrival(Verb::Read, &path, &harness.root, &Value::Null);
+        asked.peer = Peer::Local {
+            uid: 1000,
+            admin: false,
+        };
+        let answered = harness.arrive(asked).await;
+        assert_eq!(answered.fault, found, "{path}: {}", answered.body);
     }
 }

@@ -74,6 +74,10 @@ impl Routed for Probe {
         ),
     ];
 
+    fn locks(&self) -> bool {
+        true
+    }
+
     fn events<'a>(&'a self, touched: &'a [Touched<'a>]) -> Pending<'a, Vec<Happened>> {
         let told = touched.iter().map(|key| Happened {
             event_type: "probe/write",

@@ -62,7 +62,9 @@ async fn auth_methods_are_tuned_on_both_of_vaults_paths() {
             "sys/auth/team/tune",
             json!({"user_lockout_config": {"lockout_threshold": 0}}),
         ),
-        ("sys/mounts/secret/tune", wanted),
+        ("sys/mounts/secret/tune", wanted.clone()),
+        // Here no login locks a name: the settings would do nothing.
+        ("sys/auth/token/tune", wanted.clone()),
     ];
     for (path, body) in bad {
         let answered = harness.call(Verb::Write, path, &harness.root, body).await;

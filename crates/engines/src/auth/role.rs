@@ -33,7 +33,7 @@ pub(super) async fn load<T: DeserializeOwned>(
         return Ok(None);
     };
     Ok(Some(Stored {
-        record: serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?,
+        record: serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?,
         revision: found.revision,
     }))
 }

@@ -136,7 +136,7 @@ async fn load<T: Serialize + DeserializeOwned>(
         return Ok(None);
     };
     let attempt: Attempt<T> =
-        serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?;
+        serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?;
     if now >= attempt.started.after(LIFETIME) {
         // When somebody was faster, it is gone or a new one already.
         let _faster = store::<T>(barrier, place, Some(found.revision), None).await?;

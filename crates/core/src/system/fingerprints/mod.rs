@@ -69,9 +69,10 @@ pub(super) async fn of_secret(engine: &System, call: Call<'_>) -> Result<Outcome
             ));
         }
     };
-    let walk = Walk::new(engine, &call, vec![path]).await?;
+    let walk = Walk::new(engine, &call, vec![path.clone()]).await?;
     let mut page = walk.page(None, PAGE).await?;
-    page.secrets.truncate(1);
+    // What is below it is another secret, and it may be the first that there is.
+    page.secrets.retain(|secret| secret.path == path);
     page.after = None;
     if page.secrets.is_empty() {
         return Err(Fault::missing());

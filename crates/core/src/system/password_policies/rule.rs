@@ -76,7 +76,9 @@ impl PasswordPolicy {
         if all.len() > MOST {
             return Err(invalid("more than 4096 characters to choose from"));
         }
-        let needed: usize = charsets.iter().map(|set| set.at_least).sum();
+        let needed = charsets
+            .iter()
+            .fold(0_usize, |sum, set| sum.saturating_add(set.at_least));
         if needed > length {
             return Err(invalid(&format!(
                 "specified rules require at least {needed} characters but {length} is specified"
@@ -224,6 +226,13 @@ mod tests {
             assert_eq!(password.expose().chars().count(), 12);
             assert!(of("abc") >= 2 && of("01") >= 3 && of("abc01é!") == 12);
         }
+    }
+
+    #[test]
+    fn rules_that_ask_for_more_than_a_number_holds_are_refused() {
+        let most = i64::MAX;
+        let rule = format!("rule \"charset\" {{ charset = \"abc\" min-chars = {most} }}\n");
+        assert!(parse(&format!("length = 12\n{}", rule.repeat(3))).is_err());
     }
 
     #[test]

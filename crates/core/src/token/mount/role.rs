@@ -124,7 +124,7 @@ pub(super) async fn load(view: &View, name: &str) -> Result<Option<Stored>, Faul
     let Some(found) = view.get(&key_of(name)).await? else {
         return Ok(None);
     };
-    let role = serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?;
+    let role = serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?;
     Ok(Some(Stored {
         role,
         revision: found.revision,

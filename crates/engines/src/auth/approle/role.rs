@@ -128,7 +128,7 @@ async fn load_at(view: &View, key: &str) -> Result<Option<Stored>, Fault> {
     let Some(found) = view.get(key).await? else {
         return Ok(None);
     };
-    let role = serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?;
+    let role = serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?;
     Ok(Some(Stored {
         role,
         revision: found.revision,

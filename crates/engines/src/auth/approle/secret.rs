@@ -60,7 +60,7 @@ fn accessor_key(key: &Key, accessor: &str) -> Result<String, Fault> {
 }
 
 fn stored(found: Opened) -> Result<Stored, Fault> {
-    let secret = serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?;
+    let secret = serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?;
     Ok(Stored {
         secret,
         key: found.key,
@@ -100,7 +100,7 @@ pub(super) async fn by_accessor(
     let Some(found) = view.get(&accessor_key(key, accessor)?).await? else {
         return Ok(None);
     };
-    let handle: Handle = serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?;
+    let handle: Handle = serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?;
     if handle.incarnation != incarnation {
         return Ok(None);
     }

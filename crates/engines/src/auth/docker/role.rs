@@ -140,7 +140,7 @@ pub(super) async fn matching(
         after = page.entries.last().map(|entry| entry.key.clone());
         for entry in page.entries {
             let role: Role =
-                serde_json::from_slice(entry.value.expose()).map_err(Fault::internal)?;
+                serde_json::from_slice(entry.value.expose()).map_err(Fault::unreadable)?;
             if role.bounds.admit(container, host) {
                 found.push(role);
             }

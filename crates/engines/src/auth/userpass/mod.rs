@@ -8,7 +8,8 @@
 //! What this room promises:
 //!
 //! * a name is its lower-case form everywhere: in policies, storage, lockout and token metadata;
-//! * an unknown name costs a guesser the same time as a known one (`login`);
+//! * an unknown name costs a guesser the same time as a known one (`login`), but for a hash that was
+//!   brought along with another cost than ours;
 //! * wrong passwords are counted for all replicas together ([`cofferdam_core::lockout`]), and a right
 //!   password does not open a locked name;
 //! * a password is kept as its bcrypt hash and never answered, in no form.
@@ -59,6 +60,10 @@ impl Routed for Userpass {
                 None => Ok(()),
             }
         })
+    }
+
+    fn locks(&self) -> bool {
+        true
     }
 
     fn renew<'a>(&'a self, view: &'a View, token: &'a Entry) -> Pending<'a, Login> {

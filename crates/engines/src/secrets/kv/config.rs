@@ -38,7 +38,7 @@ impl Config {
     /// The settings of the mount with this storage.
     pub(super) async fn load(view: &View) -> Result<Self, Fault> {
         match view.get(KEY).await? {
-            Some(found) => serde_json::from_slice(found.value.expose()).map_err(Fault::internal),
+            Some(found) => serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable),
             None => Ok(Self::default()),
         }
     }

@@ -77,7 +77,9 @@ async fn spend(
         let found = call.view.get(&place).await?;
         let revision = found.as_ref().map(|found| found.revision);
         let mut used: Used = match &found {
-            Some(found) => serde_json::from_slice(found.value.expose()).map_err(Fault::internal)?,
+            Some(found) => {
+                serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?
+            }
             None => Used::default(),
         };
         used.0.retain(|(_, end)| *end > call.now);

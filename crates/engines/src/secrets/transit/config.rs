@@ -45,7 +45,7 @@ impl Keys {
 
 async fn load<T: Default + for<'de> Deserialize<'de>>(view: &View, at: &str) -> Result<T, Fault> {
     match view.get(at).await? {
-        Some(found) => serde_json::from_slice(found.value.expose()).map_err(Fault::internal),
+        Some(found) => serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable),
         None => Ok(T::default()),
     }
 }

@@ -165,7 +165,7 @@ pub(super) async fn spend(
             .put(&key, crate::auth::role::encode(&used)?);
         for entry in view.range(SPENT, None, SWEPT).await?.entries {
             let used: Used =
-                serde_json::from_slice(entry.value.expose()).map_err(Fault::internal)?;
+                serde_json::from_slice(entry.value.expose()).map_err(Fault::unreadable)?;
             if used.ends <= now.seconds() {
                 batch = batch.delete(entry.key);
             }
