@@ -412,6 +412,7 @@ fn refused(fault: &Fault) -> Answer {
         Kind::Unsupported if fault.public() == "unsupported operation" => 405,
         Kind::Unsupported => 404,
         Kind::TooLarge => 413,
+        Kind::TooMany => 429,
         _ => 500,
     };
     let errors = [fault.public()]

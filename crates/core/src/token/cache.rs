@@ -92,6 +92,7 @@ mod tests {
             binding: BTreeMap::new(),
             path: String::new(),
             mount: String::new(),
+            mount_id: String::new(),
             created: Time::from_nanos(0),
             creation_ttl: 0,
             expires: None,
