@@ -1,9 +1,9 @@
 //! What an auth method issued ends with it: after a crash in the middle, and when a login was under way.
 
 use crate::harness::Harness;
-use cofferdam_core::engine::{Access, Route, Routed};
+use cofferdam_core::engine::{Access, Pending, Route, Routed};
 use cofferdam_core::mount::Class;
-use cofferdam_core::{Kind, Login, Offer, Outcome, Verb};
+use cofferdam_core::{Call, Kind, Offer, Outcome, Verb};
 use serde_json::{Value, json};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -28,17 +28,16 @@ struct Slow {
 }
 
 impl Routed for Slow {
-    const ROUTES: &'static [Route<Self>] = &[Route::new(
-        "login",
-        &[(Verb::Write, |slow, _| {
-            Box::pin(async {
-                slow.asked.fetch_add(1, Ordering::SeqCst);
-                slow.gate.acquire().await.unwrap().forget();
-                Ok(Outcome::Login(Box::new(Login::default())))
-            })
-        })],
-    )
-    .access(Access::Anonymous)];
+    const ROUTES: &'static [Route<Self>] =
+        &[Route::new("login", &[(Verb::Write, login)]).access(Access::Anonymous)];
+}
+
+fn login<'a>(slow: &'a Slow, _: Call<'a>) -> Pending<'a> {
+    Box::pin(async {
+        slow.asked.fetch_add(1, Ordering::SeqCst);
+        slow.gate.acquire().await.unwrap().forget();
+        Ok(Outcome::Login(Box::default()))
+    })
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 use crate::harness::{Harness, parts};
-use cofferdam_core::engine::{Route, Routed};
+use cofferdam_core::engine::{Pending, Route, Routed};
 use cofferdam_core::json::Data;
 use cofferdam_core::mount::Class;
-use cofferdam_core::{Kind, Offer, Outcome, Response, Standing, Vault, Verb};
+use cofferdam_core::{Call, Kind, Offer, Outcome, Response, Standing, Vault, Verb};
 use cofferdam_secret::Secret;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -143,37 +143,35 @@ impl Keeper {
 impl Routed for Keeper {
     const ROUTES: &'static [Route<Self>] = &[Route::new(
         "data/:name",
-        &[
-            (Verb::Read, |keeper, call| {
-                Box::pin(async move {
-                    let known = keeper.kept().get(call.path.as_str()).cloned();
-                    let bytes = match known {
-                        Some(known) => known,
-                        None => {
-                            let found = call.view.get(call.path.as_str()).await?.unwrap();
-                            found.value.expose().clone()
-                        }
-                    };
-                    let key = call.path.as_str().to_owned();
-                    keeper.kept().insert(key, bytes.clone());
-                    let data = Data::from_raw(Secret::new(bytes));
-                    Ok(Outcome::Data(Response::of(data)))
-                })
-            }),
-            (Verb::Write, |_, call| {
-                Box::pin(async move {
-                    let value = Secret::new(call.body.as_bytes().to_vec());
-                    let batch = cofferdam_barrier::Batch::new().put(call.path.as_str(), value);
-                    call.view.commit(batch).await?.ignore();
-                    Ok(Outcome::Done)
-                })
-            }),
-        ],
+        &[(Verb::Read, read), (Verb::Write, write)],
     )];
 
     fn forget(&self, _: Option<&[String]>) {
         self.kept().clear();
     }
+}
+
+fn read<'a>(keeper: &'a Keeper, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let key = call.path.as_str();
+        let known = keeper.kept().get(key).cloned();
+        let bytes = match known {
+            Some(known) => known,
+            None => call.view.get(key).await?.unwrap().value.expose().clone(),
+        };
+        keeper.kept().insert(key.to_owned(), bytes.clone());
+        let data = Data::from_raw(Secret::new(bytes));
+        Ok(Outcome::Data(Response::of(data)))
+    })
+}
+
+fn write<'a>(_: &'a Keeper, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let value = Secret::new(call.body.as_bytes().to_vec());
+        let batch = call.view.batch().put(call.path.as_str(), value);
+        call.view.commit(batch).await?.ignore();
+        Ok(Outcome::Done)
+    })
 }
 
 /// What engines decoded goes with the keys, and does not come back after a change by another replica.
@@ -194,7 +192,7 @@ async fn sealing_drops_what_engines_keep_and_unsealing_brings_nothing_stale_back
     one.write("sys/mounts/kept", json!({"type": "keeper"}))
         .await;
     one.write("kept/data/a", json!({"k": "old"})).await;
-    assert_eq!(one.read("kept/data/a").await["k"], "old");
+    assert_eq!(one.read("kept/data/a").await["data"]["k"], "old");
     assert_eq!(keepers[0].kept().len(), 1);
     one.write("sys/seal", Value::Null).await;
     assert_eq!(keepers[0].kept().len(), 0, "it is gone with the keys");
@@ -203,5 +201,5 @@ async fn sealing_drops_what_engines_keep_and_unsealing_brings_nothing_stale_back
     keepers[0].kept().insert("data/a".to_owned(), stale);
     two.write("kept/data/a", json!({"k": "new"})).await;
     one.unseal().await;
-    assert_eq!(one.read("kept/data/a").await["k"], "new");
+    assert_eq!(one.read("kept/data/a").await["data"]["k"], "new");
 }
