@@ -151,6 +151,10 @@ impl Routed for Keeper {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler takes its call by value, whether it consumes it or not"
+)]
 fn read<'a>(keeper: &'a Keeper, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let key = call.path.as_str();
@@ -165,6 +169,10 @@ fn read<'a>(keeper: &'a Keeper, call: Call<'a>) -> Pending<'a> {
     })
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler takes its call by value, whether it consumes it or not"
+)]
 fn write<'a>(_: &'a Keeper, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let value = Secret::new(call.body.as_bytes().to_vec());
