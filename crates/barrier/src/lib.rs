@@ -53,6 +53,7 @@
 mod aead;
 mod barrier;
 mod batch;
+mod enclosure;
 mod error;
 mod keyring;
 mod listing;

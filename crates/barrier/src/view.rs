@@ -91,6 +91,32 @@ impl View {
         self.barrier.commit_under(&self.prefix, batch).await
     }
 
+    /// As [`Barrier::enclose`], for a purpose of this view's.
+    ///
+    /// # Errors
+    /// As [`Barrier::enclose`].
+    pub async fn enclose(
+        &self,
+        purpose: &str,
+        plain: &cofferdam_secret::Secret<Vec<u8>>,
+    ) -> Result<Vec<u8>, Error> {
+        let purpose = format!("{}{purpose}", self.prefix);
+        self.barrier.enclose(&purpose, plain).await
+    }
+
+    /// As [`Barrier::disclose`], for a purpose of this view's.
+    ///
+    /// # Errors
+    /// As [`Barrier::disclose`].
+    pub async fn disclose(
+        &self,
+        purpose: &str,
+        sealed: &[u8],
+    ) -> Result<Option<cofferdam_secret::Secret<Vec<u8>>>, Error> {
+        let purpose = format!("{}{purpose}", self.prefix);
+        self.barrier.disclose(&purpose, sealed).await
+    }
+
     /// The read barrier of the store.
     ///
     /// # Errors

@@ -131,6 +131,8 @@ pub struct Login {
     pub period: Option<Duration>,
     /// How many requests; 0: unlimited.
     pub num_uses: u32,
+    /// Which kind of token, where the mount leaves the choice.
+    pub kind: crate::token::Kind,
     /// Where the token may be used from; empty: anywhere.
     pub bound_cidrs: Vec<ipnet::IpNet>,
     /// Shown at lookup and in audit records.

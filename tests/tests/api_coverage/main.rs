@@ -150,6 +150,9 @@ impl Ours {
 
 /// Rows of ours that take the rest of a path, which may be empty, where OpenBao lists each form.
 const WITH_REST: &[&str] = &[
+    "/sys/leases/lookup",
+    "/sys/leases/renew",
+    "/sys/leases/revoke",
     "/transit/export/{}/{}",
     "/transit/hash",
     "/transit/hmac/{}",

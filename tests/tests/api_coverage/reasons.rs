@@ -96,10 +96,6 @@ const REASONS: &[Reason] = &[
         "with a body it differs only in the names it gives operations",
     ),
     later("/sys/internal/ui/namespaces", "namespaces"),
-    later(
-        "/sys/leases",
-        "leases: nothing that is served so far gives any but tokens",
-    ),
     later("/sys/mfa", "second factors at login"),
     later("/sys/monitor", "the server's log as a stream"),
     later("/sys/namespaces", "namespaces"),

@@ -212,7 +212,7 @@ impl Subscription {
         let tables = services.registry.fresh().await.map_err(behind)?;
         let acl = match &self.caller {
             Caller::Token(entry) => {
-                let live = services.tokens.by_hash(now, &entry.hash).await;
+                let live = services.tokens.again(now, entry).await;
                 let live = live.map_err(behind)?;
                 let live = live.filter(|live| !live.forbidden()).ok_or(End::Denied)?;
                 self.expires = live.expires;

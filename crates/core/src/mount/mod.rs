@@ -76,7 +76,8 @@ pub struct MountConfig {
     pub passthrough_request_headers: Vec<String>,
     /// Accepted and shown.
     pub allowed_response_headers: Vec<String>,
-    /// `service`, or empty for the default (which is service).
+    /// `service` or `batch`, whatever a role says; `default-service` or `default-batch` where it says
+    /// nothing. Empty for `default-service`.
     pub token_type: String,
     /// When wrong passwords lock a name; of auth methods.
     pub user_lockout: crate::lockout::Settings,

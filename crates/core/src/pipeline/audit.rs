@@ -285,7 +285,7 @@ fn token_facts<'a>(entry: &'a Entry, token: &'a str, issued: &'a str) -> TokenFa
         token_policies: &entry.policies,
         metadata: &entry.metadata,
         entity_id: &entry.entity_id,
-        token_type: "service",
+        token_type: entry.kind(),
         num_uses: entry.num_uses.into(),
         token_ttl: entry.creation_ttl,
         token_issue_time: issued,

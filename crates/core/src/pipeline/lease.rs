@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::mount::Mount;
 use crate::outcome::{Login, Outcome};
 use crate::token::lifetime::{Limits, grant};
-use crate::token::{self, NewToken, Purpose, retired};
+use crate::token::{self, Kind, NewToken, Purpose, retired};
 use crate::vault::Services;
 use cofferdam_secret::Secret;
 use std::time::Duration;
@@ -163,6 +163,7 @@ async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Enve
         return Err(Fault::internal("a login without a mount"));
     };
     let granted = grant(facts.now, facts.now, &limits(&point.mount, &login));
+    let batch = is_batch(&point.mount, &login)?;
     let warnings = [login.warnings, granted.warnings].concat();
     if login.policies.iter().any(|policy| policy == "root") {
         return Err(Fault::invalid("auth methods cannot create root tokens"));
@@ -206,7 +207,12 @@ async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Enve
             ttl: Some(granted.ttl),
             explicit_max_ttl: login.explicit_max_ttl,
             period: login.period,
-            renewable: true,
+            renewable: !batch,
+            purpose: if batch {
+                Purpose::Batch
+            } else {
+                Purpose::Service
+            },
             num_uses: login.num_uses,
             bound_cidrs: login.bound_cidrs,
             ..NewToken::default()
@@ -221,6 +227,22 @@ async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Enve
         warnings,
         ..Envelope::default()
     })
+}
+
+/// Whether a login makes a batch token: the mount decides, or leaves it to the role.
+fn is_batch(mount: &Mount, login: &Login) -> Result<bool, Fault> {
+    let batch = match (mount.config.token_type.as_str(), login.kind) {
+        ("batch", _) | ("default-batch", Kind::Default) => true,
+        ("service", _) => false,
+        (_, kind) => kind == Kind::Batch,
+    };
+    // Nothing would count them.
+    if batch && login.num_uses > 0 {
+        return Err(Fault::invalid(
+            "batch tokens cannot have \"num_uses\" set: the role limits the uses, and the mount makes batch tokens",
+        ));
+    }
+    Ok(batch)
 }
 
 /// The limits of a login by its role and its mount.

@@ -119,7 +119,7 @@ fn auth(out: &mut Buffer, issued: &Issued) -> Result<(), Fault> {
         lease_duration: issued.lease,
         renewable: entry.renewable,
         entity_id: &entry.entity_id,
-        token_type: "service",
+        token_type: entry.kind(),
         orphan: entry.parent.is_none(),
         mfa_requirement: (),
         num_uses: entry.num_uses,

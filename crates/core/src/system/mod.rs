@@ -11,6 +11,7 @@ mod fingerprints;
 mod inside;
 mod internal;
 mod leaks;
+mod leases;
 mod locked;
 mod loggers;
 mod mounts;
@@ -189,6 +190,63 @@ impl Routed for System {
             "locked-users/:accessor/unlock/:alias",
             &[(Write, |e, c| Box::pin(locked::unlock(e, c)))],
         ),
+        Route::new("leases", &[(Read, |e, c| Box::pin(leases::all(e, c)))]).access(Access::Sudo),
+        Route::new(
+            "leases/count",
+            &[(Read, |e, c| Box::pin(leases::count(e, c)))],
+        )
+        .access(Access::Sudo),
+        Route::new(
+            "leases/lookup",
+            &[(Write, |e, c| Box::pin(leases::lookup(e, c)))],
+        ),
+        Route::new(
+            "leases/lookup/*prefix",
+            &[(List, |e, c| Box::pin(leases::list(e, c)))],
+        )
+        .access(Access::Sudo),
+        Route::new(
+            "leases/renew/*lease",
+            &[(Write, |e, c| Box::pin(leases::renew(e, c)))],
+        ),
+        Route::new(
+            "leases/revoke/*lease",
+            &[(Write, |e, c| Box::pin(leases::revoke(e, c)))],
+        ),
+        Route::new(
+            "leases/revoke-prefix/*prefix",
+            &[(Write, |e, c| Box::pin(leases::revoke_prefix(e, c)))],
+        )
+        .access(Access::Sudo),
+        Route::new(
+            "leases/revoke-force/*prefix",
+            &[(Write, |e, c| Box::pin(leases::revoke_prefix(e, c)))],
+        )
+        .access(Access::Sudo),
+        Route::new(
+            "leases/tidy",
+            &[(Write, |e, c| Box::pin(leases::tidy(e, c)))],
+        )
+        .access(Access::Sudo),
+        // Vault's older names.
+        Route::new(
+            "renew/*lease",
+            &[(Write, |e, c| Box::pin(leases::renew(e, c)))],
+        ),
+        Route::new(
+            "revoke/*lease",
+            &[(Write, |e, c| Box::pin(leases::revoke(e, c)))],
+        ),
+        Route::new(
+            "revoke-prefix/*prefix",
+            &[(Write, |e, c| Box::pin(leases::revoke_prefix(e, c)))],
+        )
+        .access(Access::Sudo),
+        Route::new(
+            "revoke-force/*prefix",
+            &[(Write, |e, c| Box::pin(leases::revoke_prefix(e, c)))],
+        )
+        .access(Access::Sudo),
         Route::new(
             "wrapping/wrap",
             &[(Write, |e, c| Box::pin(wrapping::wrap(e, c)))],

@@ -241,6 +241,16 @@ fn apply(registry: &Registry, mount: &mut Mount, wanted: Wanted) -> Result<bool,
         config.listing_visibility = visibility(text)?;
     }
     if let Some(text) = wanted.token_type {
+        if class != Class::Auth {
+            return Err(Fault::invalid(
+                "'token_type' can only be modified on auth mounts",
+            ));
+        }
+        if mount.kind == "token" {
+            return Err(Fault::invalid(
+                "'token_type' cannot be set for 'token' or 'ns_token' auth mounts",
+            ));
+        }
         config.token_type = token_type(text)?;
     }
     if let Some(Pairs(options)) = wanted.options {
@@ -309,13 +319,8 @@ pub(super) fn visibility(text: String) -> Result<String, Fault> {
 
 pub(super) fn token_type(text: String) -> Result<String, Fault> {
     match text.as_str() {
-        "" | "service" | "default-service" => Ok(text),
-        "batch" | "default-batch" => Err(Fault::unsupported(
-            "field token_type: batch tokens are not served yet",
-        )),
-        _ => Err(Fault::invalid(
-            "field token_type: expected service or default-service",
-        )),
+        "" | "service" | "batch" | "default-service" | "default-batch" => Ok(text),
+        _ => Err(Fault::invalid("invalid value for 'token_type'")),
     }
 }
 

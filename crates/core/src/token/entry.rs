@@ -88,6 +88,20 @@ pub enum Purpose {
     Service,
     /// Holds a wrapped reply; good for unwrapping only.
     Wrapping,
+    /// Requests, by a batch token: it is stored nowhere, its text holds all that is known of it.
+    Batch,
+}
+
+/// Which kind of token a role asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// What the mount says.
+    #[default]
+    Default,
+    /// One that is stored.
+    Service,
+    /// One that is not.
+    Batch,
 }
 
 impl Entry {
@@ -140,6 +154,18 @@ impl Entry {
     #[must_use]
     pub(crate) fn is_of(&self, mount: &str) -> bool {
         self.mount_id.is_empty() || self.mount_id == mount
+    }
+
+    /// Whether it is a batch token.
+    #[must_use]
+    pub fn is_batch(&self) -> bool {
+        self.purpose == Purpose::Batch
+    }
+
+    /// Vault's word for its kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        if self.is_batch() { "batch" } else { "service" }
     }
 
     /// Whether it may do everything.

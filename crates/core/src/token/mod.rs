@@ -1,18 +1,22 @@
-//! Service tokens: made, looked up, renewed, counted and revoked with their children.
+//! Tokens: made, looked up, renewed, counted and revoked with their children; and batch tokens, which
+//! are made and looked up only.
 //!
-//! [`Entry`] is what is stored of a token (never the token), [`Store`] where it lives, [`Cache`] what
+//! [`Entry`] is what is stored of a token (never the token), [`Store`] where it lives, `batch` those that live
+//! nowhere, [`Cache`] what
 //! is kept of it in memory, [`lifetime`]
 //! the rules of TTLs, [`Tokens`] the `auth/token` mount.
 
+mod batch;
 mod cache;
 mod entry;
+mod leases;
 pub mod lifetime;
 mod mount;
 pub(crate) mod retired;
 mod store;
 
 pub(crate) use cache::Cache;
-pub use entry::{Entry, Issued, Purpose, Standing};
+pub use entry::{Entry, Issued, Kind, Purpose, Standing};
 pub use mount::Tokens;
 pub(crate) use store::LENGTH;
 pub use store::{NewToken, SERVICE_PREFIX, Spent, Store};

@@ -5,6 +5,7 @@
 //! `parent/PARENT/CHILD` and `expiry/TIME/HASH` indexes, `revoking/HASH` revocations begun,
 //! `wrapped/HASH` the reply a wrapping token holds.
 
+use super::batch;
 use super::cache::Cache;
 use super::entry::{Entry, Issued, Purpose, Standing};
 use crate::clock::Time;
@@ -134,6 +135,9 @@ impl Store {
     /// # Errors
     /// When the parent is no longer alive, or the chosen token exists.
     pub async fn create(&self, now: Time, new: NewToken) -> Result<Issued, Fault> {
+        if new.purpose == Purpose::Batch {
+            return self.create_batch(now, &new).await;
+        }
         let token = match &new.chosen {
             Some(token) => token.duplicate(),
             None => mint()?,
@@ -174,6 +178,24 @@ impl Store {
         ))
     }
 
+    /// Makes a token that is stored nowhere.
+    async fn create_batch(&self, now: Time, new: &NewToken) -> Result<Issued, Fault> {
+        if let Some(parent) = &new.parent
+            && self.by_hash(now, &parent.hash).await?.is_none()
+        {
+            return Err(Fault::denied());
+        }
+        let mut entry = describe(String::new(), String::new(), now, new);
+        let token = batch::enclose(&self.view, &entry).await?;
+        entry.hash = self.hash("id:", token.expose());
+        let lease = entry.ttl(now).map_or(0, |ttl| ttl.as_secs());
+        Ok(Issued {
+            token: Some(token),
+            entry,
+            lease,
+        })
+    }
+
     fn insert(&self, entry: &Entry) -> Result<Batch, Fault> {
         let by = ByAccessor {
             hash: entry.hash.clone(),
@@ -200,6 +222,7 @@ impl Store {
 
     /// Looks up what the entity of a token adds to it now.
     async fn stand(&self, entry: &mut Entry) -> Result<(), Fault> {
+        entry.standing = None;
         if entry.entity_id.is_empty() {
             return Ok(());
         }
@@ -236,10 +259,47 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn lookup(&self, now: Time, token: &Secret<String>) -> Result<Option<Entry>, Fault> {
-        if token.is_empty() || token.len() > LONGEST {
+        let Some(hash) = self.named(token) else {
+            return Ok(None);
+        };
+        if !batch::is(token) {
+            return self.by_hash(now, &hash).await;
+        }
+        match batch::disclose(&self.view, token, &hash).await? {
+            Some(entry) => self.again(now, &entry).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The hash of a text that may be a token's.
+    fn named(&self, token: &Secret<String>) -> Option<String> {
+        let longest = if batch::is(token) {
+            batch::LONGEST
+        } else {
+            LONGEST
+        };
+        let fits = !token.is_empty() && token.len() <= longest;
+        fits.then(|| self.hash("id:", token.expose()))
+    }
+
+    /// A token that was found before, as it is now; `None` when it has ended.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn again(&self, now: Time, entry: &Entry) -> Result<Option<Entry>, Fault> {
+        if !entry.is_batch() {
+            return self.by_hash(now, &entry.hash).await;
+        }
+        let orphaned = match &entry.parent {
+            Some(parent) => self.by_hash(now, parent).await?.is_none(),
+            None => false,
+        };
+        if orphaned || !alive(entry, now) {
             return Ok(None);
         }
-        self.by_hash(now, &self.hash("id:", token.expose())).await
+        let mut entry = entry.clone();
+        self.stand(&mut entry).await?;
+        Ok(Some(entry))
     }
 
     /// As [`Self::lookup`], for a request that has passed the read barrier: as it was there, or later.
@@ -251,23 +311,46 @@ impl Store {
         now: Time,
         token: &Secret<String>,
     ) -> Result<Option<Arc<Entry>>, Fault> {
-        if token.is_empty() || token.len() > LONGEST {
+        let Some(hash) = self.named(token) else {
             return Ok(None);
-        }
-        let hash = self.hash("id:", token.expose());
-        let entry = match self.cache.get(&hash) {
-            Ok(known) => known,
-            Err(mark) => {
-                let Some((mut entry, _)) = self.stored(&hash).await? else {
-                    return Ok(None);
-                };
-                self.stand(&mut entry).await?;
-                let entry = Arc::new(entry);
-                self.cache.keep(&entry, mark);
-                entry
-            }
         };
+        let Some(entry) = self.cached(&hash, Some(token)).await? else {
+            return Ok(None);
+        };
+        if entry.is_batch()
+            && let Some(parent) = &entry.parent
+        {
+            // Nothing was stored of the child that could have been taken away with its parent.
+            let parent = self.cached(parent, None).await?;
+            if parent.is_none_or(|parent| !alive(&parent, now)) {
+                return Ok(None);
+            }
+        }
         Ok(Some(entry).filter(|entry| alive(entry, now)))
+    }
+
+    /// The entry with this hash, alive or not: as it is kept, else as it is stored, or as `token`
+    /// itself says.
+    async fn cached(
+        &self,
+        hash: &str,
+        token: Option<&Secret<String>>,
+    ) -> Result<Option<Arc<Entry>>, Fault> {
+        let mark = match self.cache.get(hash) {
+            Ok(known) => return Ok(Some(known)),
+            Err(mark) => mark,
+        };
+        let found = match token.filter(|token| batch::is(token)) {
+            Some(token) => batch::disclose(&self.view, token, hash).await?,
+            None => self.stored(hash).await?.map(|(entry, _)| entry),
+        };
+        let Some(mut entry) = found else {
+            return Ok(None);
+        };
+        self.stand(&mut entry).await?;
+        let entry = Arc::new(entry);
+        self.cache.keep(&entry, mark);
+        Ok(Some(entry))
     }
 
     /// The live token with this hash.
@@ -305,18 +388,26 @@ impl Store {
     /// When the store fails.
     pub(crate) async fn issued_by(&self, mount: &str, id: &str) -> Result<Vec<String>, Fault> {
         let mut all = Vec::new();
+        self.each(|entry| {
+            if entry.mount == mount && entry.is_of(id) {
+                all.push(entry.hash);
+            }
+        })
+        .await?;
+        Ok(all)
+    }
+
+    /// Looks at every stored token.
+    pub(super) async fn each(&self, mut look: impl FnMut(Entry) + Send) -> Result<(), Fault> {
         let mut after: Option<String> = None;
         loop {
             let page = self.view.range("id/", after.as_deref(), 512).await?;
             for opened in &page.entries {
-                let entry: Entry = decode(&opened.value)?;
-                if entry.mount == mount && entry.is_of(id) {
-                    all.push(entry.hash);
-                }
+                look(decode(&opened.value)?);
             }
             after = page.entries.last().map(|last| last.key.clone());
             if !page.more || after.is_none() {
-                return Ok(all);
+                return Ok(());
             }
         }
     }

@@ -11,6 +11,7 @@
 )]
 
 mod audit;
+mod batch;
 mod ceremony;
 mod coverage;
 mod events;
@@ -18,6 +19,7 @@ mod fingerprints;
 mod harness;
 mod identity;
 mod leaks;
+mod leases;
 mod records;
 mod replicas;
 mod retired;

@@ -229,7 +229,6 @@ async fn nobody_gets_more_than_they_have() {
         json!({"no_parent": true}),
         json!({"period": "1h"}),
         json!({"id": "mine"}),
-        json!({"type": "batch"}),
     ] {
         let answered = harness
             .call(Verb::Write, "auth/token/create", &token, body.clone())

@@ -5,6 +5,7 @@ use cofferdam_core::json::Body;
 use cofferdam_core::json::field::{Count, Flag, Ttl, Words, duration_text};
 use cofferdam_core::mount::Mount;
 use cofferdam_core::path::Name;
+use cofferdam_core::token::Kind;
 use cofferdam_core::{Fault, Login};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,10 @@ pub(super) struct Settings {
     pub(super) policies: Vec<String>,
     pub(super) strictly_bind_ip: bool,
     pub(super) ttl: u64,
-    /// `service` was asked for by name; else Vault shows `default`, which is the same.
+    /// `service` was asked for by name; else Vault shows `default`, and the mount decides.
     pub(super) service: bool,
+    /// `batch` was.
+    pub(super) batch: bool,
     /// Policies were last set by their old name, which is shown then, too.
     pub(super) old_policies: bool,
     /// The period was last set by its old name.
@@ -59,7 +62,11 @@ impl<'a> From<&'a Settings> for Shown<'a> {
             token_policies: &token.policies,
             token_strictly_bind_ip: token.strictly_bind_ip,
             token_ttl: token.ttl,
-            token_type: if token.service { "service" } else { "default" },
+            token_type: match token {
+                token if token.batch => "batch",
+                token if token.service => "service",
+                _ => "default",
+            },
         }
     }
 }
@@ -114,23 +121,15 @@ impl Settings {
     }
 
     fn set_type(&mut self, kind: &str) -> Result<Option<String>, Fault> {
-        match kind {
-            "" | "default" => self.service = false,
-            "service" => self.service = true,
-            "default-service" => {
-                self.service = true;
-                return Ok(Some(
-                    "default-service has no useful meaning; adjusting to service".to_owned(),
-                ));
-            }
-            "batch" | "default-batch" => {
-                return Err(Fault::invalid(
-                    "token_type: batch tokens are not served; use service",
-                ));
-            }
+        let (service, batch) = match kind {
+            "" | "default" => (false, false),
+            "service" | "default-service" => (true, false),
+            "batch" | "default-batch" => (false, true),
             _ => return Err(Fault::invalid("invalid 'token_type' value")),
-        }
-        Ok(None)
+        };
+        (self.service, self.batch) = (service, batch);
+        let meant = kind.strip_prefix("default-");
+        Ok(meant.map(|meant| format!("{kind} has no useful meaning; adjusting to {meant}")))
     }
 
     fn check(&self, mount: &Mount) -> Result<(), Fault> {
@@ -138,6 +137,15 @@ impl Settings {
             return Err(Fault::invalid(
                 "'token_ttl' cannot be greater than 'token_max_ttl'",
             ));
+        }
+        let unbatched = [
+            (self.period > 0, "periodic tokens"),
+            (self.num_uses > 0, "tokens with limited use count"),
+        ];
+        if let Some((_, what)) = unbatched.iter().find(|(set, _)| self.batch && *set) {
+            return Err(Fault::invalid(format!(
+                "'token_type' cannot be 'batch' or 'default_batch' when set to generate {what}"
+            )));
         }
         if self.strictly_bind_ip && !self.bound_cidrs.is_empty() {
             return Err(Fault::invalid(
@@ -158,6 +166,11 @@ impl Settings {
             explicit_max_ttl: span(self.explicit_max_ttl),
             period: span(self.period),
             num_uses: self.num_uses,
+            kind: match self {
+                token if token.batch => Kind::Batch,
+                token if token.service => Kind::Service,
+                _ => Kind::Default,
+            },
             bound_cidrs: match self.strictly_bind_ip {
                 true => vec![IpNet::from(address)],
                 false => self.bound_cidrs.clone(),

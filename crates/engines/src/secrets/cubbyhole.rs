@@ -47,6 +47,11 @@ fn key(call: &Call<'_>) -> Result<String, Fault> {
 
 fn own(call: &Call<'_>) -> Result<String, Fault> {
     let token = call.caller.token();
+    if token.is_some_and(|token| token.is_batch()) {
+        return Err(Fault::invalid(
+            "cubbyhole operations are only supported by 'service' type tokens",
+        ));
+    }
     token.map(|token| prefix_for(&token.hash)).ok_or_else(|| {
         Fault::invalid(
             "a cubbyhole belongs to a token, and this request has none; log in to get one",

@@ -9,7 +9,7 @@ use crate::path::{Name, Path};
 use crate::policy::Verdict;
 use crate::request::{Call, Caller};
 use crate::token::lifetime::{Limits, grant};
-use crate::token::{Entry, NewToken};
+use crate::token::{Entry, NewToken, Purpose};
 use cofferdam_secret::Secret;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -59,7 +59,15 @@ async fn make(
     let mut wanted: Wanted = call.body.parse()?;
     let parent = parent(call)?;
     let powerful = has_sudo(&services, call, parent.as_deref()).await?;
-    refuse_unserved(&wanted)?;
+    if !wanted.entity_alias.is_empty() {
+        return Err(Fault::unsupported(
+            "field entity_alias: not served yet; log in for a token of an entity",
+        ));
+    }
+    if parent.as_ref().is_some_and(|parent| parent.is_batch()) {
+        return Err(Fault::invalid("batch tokens cannot create more tokens"));
+    }
+    let batch = is_batch(&wanted, role)?;
     if parent.as_ref().is_some_and(|parent| parent.num_uses > 0) {
         return Err(Fault::invalid(
             "restricted use token cannot generate child tokens",
@@ -98,6 +106,12 @@ async fn make(
     if let Some(role) = role {
         role_limits(role, &mut wanted);
     }
+    if batch {
+        possible_for_batch(&wanted, &policies)?;
+    }
+    // Where it may be used from is inherited, unless a role decides: else a child would be a way
+    // around its parent's bounds.
+    let inherited = parent.as_ref().map(|parent| parent.bound_cidrs.clone());
     let mut new = describe(
         call,
         wanted,
@@ -105,6 +119,11 @@ async fn make(
         parent.filter(|_| !orphan),
         &mut warnings,
     )?;
+    new.bound_cidrs = inherited.unwrap_or_default();
+    if batch {
+        new.purpose = Purpose::Batch;
+        new.renewable = false;
+    }
     if let Some(role) = role {
         new.bound_cidrs.clone_from(&role.bound_cidrs);
         new.renewable &= role.renewable;
@@ -145,20 +164,34 @@ async fn has_sudo(
     Ok(matches!(verdict, Verdict::Allowed { sudo: true }))
 }
 
-fn refuse_unserved(wanted: &Wanted) -> Result<(), Fault> {
-    match wanted.r#type.as_str() {
-        "" | "default" | "service" => {}
-        "batch" => {
-            return Err(Fault::unsupported(
-                "batch tokens are not served yet; leave type away for a service token",
-            ));
-        }
-        _ => return Err(Fault::invalid("field type: expected service or batch")),
+/// Whether it becomes a batch token: the role decides, or leaves it to the request.
+fn is_batch(wanted: &Wanted, role: Option<&Role>) -> Result<bool, Fault> {
+    let asked = wanted.r#type.as_str();
+    match role {
+        Some(role) if role.service || (role.batch && asked.is_empty()) => Ok(role.batch),
+        _ => match asked {
+            "" | "default" | "service" => Ok(false),
+            "batch" => Ok(true),
+            _ => Err(Fault::invalid("invalid 'token_type' value")),
+        },
     }
-    if !wanted.entity_alias.is_empty() {
-        return Err(Fault::unsupported(
-            "field entity_alias: not served yet; log in for a token of an entity",
-        ));
+}
+
+/// Refuses what only a stored token can have.
+fn possible_for_batch(wanted: &Wanted, policies: &[String]) -> Result<(), Fault> {
+    let set = [
+        ("explicit_max_ttl", !wanted.explicit_max_ttl.is_zero()),
+        ("num_uses", wanted.num_uses.0 > 0),
+        ("period", !wanted.period.is_zero()),
+        ("id", wanted.id.as_ref().is_some_and(|id| !id.is_empty())),
+    ];
+    if let Some((name, _)) = set.iter().find(|(_, set)| *set) {
+        return Err(Fault::invalid(format!(
+            "batch tokens cannot have {name:?} set"
+        )));
+    }
+    if policies.iter().any(|policy| policy == "root") {
+        return Err(Fault::invalid("batch tokens cannot be root tokens"));
     }
     Ok(())
 }

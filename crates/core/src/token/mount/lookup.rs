@@ -103,7 +103,7 @@ fn describe(entry: &Entry, token: Option<&Secret<String>>, now: Time) -> Result<
         policies: &entry.policies,
         renewable: entry.renewable,
         ttl: entry.ttl(now).map_or(0, |ttl| ttl.as_secs()),
-        r#type: "service",
+        r#type: entry.kind(),
     };
     Ok(Outcome::Data(Response::of(
         Data::of(&shape).map_err(Fault::internal)?,

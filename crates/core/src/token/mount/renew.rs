@@ -68,6 +68,9 @@ async fn extend(
     increment: Ttl,
     token: Option<Secret<String>>,
 ) -> Result<Outcome, Fault> {
+    if entry.is_batch() {
+        return Err(Fault::invalid("batch tokens cannot be renewed"));
+    }
     if !entry.renewable || entry.expires.is_none() {
         return Err(Fault::invalid("lease is not renewable"));
     }

@@ -22,8 +22,11 @@ pub(super) struct Role {
     pub(super) bound_cidrs: Vec<IpNet>,
     pub(super) num_uses: u32,
     pub(super) no_default_policy: bool,
-    /// `service` was asked for by name.
+    /// The kind is fixed, whatever a request says.
     pub(super) service: bool,
+    /// The kind is batch.
+    #[serde(default)]
+    pub(super) batch: bool,
 }
 
 /// A role with the revision a change of it must compare with.
@@ -49,6 +52,7 @@ impl Role {
             num_uses: 0,
             no_default_policy: false,
             service: false,
+            batch: false,
         }
     }
 

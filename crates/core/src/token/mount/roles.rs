@@ -1,6 +1,6 @@
 //! `auth/token/roles`, `auth/token/roles/NAME`.
 //!
-//! As Vault's, with two refusals: batch tokens, and names for entities, which are not served.
+//! As Vault's, with one refusal: names for entities, which are not served.
 
 use super::role::{self, Role};
 use crate::fault::Fault;
@@ -98,18 +98,16 @@ impl Change {
         if let Some(suffix) = &self.path_suffix {
             role.path_suffix = checked_suffix(suffix)?;
         }
-        match self.token_type.as_deref() {
-            None => {}
-            Some("" | "default" | "default-service") => role.service = false,
-            Some("service") => role.service = true,
-            Some("batch" | "default-batch") => {
-                return Err(Fault::unsupported(
-                    "field token_type: batch tokens are not served yet",
-                ));
-            }
-            Some(_) => return Err(Fault::invalid("invalid 'token_type' value")),
+        if let Some(kind) = self.token_type.as_deref() {
+            (role.service, role.batch) = match kind {
+                "" | "default" | "default-service" => (false, false),
+                "service" => (true, false),
+                "default-batch" => (false, true),
+                "batch" => (true, true),
+                _ => return Err(Fault::invalid("invalid 'token_type' value")),
+            };
         }
-        Ok(())
+        possible(role)
     }
 
     fn policies(&self, role: &mut Role) -> Result<(), Fault> {
@@ -142,6 +140,24 @@ impl Change {
             }
         }
         Ok(())
+    }
+}
+
+/// Refuses a role whose batch tokens would lack what else it says of them.
+fn possible(role: &Role) -> Result<(), Fault> {
+    let cannot = |what: &str| {
+        Err(Fault::invalid(format!(
+            "'token_type' cannot be 'batch' when role is set to generate {what}"
+        )))
+    };
+    match role {
+        role if !role.service || !role.batch => Ok(()),
+        role if !role.orphan => cannot("non-orphan tokens"),
+        role if role.period > 0 => cannot("periodic tokens"),
+        role if role.renewable => cannot("renewable tokens"),
+        role if role.explicit_max_ttl > 0 => cannot("tokens with an explicit max TTL"),
+        role if role.num_uses > 0 => cannot("tokens with limited use count"),
+        _ => Ok(()),
     }
 }
 
@@ -269,10 +285,11 @@ pub(super) async fn read(call: Call<'_>) -> Result<Outcome, Fault> {
         token_no_default_policy: role.no_default_policy,
         token_num_uses: (role.num_uses > 0).then_some(role.num_uses),
         token_period: role.period,
-        token_type: if role.service {
-            "service"
-        } else {
-            "default-service"
+        token_type: match (role.service, role.batch) {
+            (true, true) => "batch",
+            (true, false) => "service",
+            (false, true) => "default-batch",
+            (false, false) => "default-service",
         },
     })
 }

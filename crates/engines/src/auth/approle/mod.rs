@@ -1,7 +1,7 @@
 //! AppRole: how programs log in, with a RoleID that says who and a SecretID that proves it.
 //!
 //! Follows Vault's AppRole API (`auth/approle`). Differences, all towards refusal or status:
-//! a caller's mistake is never a 500; texts do not quote input; `token_type` `batch` is refused;
+//! a caller's mistake is never a 500; texts do not quote input;
 //! an expired SecretID is the same as none everywhere, not only at login; the root policy cannot
 //! be given by a role.
 //!

@@ -649,7 +649,7 @@ async fn settings_that_break_a_rule_are_refused() {
         ),
         (
             json!({"token_type": "batch"}),
-            "token_type: batch tokens are not served; use service",
+            "'token_type' cannot be 'batch' or 'default_batch' when set to generate periodic tokens",
         ),
         (
             json!({"token_type": "canary"}),

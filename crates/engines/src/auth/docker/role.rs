@@ -121,6 +121,11 @@ pub(super) async fn save(view: &View, before: Option<&Stored>, role: &Role) -> R
             "token_num_uses: the host keeps one token for all requests of a container, so they cannot be counted",
         ));
     }
+    if role.token.batch {
+        return Err(Fault::invalid(
+            "token_type: batch tokens cannot be renewed, and the host renews what a container has",
+        ));
+    }
     role::save(view, &key_of(&role.name), before, role).await
 }
 

@@ -15,6 +15,8 @@ pub(crate) mod server;
 pub(crate) mod signer;
 #[allow(dead_code, reason = "for whole servers only")]
 pub(crate) mod sys;
+#[allow(dead_code, reason = "for whole servers only")]
+pub(crate) mod tokens;
 pub(crate) mod totp;
 pub(crate) mod transit;
 pub(crate) mod userpass;
