@@ -37,8 +37,11 @@ fn named(call: &Call<'_>) -> Result<String, Fault> {
     Ok(id)
 }
 
-/// The canonical form of a prefix.
+/// The canonical form of a prefix; empty for all.
 fn prefix(call: &Call<'_>) -> Result<String, Fault> {
+    if call.capture("prefix").is_empty() {
+        return Ok(String::new());
+    }
     let path = Path::parse(call.capture("prefix"));
     let path = path.map_err(|error| Fault::invalid(error.to_string()))?;
     Ok(path.as_str().trim_end_matches('/').to_owned())
