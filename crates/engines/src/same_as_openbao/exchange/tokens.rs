@@ -33,7 +33,8 @@ fn batch() -> Vec<Step> {
         asked(("explicit_max_ttl", json!("5m"))),
         asked(("explicit_max_ttl", json!("0"))),
         asked(("id", json!("mine"))).differs(NOT_IGNORED),
-        put("auth/token/lookup", json!({"token": "hvb.AAAA"})),
+        put("auth/token/lookup", json!({"token": "hvb.AAAA"}))
+            .says("a token that is none gets the words of every refusal"),
     ]
 }
 
