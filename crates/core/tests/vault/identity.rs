@@ -322,3 +322,20 @@ async fn an_alias_belongs_to_one_entity_and_finds_it_at_login() {
         .await;
     assert_ne!(login(&harness, "ann").await.entity, id);
 }
+
+#[tokio::test]
+async fn a_batch_token_carries_its_entity_and_follows_it() {
+    let harness = with_method().await;
+    let tune = json!({"token_type": "batch"});
+    assert_eq!(write(&harness, "sys/auth/people/tune", tune).await.0, None);
+    let ann = login(&harness, "ann").await;
+    assert_eq!(ann.auth["token_type"], "batch");
+    assert_eq!(reads(&harness, &ann.token).await, Some(Kind::Denied));
+    let entity = format!("identity/entity/id/{}", ann.entity);
+    let reader = json!({"policies": ["reader"]});
+    assert_eq!(write(&harness, &entity, reader).await.0, None);
+    assert_eq!(reads(&harness, &ann.token).await, None);
+    let disabled = json!({"disabled": true});
+    assert_eq!(write(&harness, &entity, disabled).await.0, None);
+    assert_eq!(reads(&harness, &ann.token).await, Some(Kind::Denied));
+}

@@ -25,7 +25,7 @@ const WORTH: usize = 1 << 20;
 const PACKS: usize = 10_000;
 
 /// Bytes that are made to reach one object, bases and deltas included.
-const MOST_MADE: u64 = 4 * HELD;
+const MOST_MADE: u64 = 64 * HELD;
 
 /// Where objects are.
 pub(super) struct Odb {
