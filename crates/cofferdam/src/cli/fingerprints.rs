@@ -5,8 +5,6 @@ use super::{Context, Exit, Failure, Verb};
 use clap::{Args, Subcommand};
 use cofferdam_api::{Request, Tree};
 use cofferdam_secret::Secret;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// Hands out fingerprints of stored values.
@@ -129,18 +127,33 @@ impl Export {
     }
 }
 
-/// A file that only its owner reads. An old one is replaced.
+/// A file that only its owner reads. An old one is replaced, whatever its mode; a link is not followed.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let written = || {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
-        file.write_all(bytes)
-    };
-    written().map_err(|error: std::io::Error| {
+    crate::files::replace(path, 0o600, bytes).map_err(|error| {
         Failure::local(format!("cannot write {}: {}", path.display(), error.kind()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_key_is_for_its_owner_alone_whatever_lay_in_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("open"), b"old").unwrap();
+        std::fs::set_permissions(at("open"), PermissionsExt::from_mode(0o644)).unwrap();
+        std::fs::write(at("other"), b"untouched").unwrap();
+        symlink(at("other"), at("link")).unwrap();
+        for name in ["open", "link", "new"] {
+            write(&at(name), b"key").unwrap();
+            let found = std::fs::symlink_metadata(at(name)).unwrap();
+            assert!(found.is_file(), "{name}");
+            assert_eq!(found.permissions().mode() & 0o777, 0o600, "{name}");
+            assert_eq!(std::fs::read(at(name)).unwrap(), b"key");
+        }
+        assert_eq!(std::fs::read(at("other")).unwrap(), b"untouched");
+    }
 }
