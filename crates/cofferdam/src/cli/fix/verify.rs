@@ -9,6 +9,7 @@ mod containers;
 use super::{Work, store};
 use crate::cli::{Context, Failure};
 use cofferdam_detect::pattern::Scanner;
+use cofferdam_platform::fix::trial::reach::{self, Bounds};
 use cofferdam_platform::fix::trial::{Trial, trial};
 use cofferdam_platform::fix::{self, Options, Outcome, Style};
 use containers::Container;
@@ -42,14 +43,35 @@ pub(super) async fn run(context: &Context, work: &Work) -> Result<(), Failure> {
     let scratch = Scratch::make(&id)?;
     let before = Variant::prepare(&scratch, work, &id, "before", None)?;
     let after = Variant::prepare(&scratch, work, &id, "after", Some(&outcome))?;
-    store::import(context, &options.place, &outcome.secrets, true).await?;
-    let compared = compare(context, &before, &after, &outcome, &options).await;
+    let work = async {
+        store::import(context, &options.place, &outcome.secrets, true).await?;
+        compare(context, &before, &after, &outcome, &options).await
+    };
+    let compared = tokio::select! {
+        compared = work => compared,
+        () = interrupted() => Err(Failure::local("interrupted; nothing was written")),
+    };
     // Whatever happened, nothing of it stays.
     before.down();
     after.down();
     let forgotten = store::forget(context, &options.place, &outcome.secrets).await;
     compared?;
     forgotten
+}
+
+/// Until somebody wants it to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 async fn compare(
@@ -165,6 +187,11 @@ fn differences(service: &str, old: &Container, new: &Container, outcome: &Outcom
     wrong
 }
 
+fn not_tried(why: &str) -> Failure {
+    Failure::local(format!("not tried: {why}"))
+        .hint("leave out -verify, and try it where that does not matter")
+}
+
 /// A directory in memory that ends with its value.
 struct Scratch(PathBuf);
 
@@ -246,8 +273,7 @@ impl Variant {
             let text = fs::read_to_string(&path).map_err(failed)?;
             let found = trial(&text, &|service| format!("{name}-{service}:trial"));
             if let Some(why) = found.refused {
-                return Err(Failure::local(format!("not tried: {why}"))
-                    .hint("leave out -verify, and try it where that does not matter"));
+                return Err(not_tried(&why));
             }
             fs::write(&path, found.text).map_err(failed)?;
             more.version = more.version.or(found.version);
@@ -260,7 +286,37 @@ impl Variant {
         let inner = directory.join("cofferdam-trial.yml");
         fs::write(&inner, isolation(&more)).map_err(failed)?;
         variant.files.push(inner);
+        variant.judged(&work.options)?;
         Ok(variant)
+    }
+
+    /// Refuses what would reach beyond the trial, by what Compose itself makes of the files.
+    fn judged(&self, options: &Options) -> Result<(), Failure> {
+        let output = self.compose(&[], &["config"]).output();
+        let output =
+            output.map_err(|error| Failure::local(format!("cannot start Compose: {error}")))?;
+        if !output.status.success() {
+            return Err(self.failed("read", output.status));
+        }
+        let real = self.directory.canonicalize().map_err(|error| {
+            Failure::local(format!("cannot open {}: {error}", self.directory.display()))
+        })?;
+        let bounds = Bounds {
+            directory: &real,
+            project: &self.name,
+            driver: &options.driver,
+        };
+        match reach::beyond(&String::from_utf8_lossy(&output.stdout), &bounds) {
+            None => Ok(()),
+            Some(why) => Err(not_tried(&why)),
+        }
+    }
+
+    fn failed(&self, what: &str, status: std::process::ExitStatus) -> Failure {
+        let which = if self.changed { "changed" } else { "present" };
+        Failure::local(format!(
+            "Compose cannot {what} the {which} project ({status})"
+        ))
     }
 
     fn compose(&self, leading: &[&str], words: &[&str]) -> Command {
@@ -313,11 +369,7 @@ impl Variant {
         if output.status.success() {
             return Ok(());
         }
-        let which = if self.changed { "changed" } else { "present" };
-        let failure = Failure::local(format!(
-            "Compose cannot {what} the {which} project ({})",
-            output.status
-        ));
+        let failure = self.failed(what, output.status);
         if what == "build" && self.changed {
             return Err(failure.hint(
                 "secrets of a build need a client with BuildKit; one that has none says so here: DOCKER_BUILDKIT=1 docker build --help",
