@@ -20,6 +20,10 @@ const MOST_IMAGES: usize = 1000;
 /// Most layers that all manifests of one archive name together.
 const MOST_LAYERS: usize = 200_000;
 
+/// Findings and gaps that are told again, where one layer belongs to several images or stands in one
+/// of them several times.
+const MOST_REPEATED: usize = 200_000;
+
 /// Layers of one image that are told apart.
 const LAYERS: usize = 10_000;
 
@@ -130,6 +134,14 @@ impl Listed {
         let layers = self.layers.get_or_insert_default();
         self.cut = layers.len() > LAYERS;
         layers.truncate(LAYERS);
+    }
+
+    /// Takes its layers out of what all images of the archive may have.
+    fn keep(&mut self, left: &mut usize) {
+        let layers = self.layers.get_or_insert_default();
+        self.cut |= layers.len() > *left;
+        layers.truncate(*left);
+        *left -= layers.len();
     }
 }
 
@@ -280,6 +292,35 @@ impl Finder<'_> {
     }
 }
 
+/// Which parts have been told, and how much has been told again: a few bytes of a manifest can name
+/// one layer any number of times.
+#[derive(Default)]
+struct Told {
+    once: HashSet<String>,
+    repeated: usize,
+}
+
+impl Told {
+    /// What a part holds: whole the first time, and again as long as that is not too much.
+    fn looked(&mut self, path: &str, looked: &Looked) -> Looked {
+        if self.once.insert(path.to_owned()) {
+            return looked.clone();
+        }
+        let size = 1 + looked.findings.len() + looked.gaps.len() + looked.exposed.len();
+        self.repeated = self.repeated.saturating_add(size);
+        if self.repeated <= MOST_REPEATED {
+            return looked.clone();
+        }
+        let mut short = Looked::default();
+        short.gap(super::Gap {
+            location: path.to_owned(),
+            reason: "is named again too often: what it holds is told where it is named first"
+                .to_owned(),
+        });
+        short
+    }
+}
+
 impl Parts {
     fn assemble(mut self, rest: Looked) -> ImageArchive {
         let manifest = self.manifest.take().unwrap_or_default();
@@ -290,7 +331,13 @@ impl Parts {
         if listed.is_empty() {
             listed.push(self.unlisted());
         }
-        listed.iter_mut().for_each(Listed::cut);
+        let more_images = listed.len() > MOST_IMAGES;
+        listed.truncate(MOST_IMAGES);
+        let mut left = MOST_LAYERS;
+        for one in &mut listed {
+            one.cut();
+            one.keep(&mut left);
+        }
         let owned: HashSet<String> = listed
             .iter()
             .flat_map(|listed| self.paths(listed))
@@ -303,9 +350,18 @@ impl Parts {
         {
             shared.absorb(part.looked.clone().within(path));
         }
+        if more_images {
+            shared.gap(super::Gap {
+                location: "manifest".to_owned(),
+                reason: format!("names more than {MOST_IMAGES} images"),
+            });
+        }
+        // What belongs to none of the images is told with the first.
+        let mut shared = Some(shared);
+        let mut told = Told::default();
         let images = listed
             .iter()
-            .map(|listed| self.look(listed, &shared))
+            .map(|listed| self.look(listed, shared.take().unwrap_or_default(), &mut told))
             .collect();
         ImageArchive { images }
     }
@@ -332,7 +388,7 @@ impl Parts {
         paths
     }
 
-    fn look(&self, listed: &Listed, shared: &Looked) -> ImageLook {
+    fn look(&self, listed: &Listed, shared: Looked, told: &mut Told) -> ImageLook {
         let mut look = ImageLook {
             tags: listed
                 .tags
@@ -341,11 +397,12 @@ impl Parts {
                 .map(|tag| super::clean(tag))
                 .collect(),
             id: image_id(&listed.config),
-            config: shared.clone(),
+            config: shared,
             ..ImageLook::default()
         };
         if let Some(part) = self.by_path.get(&normal(&listed.config)) {
-            look.config.absorb(part.looked.clone().within("config"));
+            let config = told.looked(&normal(&listed.config), &part.looked);
+            look.config.absorb(config.within("config"));
         }
         look.config.objects = 1;
         let layers: Vec<_> = listed.layers.iter().flatten().collect();
@@ -362,9 +419,10 @@ impl Parts {
                 Some(digest) => format!("layer {} of {} ({digest})", number + 1, layers.len()),
                 None => format!("layer {} of {}", number + 1, layers.len()),
             };
-            match self.by_path.get(&self.resolve(&normal(layer))) {
+            let path = self.resolve(&normal(layer));
+            match self.by_path.get(&path) {
                 Some(part) => {
-                    let mut looked = part.looked.clone();
+                    let mut looked = told.looked(&path, &part.looked);
                     let later = layers.get(number + 1..).unwrap_or_default();
                     self.note_what_becomes(&mut looked, number + 2, later);
                     look.layers.absorb(looked.within(&place));
@@ -378,10 +436,11 @@ impl Parts {
                     },
                 }),
             }
-            let beside = legacy(layer).and_then(|path| self.by_path.get(&path));
-            if let Some(part) = beside {
+            let beside = legacy(layer).and_then(|path| self.by_path.get_key_value(&path));
+            if let Some((path, part)) = beside {
                 let place = format!("old config of {place}");
-                look.config.absorb(part.looked.clone().within(&place));
+                look.config
+                    .absorb(told.looked(path, &part.looked).within(&place));
             }
         }
         look
@@ -489,4 +548,54 @@ fn beside(path: &str, target: &str) -> String {
         return normal(&format!("{directory}/{target}"));
     }
     normal(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(layers: usize, images: usize) -> Parts {
+        let found = || Looked {
+            gaps: vec![
+                super::super::Gap {
+                    location: "a".to_owned(),
+                    reason: "b".to_owned(),
+                };
+                1000
+            ],
+            ..Looked::default()
+        };
+        let mut parts = Parts::default();
+        for name in ["layer.tar", "stray.json"] {
+            let part = Part {
+                layer: name == "layer.tar",
+                looked: found(),
+                names: HashSet::new(),
+            };
+            parts.by_path.insert(name.to_owned(), part);
+        }
+        let image = serde_json::json!({"Layers": vec!["layer.tar"; layers]});
+        parts.manifest = Some(serde_json::to_vec(&vec![image; images]).unwrap());
+        parts
+    }
+
+    #[test]
+    fn a_manifest_that_names_one_layer_without_end_costs_little() {
+        let archive = parts(20, 1_100).assemble(Looked::default());
+        assert_eq!(archive.images.len(), MOST_IMAGES);
+        let told: usize = archive
+            .images
+            .iter()
+            .map(|image| image.layers.gaps.len() + image.config.gaps.len())
+            .sum();
+        assert!(told < MOST_REPEATED + 30_000, "{told}");
+        let first = archive.images.first().unwrap();
+        let says = |words: &str| {
+            let mut gaps = first.layers.gaps.iter().chain(&first.config.gaps);
+            gaps.any(|gap| gap.reason.contains(words))
+        };
+        assert!(says("names more than 1000 images") && says("b"));
+        // What belongs to no image is told once.
+        assert!(archive.images.get(1).unwrap().config.gaps.is_empty());
+    }
 }
