@@ -56,6 +56,12 @@ const CONNECTIONS: usize = 1024;
 const CONNECTIONS_EACH: usize = 32;
 /// How long a head may take, and a connection be idle.
 const HEAD_TIME: Duration = Duration::from_secs(30);
+
+/// The same for a caller that is refused, whatever it asks: its seat is another's.
+const REFUSED_TIME: Duration = Duration::from_secs(2);
+
+/// And for one of a container that has all the connections it may have.
+const BUSY_TIME: Duration = Duration::from_millis(200);
 /// Bytes of a head, and headers in it.
 const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 64;
@@ -207,6 +213,24 @@ async fn connection(stream: UnixStream, caller: Result<Process, Refused>, shared
     if let Err(why) = &known {
         tracing::debug!(process = number, reason = %why, "refused a connection");
     }
+    // A container that has all of its connections may not keep the others' as well.
+    if let Err(why @ Refused::Busy) = &known {
+        let body = why.body();
+        let answer = format!(
+            "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        // What it asks is taken off first, so that it reads an answer and no broken connection.
+        let _ = tokio::time::timeout(BUSY_TIME, stream.readable()).await;
+        let _ = stream.try_read(&mut [0; 4096]);
+        let _ = stream.try_write(answer.as_bytes());
+        return;
+    }
+    let patience = match &known {
+        Ok(_) => HEAD_TIME,
+        Err(_) => REFUSED_TIME,
+    };
     let service = service_fn(|request: Request<Incoming>| {
         let known = &known;
         async move {
@@ -219,7 +243,7 @@ async fn connection(stream: UnixStream, caller: Result<Process, Refused>, shared
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(patience)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
         .keep_alive(known.is_ok())
