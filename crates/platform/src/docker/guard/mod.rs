@@ -28,6 +28,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// What the guard does about a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,12 @@ struct Guard {
     counts: Counts,
     review: fn(Policy, &[u8]) -> Verdict,
     deadline: Duration,
+    /// For judgements under way, [`JUDGEMENTS`] of them.
+    places: Arc<Semaphore>,
 }
+
+/// Judgements at one time. One that outlives its deadline keeps its thread, and threads are few.
+const JUDGEMENTS: usize = 16;
 
 /// How long one judgement may take. The longest body that dockerd shows is read in a fraction of it.
 const DEADLINE: Duration = Duration::from_millis(300);
@@ -153,6 +159,7 @@ async fn serve_with(
         counts: Counts::default(),
         review,
         deadline,
+        places: Arc::new(Semaphore::new(JUDGEMENTS)),
     });
     tracing::info!(socket = %place, mode = policy.mode.name(), "the guard listens");
     wire::serve(&socket, &guard, shutdown).await;

@@ -428,6 +428,51 @@ async fn a_judgement_that_hangs_or_breaks_down_is_an_answer_in_time() {
     }
 }
 
+/// Judgements under way in the test below, and the most there were.
+static UNDER_WAY: AtomicU64 = AtomicU64::new(0);
+static HIGHEST: AtomicU64 = AtomicU64::new(0);
+
+fn hangs_and_is_counted(_: Policy, _: &[u8]) -> Verdict {
+    let now = UNDER_WAY.fetch_add(1, Ordering::SeqCst) + 1;
+    HIGHEST.fetch_max(now, Ordering::SeqCst);
+    std::thread::sleep(Duration::from_secs(1));
+    UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+    Verdict::silent()
+}
+
+#[tokio::test]
+async fn judgements_that_hang_do_not_take_more_and_more_threads() {
+    let deadline = Duration::from_millis(50);
+    with_guard(ENFORCE, hangs_and_is_counted, deadline, async |socket| {
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..3 * JUDGEMENTS {
+            let socket = socket.to_owned();
+            calls.spawn(async move { call(&socket, "AuthZPlugin.AuthZReq", b"{}").await });
+        }
+        for answer in calls.join_all().await {
+            assert_eq!(answer["Allow"], json!(false), "{answer}");
+        }
+    })
+    .await;
+    assert_eq!(HIGHEST.load(Ordering::SeqCst), JUDGEMENTS as u64);
+}
+
+#[test]
+fn a_long_word_of_many_beginnings_is_judged_in_one_walk() {
+    for (word, found) in [("password=", true), ("eyJ", false), ("password=/", true)] {
+        let word = word.repeat((2 << 20) / word.len());
+        let body = json!({"Cmd": [word]}).to_string();
+        let begin = std::time::Instant::now();
+        assert_eq!(!said("/containers/create", &body).is_empty(), found);
+        // A second or two as this is built for tests; minutes where every beginning is a walk.
+        assert!(
+            begin.elapsed() < Duration::from_secs(15),
+            "{:?}",
+            begin.elapsed()
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_question_that_is_too_large_is_refused_unread() {
     with_guard(ENFORCE, review, LONG, async |socket| {

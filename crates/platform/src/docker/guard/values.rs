@@ -72,11 +72,13 @@ pub(super) fn is_harmless(value: &str) -> bool {
         "disabled",
     ];
     const REFERENCES: &[&str] = &["se://", "cd://", "cofferdam:", "op://", "arn:aws:"];
-    let lower = value.to_ascii_lowercase();
-    WORDS.contains(&lower.as_str())
-        || REFERENCES
-            .iter()
-            .any(|reference| lower.starts_with(reference))
+    // Callers ask for every tail of one word: nothing here may copy or walk the whole of it.
+    let begins = |with: &&str| {
+        let begin = value.as_bytes().get(..with.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
+        || REFERENCES.iter().any(begins)
         || is_path(value)
         || is_placeholder(value)
 }
@@ -129,24 +131,19 @@ fn private_key(text: &str) -> Option<&'static str> {
 
 /// Three parts of base64url, the first of them a JSON object (RFC 7519).
 fn web_token(text: &str) -> Option<&'static str> {
-    let part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    text.match_indices("eyJ").find_map(|(at, _)| {
-        let behind = text.as_bytes().get(at..).unwrap_or_default();
-        let token = behind
+    let of_a_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    // The last three parts of a run: a token has no fourth behind it.
+    let signed = |run: &str| {
+        let mut parts = run.rsplit('.');
+        let (signature, claims, head) = (parts.next(), parts.next(), parts.next());
+        let head = head.and_then(|head| head.get(head.find("eyJ")?..));
+        [head, claims, signature]
             .iter()
-            .take_while(|b| part(b) || **b == b'.')
-            .take(8192);
-        let mut lengths = vec![0_usize];
-        for byte in token {
-            match (byte, lengths.last_mut()) {
-                (b'.', _) => lengths.push(0),
-                (_, Some(last)) => *last += 1,
-                (_, None) => {}
-            }
-        }
-        let signed = lengths.len() == 3 && lengths.iter().all(|length| *length >= 16);
-        signed.then_some("a web token")
-    })
+            .all(|part| part.is_some_and(|part| part.len() >= 16))
+    };
+    text.split(|c| !of_a_token(c))
+        .any(signed)
+        .then_some("a web token")
 }
 
 /// `scheme://user:password@host` with a password that is none of the usual stand-ins.

@@ -83,10 +83,18 @@ async fn ask(guard: &Guard, body: Incoming) -> Verdict {
 
 async fn judge(guard: &Guard, call: Secret<Vec<u8>>) -> Verdict {
     let (policy, review) = (guard.policy, guard.review);
-    let judging = tokio::task::spawn_blocking(move || review(policy, call.expose()));
+    // The place is held until the judgement ends, which may be long after its deadline.
+    let judging = async {
+        let place = Arc::clone(&guard.places).acquire_owned().await.ok()?;
+        let judging = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            review(policy, call.expose())
+        });
+        judging.await.ok()
+    };
     let what = match tokio::time::timeout(guard.deadline, judging).await {
-        Ok(Ok(verdict)) => return verdict,
-        Ok(Err(_)) => "a defect of the guard ended its judgement",
+        Ok(Some(verdict)) => return verdict,
+        Ok(None) => "a defect of the guard ended its judgement",
         Err(_) => "the guard took too long",
     };
     guard.counts.broken.fetch_add(1, Ordering::Relaxed);
