@@ -8,7 +8,7 @@ use crate::auth::role::name;
 use crate::auth::{cidr, glob};
 use cofferdam_core::engine::{Access, Pending, Route, View};
 use cofferdam_core::json::field::Text;
-use cofferdam_core::{Call, Fault, Login, Outcome, Verb, token};
+use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,8 +17,6 @@ pub(super) const ROUTE: Route<Kubernetes> =
 
 /// Names the role in a token's binding and metadata.
 const ROLE: &str = "role";
-/// Names the account in a token's binding.
-const ALIAS: &str = "alias";
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -136,9 +134,13 @@ fn vouched(role: &Role, account: &Account, address: IpAddr) -> Login {
     ]
     .map(|(name, text)| (name.to_owned(), text.clone()))
     .into();
-    login.binding = [(ROLE, role.name.clone()), (ALIAS, alias(role, account))]
-        .map(|(name, text)| (name.to_owned(), text))
-        .into();
+    let mut known = login.metadata.clone();
+    known.remove(ROLE);
+    login.alias = Some(Alias {
+        name: alias(role, account),
+        metadata: known,
+    });
+    login.binding = [(ROLE.to_owned(), role.name.clone())].into();
     login
 }
 

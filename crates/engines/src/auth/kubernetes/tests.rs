@@ -238,11 +238,11 @@ async fn a_pod_is_known_by_what_the_cluster_says() {
     let login = cluster.login(&bench, "web").await.login.unwrap();
     assert_eq!(login.display_name, "shop-web");
     assert_eq!(login.metadata["service_account_uid"], "u-1");
-    assert_eq!(login.binding["alias"], "u-1");
+    assert_eq!(login.alias.as_ref().unwrap().name, "u-1");
     let by_name = json!({"alias_name_source": "serviceaccount_name"});
     assert_eq!(bench.write("role/any", by_name).await.status, 204);
     let login = cluster.login(&bench, "web").await.login.unwrap();
-    assert_eq!(login.binding["alias"], "shop/web");
+    assert_eq!(login.alias.as_ref().unwrap().name, "shop/web");
     let asked = cluster.asked.lock().unwrap().clone();
     assert_eq!(
         (&asked["kind"], &asked["apiVersion"]),
