@@ -7,16 +7,21 @@
 //! | a value in a `RUN` | `$(cat /run/secrets/X)`, and the mount |
 //! | `COPY .npmrc ./` | a mount at that path for the steps behind it |
 //!
+//! A name changes everywhere or nowhere: a first walk finds what cannot be lent, and the walk whose
+//! changes count leaves those names as they are.
+//!
 //! BuildKit's own frontend knows these mounts since Docker 20.10 (frontend 1.2), so no `# syntax` is
 //! added; one that names an older version is raised.
 
 mod copy;
+mod lend;
+mod mask;
 mod parse;
 
 use super::edit::Edits;
 use super::shell;
 use crate::build::dockerfile::version_argument;
-use crate::fix::words::{line_at, variable_name};
+use crate::fix::words::line_at;
 use cofferdam_detect::pattern::{Judgement, Scanner};
 use cofferdam_secret::Secret;
 use parse::{Instruction, Token};
@@ -60,6 +65,19 @@ struct Scoped {
     line: usize,
 }
 
+/// One variable of an `ENV`.
+struct Pair {
+    name: String,
+    value: String,
+    /// Name and value.
+    span: Range<usize>,
+    expands: bool,
+    /// What stands between them.
+    sign: &'static str,
+}
+
+const TWO_VALUES: &str = "another value has this name already";
+
 /// Files that hold credentials for a build.
 pub const BUILD_FILES: [&str; 7] = [
     ".npmrc",
@@ -71,49 +89,74 @@ pub const BUILD_FILES: [&str; 7] = [
     "id_ecdsa",
 ];
 
+/// Names that stay as they are, and why, by line.
+type Held = BTreeMap<String, BTreeSet<(usize, String)>>;
+
 /// Decides what changes. A Dockerfile with a secret that cannot be moved keeps that one.
 #[must_use]
 pub fn fix(text: &str, given: &Given, scanner: &Scanner) -> Fixed {
-    let mut work = Work {
-        text,
-        given,
-        scanner,
-        fixed: Fixed::default(),
-        mounts: BTreeMap::new(),
-    };
-    work.mask();
     let all = parse::instructions(text);
-    let mut begun = false;
-    let mut stage: Vec<&Instruction> = Vec::new();
-    for instruction in &all {
-        if instruction.word == "from" {
-            work.stage(&stage, begun);
-            begun = true;
-            stage.clear();
+    let mut held = Held::new();
+    loop {
+        let before = held.len();
+        let mut work = Work {
+            text,
+            given,
+            scanner,
+            all: &all,
+            fixed: Fixed::default(),
+            mounts: BTreeMap::new(),
+            held,
+            seen: Vec::new(),
+        };
+        work.stages();
+        // What was changed for a name before it turned out to stay is not to be kept. Every walk
+        // but the last holds one name more, and there are not more names than words.
+        if work.held.len() > before {
+            held = work.held;
+            continue;
         }
-        stage.push(instruction);
+        return work.finish();
     }
-    work.stage(&stage, begun);
-    work.write_mounts(&all);
-    work.raise_syntax();
-    work.report();
-    work.fixed
 }
 
 struct Work<'w> {
     text: &'w str,
     given: &'w Given,
     scanner: &'w Scanner,
+    all: &'w [Instruction],
     fixed: Fixed,
     /// What steps mount and run first, by the first byte behind their word.
     mounts: BTreeMap<usize, Vec<(String, String)>>,
+    held: Held,
+    /// Values that were met, whether they can be moved or not.
+    seen: Vec<(String, Secret<String>)>,
 }
 
 impl Work<'_> {
-    fn mask(&mut self) {
-        for spot in self.scanner.spots(self.text) {
-            self.fixed.masks.push((spot.secret, "secret".to_owned()));
+    fn stages(&mut self) {
+        let mut begun = false;
+        let mut stage: Vec<&Instruction> = Vec::new();
+        for instruction in self.all {
+            if instruction.word == "from" {
+                self.stage(&stage, begun);
+                begun = true;
+                stage.clear();
+            }
+            stage.push(instruction);
         }
+        self.stage(&stage, begun);
+    }
+
+    fn finish(mut self) -> Fixed {
+        for (line, what) in std::mem::take(&mut self.held).into_values().flatten() {
+            self.refuse(line, what);
+        }
+        self.write_mounts();
+        self.raise_syntax();
+        self.report();
+        self.mask();
+        self.fixed
     }
 
     fn is_secret(&self, name: &str, value: &str) -> bool {
@@ -130,19 +173,25 @@ impl Work<'_> {
         }
     }
 
+    /// A name that stays as it is in the whole file.
+    fn hold(&mut self, name: &str, line: usize, what: impl Into<String>) {
+        let why = self.held.entry(name.to_owned()).or_default();
+        why.insert((line, what.into()));
+    }
+
     /// One stage; what stands before the first `FROM` declares for all.
     fn stage(&mut self, stage: &[&Instruction], begun: bool) {
-        let mut scoped: Vec<(usize, Scoped)> = Vec::new();
-        for (at, instruction) in stage.iter().enumerate() {
+        let mut scoped: Vec<Scoped> = Vec::new();
+        for instruction in stage {
             match instruction.word.as_str() {
-                "arg" if begun => scoped.extend(self.arguments(instruction, stage, at)),
+                "arg" if begun => scoped.extend(self.arguments(instruction, stage)),
                 "arg" => self.early(instruction),
-                "env" => scoped.extend(self.variables(instruction, &scoped)),
+                "env" => scoped.extend(self.variables(instruction, stage, &scoped)),
                 _ => {}
             }
         }
-        for (at, one) in &scoped {
-            self.lend(one, stage, *at);
+        for one in &scoped {
+            self.lend(one, stage);
         }
         for instruction in stage.iter().filter(|it| it.word == "run") {
             self.inline(instruction);
@@ -151,23 +200,33 @@ impl Work<'_> {
     }
 
     fn early(&mut self, instruction: &Instruction) {
+        let all = self.all;
         for token in parse::tokens(self.text, instruction.rest.clone()) {
             let (name, value) = token.text.split_once('=').unwrap_or((&token.text, ""));
-            if self.is_secret(name, value) {
-                self.refuse(
-                    instruction.line,
-                    format!("{name}: an argument before the first FROM"),
-                );
+            let secret = self.is_secret(name, value);
+            let known = self.given.arguments.contains_key(name);
+            if secret || known {
+                self.hide(&token, name);
+                self.see(name, value);
+            }
+            let used = |it: &Instruction| {
+                let global = it.word == "from" || it.line < self.first_stage();
+                global && self.names(it, name)
+            };
+            if secret || (known && all.iter().any(used)) {
+                let what = format!("{name}: an argument before the first FROM");
+                self.hold(name, instruction.line, what);
             }
         }
     }
 
-    fn arguments(
-        &mut self,
-        instruction: &Instruction,
-        stage: &[&Instruction],
-        at: usize,
-    ) -> Vec<(usize, Scoped)> {
+    /// The line of the first `FROM`.
+    fn first_stage(&self) -> usize {
+        let first = self.all.iter().find(|it| it.word == "from");
+        first.map_or(usize::MAX, |it| it.line)
+    }
+
+    fn arguments(&mut self, instruction: &Instruction, stage: &[&Instruction]) -> Vec<Scoped> {
         let mut scoped = Vec::new();
         for token in parse::tokens(self.text, instruction.rest.clone()) {
             let (name, value) = token.text.split_once('=').unwrap_or((&token.text, ""));
@@ -175,284 +234,169 @@ impl Work<'_> {
             if known.is_none() && (token.expands || !self.is_secret(name, value)) {
                 continue;
             }
-            let value = known.unwrap_or_else(|| Secret::new(value.to_owned()));
-            if !legal(name) {
-                continue;
-            }
-            let used = stage
-                .iter()
-                .skip(at + 1)
-                .filter(|it| it.word != "run" && it.word != "arg");
-            let other = used
-                .clone()
-                .find(|it| self.names(it, name) && it.word != "env");
-            if let Some(other) = other {
-                let what = format!("{name}: line {} uses it outside of a RUN", other.line);
-                self.refuse(instruction.line, what);
-                continue;
-            }
-            if !self.keep(name, value, instruction.line) {
-                continue;
-            }
             self.hide(&token, name);
+            self.see(name, value);
+            let value = known.unwrap_or_else(|| Secret::new(value.to_owned()));
+            if !legal(name) || self.held.contains_key(name) {
+                continue;
+            }
+            if let Some(why) = self.outside(name, instruction, stage) {
+                self.hold(name, instruction.line, why);
+                continue;
+            }
+            if !self.note(name, value) {
+                self.hold(name, instruction.line, format!("{name}: {TWO_VALUES}"));
+                continue;
+            }
             self.fixed
                 .edits
                 .replace(token.span.clone(), version_argument(name));
             self.fixed.arguments.insert(name.to_owned());
-            scoped.push((
-                at,
-                Scoped {
-                    name: name.to_owned(),
-                    line: instruction.line,
-                },
-            ));
+            scoped.push(Scoped {
+                name: name.to_owned(),
+                line: instruction.line,
+            });
         }
         scoped
     }
 
     fn names(&self, instruction: &Instruction, name: &str) -> bool {
         let text = self.text.get(instruction.whole.clone()).unwrap_or_default();
-        !shell::uses(text, name, "$").is_empty() || shell::uses_otherwise(text, name, "$")
+        uses(text, name)
     }
 
     /// Notes a value; two values under one name are one too many.
-    fn keep(&mut self, name: &str, value: Secret<String>, line: usize) -> bool {
+    fn note(&mut self, name: &str, value: Secret<String>) -> bool {
         if let Some(known) = self.fixed.secrets.get(name)
             && known.expose() != value.expose()
         {
-            self.refuse(line, format!("{name}: another value has this name already"));
+            self.seen.push((name.to_owned(), value));
             return false;
         }
         self.fixed.secrets.insert(name.to_owned(), value);
         true
     }
 
-    fn hide(&mut self, token: &Token, name: &str) {
-        let written = self.text.get(token.span.clone()).unwrap_or_default();
-        if let Some(equals) = written.find('=') {
-            self.fixed.masks.push((
-                token.span.start + equals + 1..token.span.end,
-                name.to_owned(),
-            ));
+    /// The same for what stands for itself: this place stays, others of the name do not have to.
+    fn keep(&mut self, name: &str, value: Secret<String>, line: usize) -> bool {
+        let kept = self.note(name, value);
+        if !kept {
+            self.refuse(line, format!("{name}: {TWO_VALUES}"));
         }
+        kept
     }
 
     fn variables(
         &mut self,
         instruction: &Instruction,
-        scoped: &[(usize, Scoped)],
-    ) -> Vec<(usize, Scoped)> {
+        stage: &[&Instruction],
+        scoped: &[Scoped],
+    ) -> Vec<Scoped> {
         let mut found = Vec::new();
+        for pair in self.pairs(instruction) {
+            found.extend(self.variable(instruction, stage, scoped, pair));
+        }
+        found
+    }
+
+    /// The variables of an `ENV`.
+    fn pairs(&self, instruction: &Instruction) -> Vec<Pair> {
         let tokens = parse::tokens(self.text, instruction.rest.clone());
         // `ENV X some value` is the old form: one variable, up to the end.
         let old = tokens
             .first()
             .is_some_and(|token| !token.text.contains('='));
-        let pairs: Vec<(String, String, Range<usize>, bool)> = if old {
+        if old {
             let (Some(first), Some(second), Some(last)) =
                 (tokens.first(), tokens.get(1), tokens.last())
             else {
-                return found;
+                return Vec::new();
             };
             let value = self
                 .text
                 .get(second.span.start..last.span.end)
                 .unwrap_or_default();
-            vec![(
-                first.text.clone(),
-                value.to_owned(),
-                first.span.start..last.span.end,
-                last.expands || second.expands,
-            )]
+            vec![Pair {
+                name: first.text.clone(),
+                value: value.to_owned(),
+                span: first.span.start..last.span.end,
+                expands: tokens.iter().skip(1).any(|token| token.expands),
+                sign: " ",
+            }]
         } else {
             let pair = |token: &Token| {
                 let (name, value) = token.text.split_once('=')?;
-                Some((
-                    name.to_owned(),
-                    value.to_owned(),
-                    token.span.clone(),
-                    token.expands,
-                ))
+                Some(Pair {
+                    name: name.to_owned(),
+                    value: value.to_owned(),
+                    span: token.span.clone(),
+                    expands: token.expands,
+                    sign: "=",
+                })
             };
             tokens.iter().filter_map(pair).collect()
+        }
+    }
+
+    fn variable(
+        &mut self,
+        instruction: &Instruction,
+        stage: &[&Instruction],
+        scoped: &[Scoped],
+        pair: Pair,
+    ) -> Option<Scoped> {
+        let Pair { name, value, .. } = pair;
+        let line = instruction.line;
+        let whole = |one: &&Scoped| {
+            value == format!("${}", one.name) || value == format!("${{{}}}", one.name)
         };
-        for (name, value, span, expands) in pairs {
-            let argument = scoped.iter().find(|(_, one)| {
-                value == format!("${}", one.name) || value == format!("${{{}}}", one.name)
-            });
-            let value = match argument {
-                Some((_, one)) => match self.fixed.secrets.get(&one.name) {
-                    Some(value) => value.duplicate(),
-                    None => continue,
-                },
-                None if expands || !self.is_secret(&name, &value) => {
-                    let inside = scoped
-                        .iter()
-                        .find(|(_, one)| !shell::uses(&value, &one.name, "$").is_empty());
-                    if let Some((_, one)) = inside {
-                        self.refuse(
-                            instruction.line,
-                            format!("{name}: it is made of {}", one.name),
-                        );
-                    }
-                    continue;
+        let source = scoped.iter().find(whole).filter(|_| pair.expands);
+        let value = match source {
+            Some(one) => self.fixed.secrets.get(&one.name)?.duplicate(),
+            None if pair.expands || !self.is_secret(&name, &value) => {
+                for one in scoped.iter().filter(|one| uses(&value, &one.name)) {
+                    self.hold(
+                        &one.name,
+                        line,
+                        format!("{name}: it is made of {}", one.name),
+                    );
                 }
-                None => Secret::new(value),
-            };
-            if !legal(&name) || !self.keep(&name, value, instruction.line) {
-                continue;
+                return None;
             }
-            // Only the value: what stands before it tells the reader which form was there.
-            let written = self.text.get(span.clone()).unwrap_or_default();
-            let rest = written.get(name.len()..).unwrap_or_default();
-            let hidden = rest.strip_prefix('=').unwrap_or(rest.trim_start());
-            self.fixed
-                .masks
-                .push((span.end - hidden.len()..span.end, name.clone()));
-            let sign = if old { " " } else { "=" };
-            self.fixed
-                .edits
-                .replace(span, format!("{name}_FILE{sign}/run/secrets/{name}"));
-            self.fixed.runtime.insert(name.clone());
-            found.push((
-                0,
-                Scoped {
-                    name,
-                    line: instruction.line,
-                },
-            ));
-        }
-        found
-    }
-
-    /// Gives a secret to the steps behind its declaration that name it, or to all when none does:
-    /// a program may read its environment by itself.
-    fn lend(&mut self, one: &Scoped, stage: &[&Instruction], _at: usize) {
-        let behind: Vec<&&Instruction> = stage
-            .iter()
-            .filter(|it| it.word == "run" && it.line > one.line)
-            .collect();
-        let named: Vec<&&Instruction> = behind
-            .iter()
-            .copied()
-            .filter(|it| self.names(it, &one.name))
-            .collect();
-        let runtime = self.fixed.runtime.contains(&one.name);
-        // A variable of the finished image is mostly not meant for its build.
-        let steps = if named.is_empty() && !runtime {
-            behind
-        } else {
-            named
+            None => {
+                self.see(&name, &value);
+                Secret::new(value)
+            }
         };
-        for step in steps {
-            let command = self
-                .text
-                .get(step.rest.clone())
-                .unwrap_or_default()
-                .trim_start();
-            if step.heredoc || command.starts_with('[') {
-                self.refuse(
-                    step.line,
-                    format!("{}: this form of RUN cannot set a variable first", one.name),
+        // Only the value: what stands before it tells the reader which form was there.
+        let written = self.text.get(pair.span.clone()).unwrap_or_default();
+        let rest = written.get(name.len()..).unwrap_or_default();
+        let hidden = rest.strip_prefix('=').unwrap_or(rest.trim_start());
+        self.fixed
+            .masks
+            .push((pair.span.end - hidden.len()..pair.span.end, name.clone()));
+        if legal(&name) && !self.held.contains_key(&name) {
+            if let Some(why) = self.outside(&name, instruction, stage) {
+                self.hold(&name, line, why);
+            } else if !self.note(&name, value) {
+                self.hold(&name, line, format!("{name}: {TWO_VALUES}"));
+            }
+        }
+        if !legal(&name) || self.held.contains_key(&name) {
+            // It goes on wanting what it was made of.
+            if let Some(one) = source {
+                self.hold(
+                    &one.name,
+                    line,
+                    format!("{name}: it is made of {}", one.name),
                 );
-                continue;
             }
-            let first = format!("export {0}=\"$(cat /run/secrets/{0})\" && ", one.name);
-            let mount = format!("--mount=type=secret,id={},required=true ", one.name);
-            self.mounts
-                .entry(step.rest.start)
-                .or_default()
-                .push((mount, first));
+            return None;
         }
-    }
-
-    /// Values among the words of a `RUN`.
-    fn inline(&mut self, instruction: &Instruction) {
-        let script = self.text.get(instruction.rest.clone()).unwrap_or_default();
-        for spot in self.scanner.spots(script) {
-            let range = instruction.rest.start + spot.secret.start
-                ..instruction.rest.start + spot.secret.end;
-            let value = script.get(spot.secret.clone()).unwrap_or_default();
-            let named = spot.name.clone().and_then(|name| script.get(name));
-            let raw = named.unwrap_or(&spot.rule.id);
-            if self.given.not.contains(raw)
-                || value.starts_with('$')
-                || in_mount(self.text, range.start)
-            {
-                continue;
-            }
-            let name = variable_name(raw.trim_start_matches('-'));
-            let quoting = shell::quoting(script, spot.secret.start);
-            let text = shell::read_file(quoting, &format!("/run/secrets/{name}"), "$");
-            let Some(text) = text.filter(|_| {
-                !instruction.heredoc && legal(&name) && !script.trim_start().starts_with('[')
-            }) else {
-                self.refuse(
-                    instruction.line,
-                    format!("{name}: it stands in a place of a RUN that is not followed"),
-                );
-                continue;
-            };
-            if value.contains(['\\', '\'', '"', '`']) {
-                self.refuse(instruction.line, format!("{name}: quotes in it"));
-                continue;
-            }
-            if !self.keep(&name, Secret::new(value.to_owned()), instruction.line) {
-                continue;
-            }
-            self.fixed.edits.replace(range, text);
-            let mount = format!("--mount=type=secret,id={name},required=true ");
-            self.mounts
-                .entry(instruction.rest.start)
-                .or_default()
-                .push((mount, String::new()));
-        }
-    }
-
-    fn write_mounts(&mut self, all: &[Instruction]) {
-        for (rest, list) in std::mem::take(&mut self.mounts) {
-            let Some(step) = all.iter().find(|it| it.rest.start == rest) else {
-                continue;
-            };
-            let body = self.text.get(step.rest.clone()).unwrap_or_default();
-            let tokens = parse::tokens(self.text, step.rest.clone());
-            let flags = tokens
-                .iter()
-                .take_while(|token| token.text.starts_with("--"));
-            let at_mounts =
-                step.rest.start + (body.len() - body.trim_start_matches([' ', '\t']).len());
-            let at_command = match flags.last() {
-                Some(flag) => {
-                    let after = self
-                        .text
-                        .get(flag.span.end..step.rest.end)
-                        .unwrap_or_default();
-                    flag.span.end
-                        + (after.len()
-                            - after
-                                .trim_start_matches([' ', '\t', '\\', '\r', '\n'])
-                                .len())
-                }
-                None => at_mounts,
-            };
-            let mut mounts: Vec<String> = Vec::new();
-            let mut first: Vec<String> = Vec::new();
-            for (mount, command) in list {
-                let id = mount.split(',').nth(1).unwrap_or_default().to_owned();
-                let there = body.contains(&format!("{id},")) || body.contains(&format!("{id} "));
-                let known = mounts.contains(&mount) || (there && body.contains("type=secret"));
-                if !known {
-                    mounts.push(mount);
-                }
-                if !command.is_empty() && !first.contains(&command) {
-                    first.push(command);
-                }
-            }
-            self.fixed.edits.insert(at_mounts, mounts.concat());
-            if !first.is_empty() {
-                self.fixed.edits.insert(at_command, first.concat());
-            }
-        }
+        let new = format!("{name}_FILE{}/run/secrets/{name}", pair.sign);
+        self.fixed.edits.replace(pair.span, new);
+        self.fixed.runtime.insert(name.clone());
+        Some(Scoped { name, line })
     }
 
     /// `docker/dockerfile:1.0` and `1.1` know no secret mounts.
@@ -510,6 +454,11 @@ fn in_mount(text: &str, at: usize) -> bool {
         .next()
         .unwrap_or_default();
     word.starts_with("--mount=")
+}
+
+/// Whether a text uses a variable in any way.
+fn uses(text: &str, name: &str) -> bool {
+    !shell::uses(text, name, "$").is_empty() || shell::uses_otherwise(text, name, "$")
 }
 
 fn legal(name: &str) -> bool {

@@ -137,6 +137,129 @@ fn what_is_not_safe_is_named_by_its_line() {
             out.left
         );
         assert!(!format!("{:?}", out.left).contains("kR7x"));
+        assert_eq!(new, text);
+        assert!(out.arguments.is_empty() && out.secrets.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_name_changes_everywhere_or_nowhere() {
+    for (text, line, says) in [
+        // One step can have it, the next cannot.
+        (
+            "FROM x\nARG A_TOKEN\nRUN x $A_TOKEN\nRUN --network=none [\"x\", \"$A_TOKEN\"]\n",
+            4,
+            "cannot set a variable",
+        ),
+        // Nothing names it, so every step may read it.
+        (
+            "FROM x\nARG A_TOKEN\nRUN [\"npm\", \"ci\"]\n",
+            3,
+            "cannot set a variable",
+        ),
+        (
+            "FROM x\nARG A_TOKEN\nRUN x $A_TOKEN\nFROM y\nARG A_TOKEN\nLABEL t=$A_TOKEN\n",
+            5,
+            "line 6 uses it outside",
+        ),
+        (
+            "FROM x\nARG A_TOKEN\nARG URL=https://${A_TOKEN:-x}@h\nRUN x $URL\n",
+            2,
+            "line 3 uses it outside",
+        ),
+        (
+            "FROM x\nARG A_TOKEN\nENV URL=https://$A_TOKEN@h\nRUN x $A_TOKEN\n",
+            3,
+            "URL: it is made of A_TOKEN",
+        ),
+        (
+            "FROM x\nARG A_TOKEN\nENV B=$A_TOKEN\nENV C=$B\nLABEL c=$C\n",
+            4,
+            "line 5 uses it outside",
+        ),
+        (
+            "FROM x AS Base\nARG A_TOKEN\nRUN x $A_TOKEN\nFROM base\nRUN y $A_TOKEN\n",
+            2,
+            "line 5 uses it, in a stage",
+        ),
+        (
+            "ARG A_TOKEN\nFROM x:$A_TOKEN\nARG A_TOKEN\nRUN x $A_TOKEN\n",
+            1,
+            "before the first FROM",
+        ),
+        (
+            "FROM x\nENV DB_PASSWORD=kR7x!mQ2vLp9\nRUN x $DB_PASSWORD\nRUN <<E\ny $DB_PASSWORD\nE\n",
+            4,
+            "cannot set a variable",
+        ),
+        (
+            "FROM x\nENV DB_PASSWORD=kR7x!mQ2vLp9\nHEALTHCHECK CMD x $DB_PASSWORD\n",
+            2,
+            "line 3 uses it outside",
+        ),
+        (
+            "FROM x\nENV DB_PASSWORD=kR7x!mQ2vLp9\nFROM y\nENV DB_PASSWORD=mQ2v!kR7xLp9\n",
+            4,
+            "another value",
+        ),
+    ] {
+        let (new, out) = fixed(text, &[("A_TOKEN", "kR7xmQ2vLp9w")], &[]);
+        assert_eq!(new, text);
+        assert!(out.arguments.is_empty() && out.runtime.is_empty() && out.secrets.is_empty());
+        let said = |(l, what): &(usize, String)| *l == line && what.contains(says);
+        assert!(out.left.iter().any(said), "{text}: {:?}", out.left);
+    }
+    // What stays keeps no other name back, and another stage's own variable is another one.
+    let text = "FROM x\nARG A_TOKEN\nARG B_TOKEN\nRUN [\"x\", \"$A_TOKEN\"]\nRUN y $B_TOKEN\n\
+                FROM z\nRUN B_TOKEN=1; echo $B_TOKEN\n";
+    let values = [("A_TOKEN", "kR7xmQ2vLp9w"), ("B_TOKEN", "mQ2vkR7xLp9w")];
+    let (new, out) = fixed(text, &values, &[]);
+    assert!(
+        new.starts_with("FROM x\nARG A_TOKEN\nARG COFFERDAM_SECRET_ID_B_TOKEN\nRUN [\"x\", \"$A_TOKEN\"]\nRUN --mount=type=secret,id=B_TOKEN,required=true export"),
+        "{new}"
+    );
+    assert_eq!(out.arguments.iter().collect::<Vec<_>>(), ["B_TOKEN"]);
+}
+
+#[test]
+fn a_refused_value_is_masked_everywhere() {
+    let shown = |text: &str, arguments: &[(&str, &str)]| {
+        let (_, out) = fixed(text, arguments, &[]);
+        assert!(!out.edits.is_empty() && !out.left.is_empty(), "{text}");
+        let masks = crate::fix::plan::merged(out.masks);
+        crate::fix::diff::unified("Dockerfile", text, &out.edits, &masks)
+    };
+    // Values no rule knows by themselves: one refused for its use, one for another of its name, one
+    // given from outside and refused, one that is moved and stands in a comment as well.
+    for (text, arguments) in [
+        (
+            "FROM x\nENV DB_PASSWORD=horse9battery PORT=80\n# once horse9battery\nLABEL a=$DB_PASSWORD\n\
+             ENV API_PASSWORD=\"kR7x!mQ2vLp9\"\n",
+            &[][..],
+        ),
+        (
+            "FROM x\nENV DB_PASSWORD=other4staple\nFROM y\nENV DB_PASSWORD horse9battery\nRUN x horse9battery other4staple\n\
+             ENV API_PASSWORD=\"kR7x!mQ2vLp9\"\n",
+            &[],
+        ),
+        (
+            "FROM x\nARG ZED=other4staple\nRUN [\"x\", \"$ZED\", \"horse9battery\", \"other4staple\"]\n\
+             ENV API_PASSWORD=\"kR7x!mQ2vLp9\"\n",
+            &[("ZED", "horse9battery")],
+        ),
+        (
+            "FROM x\nARG ZED=horse9battery\n# horse9battery\nRUN x $ZED horse9battery\nLABEL password=kR7x!mQ2vLp9\n",
+            &[("ZED", "horse9battery")],
+        ),
+    ] {
+        let diff = shown(text, arguments);
+        for value in ["horse9", "other4", "kR7x"] {
+            assert!(!diff.contains(value), "{diff}");
+        }
+        assert!(
+            diff.contains("\u{2039}DB_PASSWORD\u{203a}") || diff.contains("\u{2039}ZED\u{203a}"),
+            "{diff}"
+        );
     }
 }
 

@@ -229,6 +229,25 @@ fn dockerfiles_and_their_arguments_change_together() {
 }
 
 #[test]
+fn an_argument_that_a_dockerfile_cannot_take_stays_in_both_files() {
+    let compose = "services:\n  web:\n    build:\n      context: .\n      args:\n        NPM_PASSWORD: PW\n    image: shop\n";
+    let dockerfile =
+        "FROM x\nARG NPM_PASSWORD\nRUN npm $NPM_PASSWORD\nRUN [\"npm\", \"$NPM_PASSWORD\"]\n";
+    let (after, outcome) = run(
+        &[("compose.yml", compose), ("Dockerfile", dockerfile)],
+        &options(),
+    );
+    assert!(
+        outcome.changes.is_empty() && outcome.builds.is_empty(),
+        "{after:?}"
+    );
+    for place in ["compose.yml line 6", "Dockerfile line 4"] {
+        let named = outcome.left.iter().any(|left| left.place == place);
+        assert!(named, "{place}: {:?}", outcome.left);
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_named_by_its_line() {
     for (text, place, says) in [
         (
