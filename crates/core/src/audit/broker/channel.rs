@@ -108,6 +108,12 @@ impl Channel {
         }
     }
 
+    /// Whether the device's thread waits for a record.
+    #[cfg(test)]
+    pub(super) fn is_asleep(&self) -> bool {
+        self.lock().asleep
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
