@@ -3,6 +3,7 @@
 use crate::contest::Contest;
 use cofferdam_core::engine::{Commit, Revision, View};
 use cofferdam_core::json::Data;
+use cofferdam_core::token::Entry;
 use cofferdam_core::{Fault, Outcome, Response};
 use cofferdam_secret::{Buffer, Secret};
 use serde::Serialize;
@@ -83,6 +84,20 @@ pub(super) fn name(text: &str) -> Result<String, Fault> {
         return Err(Fault::unsupported("unsupported path"));
     }
     Ok(text.to_ascii_lowercase())
+}
+
+/// What a method wrote into the binding of a token that it made.
+///
+/// # Errors
+/// Ours, when it did not.
+pub(super) fn bound<'t>(token: &'t Entry, name: &str) -> Result<&'t str, Fault> {
+    let text = token.binding.get(name).map(String::as_str);
+    text.ok_or_else(|| Fault::internal("a token without what its method binds tokens to"))
+}
+
+/// The role of a token that is to be renewed has been deleted.
+pub(super) fn gone() -> Fault {
+    Fault::invalid("the role of this token does not exist any more")
 }
 
 /// Done, with or without something to say.

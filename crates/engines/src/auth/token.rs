@@ -9,7 +9,7 @@ use cofferdam_core::token::Kind;
 use cofferdam_core::{Fault, Login};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// Settings of tokens, as they are stored. Spans are seconds; 0: not set.
@@ -176,6 +176,15 @@ impl Settings {
                 false => self.bound_cidrs.clone(),
             },
             ..Login::default()
+        }
+    }
+
+    /// What a renewal may give: these settings as they are now. Its limits alone count; who somebody is
+    /// and where a token may be used from was settled at login.
+    pub(super) fn renewal(&self) -> Login {
+        Login {
+            bound_cidrs: Vec::new(),
+            ..self.login(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
         }
     }
 }

@@ -8,13 +8,14 @@ use super::key::Key;
 use super::role::{self, Role};
 use super::secret::{self, SecretId};
 use crate::auth::cidr;
+use crate::auth::role::{bound, gone};
 use cofferdam_core::engine::View;
 use cofferdam_core::engine::{Access, Pending, Route};
 use cofferdam_core::json::field::Text;
 use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use ipnet::IpNet;
 use serde::Deserialize;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 pub(super) const ROUTE: Route<AppRole> =
     Route::new("login", &[(Verb::Write, login)]).access(Access::Anonymous);
@@ -112,18 +113,6 @@ fn vouched(role: &Role, address: IpAddr) -> Login {
 
 /// What a renewal may give: by the role as it is now. Without the role, nothing.
 pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, Fault> {
-    let name = token
-        .binding
-        .get(ROLE_NAME)
-        .ok_or_else(|| Fault::internal("an approle token without a role"))?;
-    let role = role::load(view, name).await?;
-    let role = role
-        .ok_or_else(|| Fault::invalid("the role of this token does not exist any more"))?
-        .role;
-    // Where it may be used from was settled at login.
-    let login = vouched(&role, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    Ok(Login {
-        bound_cidrs: token.bound_cidrs.clone(),
-        ..login
-    })
+    let role = role::load(view, bound(token, ROLE_NAME)?).await?;
+    Ok(role.ok_or_else(gone)?.role.token.renewal())
 }

@@ -7,10 +7,10 @@
 use super::Docker;
 use super::container::Container;
 use super::role::{self, LOCAL, Role};
-use crate::auth::role::name;
+use crate::auth::role::{bound, name};
 use cofferdam_core::engine::{Pending, Route, View};
 use cofferdam_core::{Alias, Call, Caller, Fault, Login, Outcome, Verb, token};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub(super) const ROUTE: Route<Docker> = Route::new("attest", &[(Verb::Write, attest)]);
@@ -109,12 +109,9 @@ fn vouched(
 
 /// What a renewal may give: by the role as it is now. Not for it any more: nothing.
 pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, Fault> {
-    let bound = |name: &str| {
-        let text = token.binding.get(name);
-        text.ok_or_else(|| Fault::internal("a token of the docker method without its binding"))
-    };
-    let (name, host) = (bound(ROLE)?, bound(HOST)?);
-    let container: Container = serde_json::from_str(bound(CONTAINER)?).map_err(Fault::internal)?;
+    let (name, host) = (bound(token, ROLE)?, bound(token, HOST)?);
+    let container: Container =
+        serde_json::from_str(bound(token, CONTAINER)?).map_err(Fault::internal)?;
     let stored = role::load(view, name).await?;
     let role = stored.map(|stored| stored.record);
     let role = role
@@ -122,10 +119,9 @@ pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, 
         .ok_or_else(|| {
             Fault::invalid("the role of this token is not for its container any more")
         })?;
-    // Where it may be used from was settled at login.
-    let login = vouched(&role, &container, host, IpAddr::V4(Ipv4Addr::UNSPECIFIED))?;
+    let login = role.token.renewal();
     Ok(Login {
-        bound_cidrs: token.bound_cidrs.clone(),
+        ttl: login.ttl.or(Some(USUAL_TTL)),
         ..login
     })
 }

@@ -341,6 +341,9 @@ async fn a_renewal_asks_the_role_again() {
     role(&bench, "web", json!({"token_ttl": "5m"})).await;
     let renewed = bench.engine.renew(&bench.view, &token).await.unwrap();
     assert_eq!(renewed.ttl, Some(Duration::from_mins(5)));
+    role(&bench, "web", json!({"token_ttl": 0})).await;
+    let renewed = bench.engine.renew(&bench.view, &token).await.unwrap();
+    assert_eq!(renewed.ttl, Some(Duration::from_mins(15)));
     // The role is for others now: a new image, say.
     role(&bench, "web", json!({"bound_image_ids": digest('f')})).await;
     let refused = bench.engine.renew(&bench.view, &token).await.unwrap_err();

@@ -8,12 +8,12 @@ use super::role::{self, Role, Sort};
 use super::{Jwt, config, keys};
 use crate::auth::cidr;
 use crate::auth::jose::{Expected, Token, audiences};
-use crate::auth::role::name;
+use crate::auth::role::{bound, gone, name};
 use cofferdam_core::engine::{Access, Pending, Route, View};
 use cofferdam_core::json::field::Text;
 use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use serde::Deserialize;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 pub(super) const ROUTE: Route<Jwt> =
     Route::new("login", &[(Verb::Write, login)]).access(Access::Anonymous);
@@ -108,21 +108,6 @@ pub(super) fn vouched(role: &Role, identity: Identity, address: IpAddr) -> Login
 
 /// What a renewal may give: by the role as it is now. Without the role, nothing.
 pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, Fault> {
-    let name = token
-        .binding
-        .get(ROLE)
-        .ok_or_else(|| Fault::internal("a jwt token without a role"))?;
-    let role = role::load(view, name).await?;
-    let role = role
-        .ok_or_else(|| Fault::invalid("the role of this token does not exist any more"))?
-        .record;
-    // Where it may be used from was settled at login.
-    let login = role.token.login(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    Ok(Login {
-        bound_cidrs: token.bound_cidrs.clone(),
-        binding: token.binding.clone(),
-        display_name: token.display_name.clone(),
-        metadata: token.metadata.clone(),
-        ..login
-    })
+    let role = role::load(view, bound(token, ROLE)?).await?;
+    Ok(role.ok_or_else(gone)?.record.token.renewal())
 }

@@ -6,13 +6,13 @@
 use super::Userpass;
 use super::user::{self, User};
 use crate::auth::cidr;
-use crate::auth::role::name;
+use crate::auth::role::{bound, name};
 use cofferdam_core::engine::{Access, Pending, Route, View};
 use cofferdam_core::json::field::Text;
 use cofferdam_core::lockout::{self, Rules};
 use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use serde::Deserialize;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 pub(super) const ROUTE: Route<Userpass> =
     Route::new("login/~name", &[(Verb::Write, login)]).access(Access::Anonymous);
@@ -97,11 +97,7 @@ fn vouched(user: &User, address: IpAddr) -> Login {
 /// What a renewal may give: by the user as it is now. Without the user, or with other policies,
 /// nothing.
 pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, Fault> {
-    let name = token
-        .binding
-        .get(USERNAME)
-        .ok_or_else(|| Fault::internal("a userpass token without a user"))?;
-    let user = user::load(view, name).await?;
+    let user = user::load(view, bound(token, USERNAME)?).await?;
     let user = user
         .ok_or_else(|| Fault::invalid("the user of this token does not exist any more"))?
         .record;
@@ -113,10 +109,5 @@ pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, 
             "the user's policies have changed, not renewing; log in again",
         ));
     }
-    // Where it may be used from was settled at login.
-    let login = vouched(&user, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    Ok(Login {
-        bound_cidrs: token.bound_cidrs.clone(),
-        ..login
-    })
+    Ok(user.token.renewal())
 }
