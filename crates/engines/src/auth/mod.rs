@@ -9,5 +9,6 @@ pub mod jwt;
 pub mod kubernetes;
 mod old_names;
 mod role;
+mod roles;
 mod token;
 pub mod userpass;

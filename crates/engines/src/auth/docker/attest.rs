@@ -8,6 +8,7 @@ use super::Docker;
 use super::container::Container;
 use super::role::{self, LOCAL, Role};
 use crate::auth::role::{bound, name};
+use crate::auth::roles;
 use cofferdam_core::engine::{Pending, Route, View};
 use cofferdam_core::{Alias, Call, Caller, Fault, Login, Outcome, Verb, token};
 use std::net::IpAddr;
@@ -112,7 +113,7 @@ pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, 
     let (name, host) = (bound(token, ROLE)?, bound(token, HOST)?);
     let container: Container =
         serde_json::from_str(bound(token, CONTAINER)?).map_err(Fault::internal)?;
-    let stored = role::load(view, name).await?;
+    let stored = roles::load::<Role>(view, name).await?;
     let role = stored.map(|stored| stored.record);
     let role = role
         .filter(|role| role.bounds.admit(&container, host))

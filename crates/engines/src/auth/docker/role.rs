@@ -2,6 +2,7 @@
 
 use super::container::{Container, is_digest};
 use crate::auth::role;
+use crate::auth::roles;
 use crate::auth::token::Settings;
 use cofferdam_core::Fault;
 use cofferdam_core::engine::View;
@@ -13,7 +14,7 @@ pub(super) const LOCAL: &str = "local";
 
 /// A role as it is stored.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct Role {
+pub(in crate::auth) struct Role {
     /// Lower case.
     pub(super) name: String,
     pub(super) bounds: Bounds,
@@ -101,15 +102,6 @@ impl Bounds {
     }
 }
 
-pub(super) fn key_of(name: &str) -> String {
-    format!("role/{name}")
-}
-
-/// The role called `name` (canonical).
-pub(super) async fn load(view: &View, name: &str) -> Result<Option<Stored>, Fault> {
-    role::load(view, &key_of(name)).await
-}
-
 /// Commits a new or changed role; whether nobody was faster.
 ///
 /// # Errors
@@ -126,7 +118,7 @@ pub(super) async fn save(view: &View, before: Option<&Stored>, role: &Role) -> R
             "token_type: batch tokens cannot be renewed, and the host renews what a container has",
         ));
     }
-    role::save(view, &key_of(&role.name), before, role).await
+    role::save(view, &roles::key_of(&role.name), before, role).await
 }
 
 /// Roles looked at in one go.

@@ -1,35 +1,28 @@
 //! `role`, `role/NAME`: making, changing, showing, listing and removing roles.
 
 use super::Docker;
-use super::role::{self, Bounds, Role, Stored};
-use crate::auth::role::{finished, name, remove};
+use super::role::{self, Bounds, Role};
+use crate::auth::role::{finished, name};
+use crate::auth::roles::{self, Roles};
 use crate::auth::token;
+use crate::contest::Contests;
 use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::json::field::{Pairs, Words};
 use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub(super) const LIST: Route<Docker> = Route::new("role", &[(Verb::List, list)]);
+pub(super) const LIST: Route<Docker> = Route::new("role", &[(Verb::List, roles::list)]);
 
 pub(super) const ROUTE: Route<Docker> = Route::new(
     "role/~name",
     &[
-        (Verb::Read, read),
+        (Verb::Read, roles::read),
         (Verb::Write, write),
-        (Verb::Delete, delete),
+        (Verb::Delete, roles::delete),
     ],
 )
-.creating(exists);
-
-/// The role of the called path, if there is one.
-async fn called(call: &Call<'_>) -> Result<Option<Stored>, Fault> {
-    role::load(call.view, &name(call.capture("name"))?).await
-}
-
-fn exists<'a>(_: &'a Docker, call: &'a Call<'a>) -> Pending<'a, bool> {
-    Box::pin(async move { Ok(called(call).await?.is_some()) })
-}
+.creating(roles::exists);
 
 #[derive(Deserialize)]
 struct Change {
@@ -69,7 +62,7 @@ fn write<'a>(method: &'a Docker, call: Call<'a>) -> Pending<'a> {
         let change: Change = call.body.parse()?;
         let mut contest = method.contests.enter(call.view.prefix(), &name);
         loop {
-            let before = role::load(call.view, &name).await?;
+            let before = roles::load::<Role>(call.view, &name).await?;
             // Policy allowed an update only: what was there a moment ago must not be made anew.
             if before.is_none() && call.operation == Operation::Update {
                 return Err(Fault::unsupported("unsupported path"));
@@ -120,22 +113,14 @@ impl<'a> From<&'a Role> for Shown<'a> {
     }
 }
 
-fn read<'a>(_: &'a Docker, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move {
-        let stored = called(&call).await?.ok_or_else(Fault::missing)?;
-        Outcome::data(&Shown::from(&stored.record))
-    })
-}
+impl Roles for Docker {
+    type Role = Role;
 
-fn delete<'a>(method: &'a Docker, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move {
-        let name = name(call.capture("name"))?;
-        let contest = method.contests.enter(call.view.prefix(), &name);
-        remove(call.view, &role::key_of(&name), contest).await?;
-        Ok(Outcome::Done)
-    })
-}
+    fn contests(&self) -> &Contests {
+        &self.contests
+    }
 
-fn list<'a>(_: &'a Docker, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move { Outcome::keys(&call.view.list("role/", None, usize::MAX).await?.names) })
+    fn shown(role: &Role) -> Result<Outcome, Fault> {
+        Outcome::data(&Shown::from(role))
+    }
 }

@@ -4,11 +4,12 @@
 //! more of a role than that there is none of that name, which Vault tells, too.
 
 use super::claims::{self, Identity};
-use super::role::{self, Role, Sort};
+use super::role::{Role, Sort};
 use super::{Jwt, config, keys};
 use crate::auth::cidr;
 use crate::auth::jose::{Expected, Token, audiences};
 use crate::auth::role::{bound, gone, name};
+use crate::auth::roles;
 use cofferdam_core::engine::{Access, Pending, Route, View};
 use cofferdam_core::json::field::Text;
 use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
@@ -44,7 +45,7 @@ pub(super) async fn chosen(
     let unknown = || Fault::invalid("role could not be found");
     // A name that no role can have is one that none has.
     let name = name(asked).map_err(|_| unknown())?;
-    let stored = role::load(call.view, &name).await?;
+    let stored = roles::load::<Role>(call.view, &name).await?;
     stored.map(|stored| stored.record).ok_or_else(unknown)
 }
 
@@ -108,6 +109,6 @@ pub(super) fn vouched(role: &Role, identity: Identity, address: IpAddr) -> Login
 
 /// What a renewal may give: by the role as it is now. Without the role, nothing.
 pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, Fault> {
-    let role = role::load(view, bound(token, ROLE)?).await?;
+    let role = roles::load::<Role>(view, bound(token, ROLE)?).await?;
     Ok(role.ok_or_else(gone)?.record.token.renewal())
 }

@@ -2,10 +2,8 @@
 
 use crate::auth::jose::Leeways;
 use crate::auth::old_names::OldNames;
-use crate::auth::role;
 use crate::auth::token::Settings;
 use cofferdam_core::Fault;
-use cofferdam_core::engine::View;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -23,7 +21,7 @@ pub(super) enum Sort {
 /// A role as it is stored. Spans are seconds.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Role {
+pub(in crate::auth) struct Role {
     /// Lower case.
     pub(super) name: String,
     pub(super) sort: Sort,
@@ -46,9 +44,6 @@ pub(super) struct Role {
     pub(super) token: Settings,
     pub(super) old: OldNames,
 }
-
-/// A role with the revision a change of it must compare with.
-pub(super) type Stored = role::Stored<Role>;
 
 impl Role {
     pub(super) fn leeways(&self) -> Leeways {
@@ -88,13 +83,4 @@ impl Role {
         }
         Ok(())
     }
-}
-
-pub(super) fn key_of(name: &str) -> String {
-    format!("role/{name}")
-}
-
-/// The role called `name` (canonical).
-pub(super) async fn load(view: &View, name: &str) -> Result<Option<Stored>, Fault> {
-    role::load(view, &key_of(name)).await
 }

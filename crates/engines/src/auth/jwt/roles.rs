@@ -1,9 +1,11 @@
 //! `role`, `role/NAME`: making, changing, showing, listing and removing roles.
 
 use super::Jwt;
-use super::role::{self, Role, Sort, Stored};
-use crate::auth::role::{finished, name, remove, save};
+use super::role::{Role, Sort};
+use crate::auth::role::{finished, name, save};
+use crate::auth::roles::{self, Roles};
 use crate::auth::{old_names, token};
+use crate::contest::Contests;
 use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::json::field::{Flag, Pairs, SignedTtl, Ttl, Words};
 use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
@@ -11,26 +13,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) const LIST: Route<Jwt> = Route::new("role", &[(Verb::List, list)]);
+pub(super) const LIST: Route<Jwt> = Route::new("role", &[(Verb::List, roles::list)]);
 
 pub(super) const ROUTE: Route<Jwt> = Route::new(
     "role/~name",
     &[
-        (Verb::Read, read),
+        (Verb::Read, roles::read),
         (Verb::Write, write),
-        (Verb::Delete, delete),
+        (Verb::Delete, roles::delete),
     ],
 )
-.creating(exists);
-
-/// The role of the called path, if there is one.
-async fn called(call: &Call<'_>) -> Result<Option<Stored>, Fault> {
-    role::load(call.view, &name(call.capture("name"))?).await
-}
-
-fn exists<'a>(_: &'a Jwt, call: &'a Call<'a>) -> Pending<'a, bool> {
-    Box::pin(async move { Ok(called(call).await?.is_some()) })
-}
+.creating(roles::exists);
 
 /// Metadata that the method writes itself.
 const RESERVED: &str = "role";
@@ -189,7 +182,7 @@ fn write<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
         change.check_served()?;
         let mut contest = method.contests.enter(call.view.prefix(), &name);
         loop {
-            let before = role::load(call.view, &name).await?;
+            let before = roles::load::<Role>(call.view, &name).await?;
             // Policy allowed an update only: what was there a moment ago must not be made anew.
             if before.is_none() && call.operation == Operation::Update {
                 return Err(Fault::unsupported("unsupported path"));
@@ -203,7 +196,7 @@ fn write<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
             role.old.apply(call.body, &mut role.token)?;
             let warnings = role.token.apply(call.body, call.mount)?;
             role.check()?;
-            if save(call.view, &role::key_of(&name), before.as_ref(), &role).await? {
+            if save(call.view, &roles::key_of(&name), before.as_ref(), &role).await? {
                 return Ok(finished(warnings));
             }
             contest.lost().await?;
@@ -271,22 +264,14 @@ impl<'a> From<&'a Role> for Shown<'a> {
     }
 }
 
-fn read<'a>(_: &'a Jwt, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move {
-        let stored = called(&call).await?.ok_or_else(Fault::missing)?;
-        Outcome::data(&Shown::from(&stored.record))
-    })
-}
+impl Roles for Jwt {
+    type Role = Role;
 
-fn delete<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move {
-        let name = name(call.capture("name"))?;
-        let contest = method.contests.enter(call.view.prefix(), &name);
-        remove(call.view, &role::key_of(&name), contest).await?;
-        Ok(Outcome::Done)
-    })
-}
+    fn contests(&self) -> &Contests {
+        &self.contests
+    }
 
-fn list<'a>(_: &'a Jwt, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move { Outcome::keys(&call.view.list("role/", None, usize::MAX).await?.names) })
+    fn shown(role: &Role) -> Result<Outcome, Fault> {
+        Outcome::data(&Shown::from(role))
+    }
 }

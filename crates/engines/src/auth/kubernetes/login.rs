@@ -1,10 +1,11 @@
 //! `login`, and what is checked when a token of this method is renewed.
 
 use super::account::Account;
-use super::role::{self, Role, Source};
+use super::role::{Role, Source};
 use super::{Kubernetes, config};
 use crate::auth::jose::{Algorithm, Expected, KeySet, Refused, Token, audiences};
 use crate::auth::role::{bound, gone, name};
+use crate::auth::roles;
 use crate::auth::{cidr, glob};
 use cofferdam_core::engine::{Access, Pending, Route, View};
 use cofferdam_core::json::field::Text;
@@ -36,7 +37,7 @@ fn login<'a>(method: &'a Kubernetes, call: Call<'a>) -> Pending<'a> {
         }
         let unknown = || Fault::invalid("invalid role name");
         let name = name(&sent.role).map_err(|_| unknown())?;
-        let role = role::load(call.view, &name)
+        let role = roles::load::<Role>(call.view, &name)
             .await?
             .ok_or_else(unknown)?
             .record;
@@ -154,6 +155,6 @@ fn alias(role: &Role, account: &Account) -> String {
 
 /// What a renewal may give: by the role as it is now. Without the role, nothing.
 pub(super) async fn renewed(view: &View, token: &token::Entry) -> Result<Login, Fault> {
-    let role = role::load(view, bound(token, ROLE)?).await?;
+    let role = roles::load::<Role>(view, bound(token, ROLE)?).await?;
     Ok(role.ok_or_else(gone)?.record.token.renewal())
 }

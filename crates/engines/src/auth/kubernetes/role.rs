@@ -1,10 +1,8 @@
 //! A role: which service accounts it is for, and what their tokens are like.
 
 use crate::auth::old_names::OldNames;
-use crate::auth::role;
 use crate::auth::token::Settings;
 use cofferdam_core::Fault;
-use cofferdam_core::engine::View;
 use serde::{Deserialize, Serialize};
 
 /// What an account is called in an alias.
@@ -29,7 +27,7 @@ impl Source {
 /// A role as it is stored.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Role {
+pub(in crate::auth) struct Role {
     /// Lower case.
     pub(super) name: String,
     /// With patterns.
@@ -41,9 +39,6 @@ pub(super) struct Role {
     pub(super) token: Settings,
     pub(super) old: OldNames,
 }
-
-/// A role with the revision a change of it must compare with.
-pub(super) type Stored = role::Stored<Role>;
 
 const MIXED: &str = "can not mix \"*\" with values";
 
@@ -68,13 +63,4 @@ impl Role {
         }
         Ok(())
     }
-}
-
-pub(super) fn key_of(name: &str) -> String {
-    format!("role/{name}")
-}
-
-/// The role called `name` (canonical).
-pub(super) async fn load(view: &View, name: &str) -> Result<Option<Stored>, Fault> {
-    role::load(view, &key_of(name)).await
 }

@@ -5,8 +5,10 @@ use crate::auth::cidr;
 use crate::auth::jose::{Algorithm, Token};
 use crate::auth::jwt::claims::{check_bound, identify};
 use crate::auth::jwt::config::{self, Config};
-use crate::auth::jwt::{Jwt, login, role};
+use crate::auth::jwt::role::{Role, Sort};
+use crate::auth::jwt::{Jwt, login};
 use crate::auth::role::Stored;
+use crate::auth::roles;
 use cofferdam_core::engine::{Access, Pending, Route};
 use cofferdam_core::{Call, Fault, Outcome, Verb};
 
@@ -49,10 +51,10 @@ fn callback<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
         let stale = || failed("Expired or missing OAuth state.");
         let login = state::arrive(&config.state_key, given("state"), call.now);
         let login = login.filter(|_| config.has_flow()).ok_or_else(stale)?;
-        let role = role::load(call.view, &login.begun.role).await?;
+        let role = roles::load::<Role>(call.view, &login.begun.role).await?;
         let role = role
             .map(|role| role.record)
-            .filter(|role| role.sort == role::Sort::Oidc);
+            .filter(|role| role.sort == Sort::Oidc);
         let role = role.ok_or_else(|| failed("Role could not be found"))?;
         if !given("error").is_empty() {
             return Err(refused(given("error")));
@@ -87,7 +89,7 @@ async fn vouched_claims(
     method: &Jwt,
     call: &Call<'_>,
     stored: &Stored<Config>,
-    role: &role::Role,
+    role: &Role,
     login: &state::Login,
     code: &str,
 ) -> Result<crate::auth::jose::Claims, Fault> {
