@@ -107,7 +107,7 @@ fn seal(resolved: &Resolved, config: Option<&seal::Config>) -> Result<SealChoice
             endpoint: kms.endpoint.clone(),
             credentials: Credentials {
                 id: kms.id.clone(),
-                secret: kms.secret.0.duplicate(),
+                secret: kms.secret.0.duplicate().into_bytes(),
                 session: kms.session.as_ref().map(|token| token.0.duplicate()),
             },
         }),

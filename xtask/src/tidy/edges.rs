@@ -11,13 +11,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("hcl", &[]),
     // R: for other people's programs, so it may depend on nothing.
     ("file-env", &[]),
+    // Seals and the scanner both sign requests to AWS.
+    ("aws-signature", &["secret"]),
     ("store", &[]),
     ("barrier", &["secret", "store"]),
     ("core", &["barrier", "hcl", "secret"]),
     // Seals that another server opens are the barrier's kind of plug.
-    ("engines", &["barrier", "core", "secret"]),
+    ("engines", &["aws-signature", "barrier", "core", "secret"]),
     ("api", &["secret"]),
-    ("detect", &["secret"]),
+    ("detect", &["aws-signature", "secret"]),
     ("server", &["core", "secret"]),
     ("agent", &["api", "detect", "secret"]),
     // R: for other people's programs.

@@ -1,11 +1,8 @@
-//! AWS: a key is two values, and neither is sent. A request is signed with the secret one (Signature
-//! Version 4, docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
+//! AWS: a key is two values, and the secret one is not sent: a request is signed with it.
 
 use super::{Life, Outgoing, of_status};
+use cofferdam_aws_signature::Request;
 use cofferdam_secret::Secret;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 
 const HOST: &str = "sts.amazonaws.com";
 /// The global endpoint is this region's, and answers for the keys of all regions that are on by default.
@@ -43,9 +40,10 @@ pub fn caller_identity(caller: &Caller<'_>, moment: &str) -> Option<Outgoing> {
     }
     let request = Request {
         method: "POST",
+        path: "/",
         query: "",
         headers: &headers,
-        body: BODY,
+        body: BODY.as_bytes(),
         region: REGION,
         service: SERVICE,
     };
@@ -64,63 +62,6 @@ pub fn caller_identity(caller: &Caller<'_>, moment: &str) -> Option<Outgoing> {
         target: "/".to_owned(),
         post: Some(BODY.to_owned()),
         headers,
-    })
-}
-
-/// What is signed. Headers are in lower case and in order.
-struct Request<'r> {
-    method: &'r str,
-    query: &'r str,
-    headers: &'r [(&'r str, Secret<Vec<u8>>)],
-    body: &'r str,
-    region: &'r str,
-    service: &'r str,
-}
-
-impl Request<'_> {
-    fn authorization(&self, id: &str, secret: &Secret<Vec<u8>>, moment: &str) -> Option<String> {
-        let day = moment.get(..8)?;
-        let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
-        let names: Vec<&str> = self.headers.iter().map(|(name, _)| *name).collect();
-        let names = names.join(";");
-        let mut canonical = Sha256::new();
-        canonical.update(format!("{}\n/\n{}\n", self.method, self.query));
-        for (name, value) in self.headers {
-            canonical.update(format!("{name}:"));
-            canonical.update(value.expose().trim_ascii());
-            canonical.update("\n");
-        }
-        canonical.update(format!("\n{names}\n{}", hex(&Sha256::digest(self.body))));
-        let canonical = hex(&canonical.finalize());
-        let text = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{canonical}");
-        let key = key(secret, &[day, self.region, self.service, "aws4_request"])?;
-        let signature = hex(mac(&key, text.as_bytes())?.expose());
-        Some(format!(
-            "AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}"
-        ))
-    }
-}
-
-/// The key of one day, region and service.
-fn key(secret: &Secret<Vec<u8>>, parts: &[&str]) -> Option<Secret<Vec<u8>>> {
-    let mut first = cofferdam_secret::Buffer::with_capacity(secret.expose().len() + 4);
-    first.push(b"AWS4");
-    first.push(secret.expose());
-    let fold = |key: Secret<Vec<u8>>, part: &&str| mac(&key, part.as_bytes());
-    parts.iter().try_fold(first.finish(), fold)
-}
-
-fn mac(key: &Secret<Vec<u8>>, text: &[u8]) -> Option<Secret<Vec<u8>>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).ok()?;
-    mac.update(text);
-    Some(Secret::new(mac.finalize().into_bytes().to_vec()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
     })
 }
 
@@ -151,39 +92,6 @@ mod tests {
 
     fn secret(text: &[u8]) -> Secret<Vec<u8>> {
         Secret::new(text.to_vec())
-    }
-
-    /// The worked example of AWS' documentation of the signing process (ListUsers).
-    #[test]
-    fn signatures_are_those_of_the_documentation() {
-        let day = ["20150830", "us-east-1", "iam", "aws4_request"];
-        assert_eq!(
-            hex(key(&secret(SECRET), &day).unwrap().expose()),
-            "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
-        );
-        let headers = [
-            (
-                "content-type",
-                secret(b"application/x-www-form-urlencoded; charset=utf-8"),
-            ),
-            ("host", secret(b"iam.amazonaws.com")),
-            ("x-amz-date", secret(b"20150830T123600Z")),
-        ];
-        let request = Request {
-            method: "GET",
-            query: "Action=ListUsers&Version=2010-05-08",
-            headers: &headers,
-            body: "",
-            region: "us-east-1",
-            service: "iam",
-        };
-        let header = request.authorization("AKIDEXAMPLE", &secret(SECRET), "20150830T123600Z");
-        assert_eq!(
-            header.unwrap(),
-            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, \
-             SignedHeaders=content-type;host;x-amz-date, \
-             Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
-        );
     }
 
     #[test]

@@ -2,20 +2,22 @@
 //!
 //! The ciphertext is bound to its purpose by an encryption context, so a grant can be narrowed to it.
 
-use super::aws_signature::{self, Signed};
 use super::{failed, post, sensitive};
 use crate::outbound::{Trust, Url};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cofferdam_aws_signature::Request;
 use cofferdam_barrier::seal::Seal;
 use cofferdam_barrier::{Error, RootKey};
-use cofferdam_core::clock::{Clock as _, WallClock};
+use cofferdam_core::clock::{Clock as _, Time, WallClock};
 use cofferdam_core::json::field::Text;
 use cofferdam_secret::Secret;
 use http::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::json;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 const WHO: &str = "seal awskms";
 const SORT: &str = "application/x-amz-json-1.1";
@@ -25,7 +27,7 @@ pub struct Credentials {
     /// `AKIA…` or `ASIA…`.
     pub id: String,
     /// Its secret half.
-    pub secret: Secret<String>,
+    pub secret: Secret<Vec<u8>>,
     /// Of temporary credentials.
     pub session: Option<Secret<String>>,
 }
@@ -69,30 +71,34 @@ impl AwsKms {
         body: Secret<Vec<u8>>,
     ) -> Result<Secret<Vec<u8>>, Error> {
         let url = self.url()?;
-        let stamp = aws_signature::stamp(WallClock.now());
+        let moment = moment(WallClock.now());
+        let plain = |text: &str| Secret::new(text.as_bytes().to_vec());
         let mut headers = vec![
-            ("content-type", SORT),
-            ("host", url.authority()),
-            ("x-amz-date", stamp.as_str()),
+            ("content-type", plain(SORT)),
+            ("host", plain(url.authority())),
+            ("x-amz-date", plain(&moment)),
         ];
-        if let Some(session) = &self.credentials.session {
-            headers.push(("x-amz-security-token", session.expose()));
-        }
-        headers.push(("x-amz-target", target));
-        let signed = Signed {
-            region: &self.region,
-            service: "kms",
-            path: url.path(),
-            headers: &headers,
-            body: body.expose(),
-        };
         let Credentials {
             id,
             secret,
             session,
         } = &self.credentials;
-        let authorization = aws_signature::authorization(&signed, &stamp, id, secret);
-        let date = HeaderValue::from_str(&stamp);
+        if let Some(session) = session {
+            headers.push(("x-amz-security-token", session.duplicate().into_bytes()));
+        }
+        headers.push(("x-amz-target", plain(target)));
+        let request = Request {
+            method: "POST",
+            path: url.path(),
+            query: "",
+            headers: &headers,
+            body: body.expose(),
+            region: &self.region,
+            service: "kms",
+        };
+        let authorization = request.authorization(id, secret, &moment);
+        let authorization = authorization.ok_or_else(|| failed(WHO, "no time"))?;
+        let date = HeaderValue::from_str(&moment);
         let mut sent = vec![
             (
                 HeaderName::from_static("x-amz-target"),
@@ -129,6 +135,16 @@ impl AwsKms {
         let body = serde_json::to_vec(&text).map_err(|_| failed(WHO, "no request"))?;
         Ok(Secret::new(body))
     }
+}
+
+/// As AWS writes it: `20150830T123600Z`.
+fn moment(now: Time) -> String {
+    let seconds = i64::try_from(now.seconds()).unwrap_or(i64::MAX);
+    let form = format_description!("[year][month][day]T[hour][minute][second]Z");
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|moment| moment.format(form).ok())
+        .unwrap_or_default()
 }
 
 #[async_trait]
@@ -169,5 +185,18 @@ impl Seal for AwsKms {
              here can use that key as long as these credentials may",
             self.key
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_without_marks() {
+        assert_eq!(
+            moment(Time::from_nanos(1_440_938_160_000_000_000)),
+            "20150830T123600Z"
+        );
     }
 }

@@ -9,7 +9,6 @@
 //! those of the configuration or the environment; the metadata service of clouds is not asked.
 
 mod aws_kms;
-mod aws_signature;
 mod transit;
 
 pub use aws_kms::{AwsKms, Credentials};
