@@ -23,6 +23,7 @@ mod records;
 mod remount;
 mod seal;
 mod settings;
+mod shares;
 mod tools;
 mod tune;
 pub(crate) mod upgrade;
@@ -41,7 +42,7 @@ use std::sync::{Arc, OnceLock, Weak};
 pub(crate) struct System {
     pub(crate) services: OnceLock<Weak<Services>>,
     pace: fingerprints::Pace,
-    counts: records::retention::Counts,
+    shares: shares::Known,
 }
 
 impl System {

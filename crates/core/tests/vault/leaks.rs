@@ -103,3 +103,30 @@ async fn who_may_report_may_not_read_what_others_reported() {
         assert_eq!(answered.fault, Some(Kind::Denied), "{path}");
     }
 }
+
+/// As many as are kept, and two: the oldest go, and with them the memory of what only they have seen.
+#[tokio::test]
+async fn reports_are_kept_in_bounds() {
+    let harness = Harness::open().await;
+    let first = harness
+        .write("sys/leaks/reports", report("image-layers"))
+        .await["data"]["id"]
+        .clone();
+    for _ in 0..10_000 {
+        harness.later(Duration::from_secs(1));
+        harness.write("sys/leaks/reports", report("git")).await;
+    }
+    let path = format!("sys/leaks/reports/{}", first.as_str().unwrap());
+    let gone = harness
+        .call(Verb::Read, &path, &harness.root, Value::Null)
+        .await;
+    assert_eq!(gone.fault, Some(Kind::Missing));
+    harness.later(Duration::from_secs(1));
+    let again = harness.write("sys/leaks/reports", report("git")).await["data"].clone();
+    assert_ne!(again["exposures"][0]["first_seen"], again["at"]);
+    let anew = harness
+        .write("sys/leaks/reports", report("image-layers"))
+        .await["data"]
+        .clone();
+    assert_eq!(anew["exposures"][0]["first_seen"], anew["at"]);
+}

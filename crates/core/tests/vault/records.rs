@@ -229,6 +229,45 @@ async fn the_oldest_records_make_room_with_all_that_points_at_them() {
     assert_eq!(unknown.fault, Some(Kind::Invalid));
 }
 
+/// Whoever may make records could otherwise make so many that the trace of a leak has to go.
+#[tokio::test]
+async fn many_records_of_one_push_out_none_of_another() {
+    let harness = Harness::open().await;
+    harness
+        .write("sys/config/records/build", json!({"max_count": 6}))
+        .await;
+    let rules = r#"path "sys/records/build/*" { capabilities = ["create"] }"#;
+    harness
+        .write("sys/policy/builder", json!({"policy": rules}))
+        .await;
+    let token = harness
+        .token(json!({"policies": ["builder"], "display_name": "flood"}))
+        .await;
+    for id in ["one", "two", "three"] {
+        harness
+            .write(&format!("sys/records/build/{id}"), of("secret/a", 1))
+            .await;
+        harness.later(std::time::Duration::from_secs(1));
+    }
+    for id in 100..130 {
+        let path = format!("sys/records/build/{id}");
+        let made = harness
+            .call(Verb::Write, &path, &token, of("secret/a", 1))
+            .await;
+        assert_eq!(made.fault, None, "{}", made.text);
+        harness.later(std::time::Duration::from_secs(1));
+    }
+    let listed = harness
+        .call(Verb::List, "sys/records/build", &harness.root, Value::Null)
+        .await;
+    assert_eq!(
+        listed.body["data"]["keys"],
+        json!(["127", "128", "129", "one", "three", "two"])
+    );
+    let found = harness.read("sys/records/by-secret/secret/a").await;
+    assert_eq!(found["data"]["keys"].as_array().unwrap().len(), 6);
+}
+
 #[tokio::test]
 async fn version_ids_change_with_path_and_version_and_outlive_the_process() {
     let harness = Harness::open().await;

@@ -6,7 +6,7 @@
 //!
 //! Beside each record stands one index entry per secret, so that "who holds this one" needs no walk
 //! through everything. Its key has the hash of the secret's path: a path may be longer than a key.
-//! A third entry has the moment: records are kept in bounds ([`retention`]).
+//! Two more have the moment: records are kept in bounds ([`retention`]).
 
 pub(super) mod retention;
 
@@ -109,7 +109,7 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
     let record = canonical(record)?;
     let key = place(kind, &record.id);
     let batch = Batch::new().expect_absent(&key).put(&key, stored(&record)?);
-    let mut batch = retention::enter(batch, kind, call.now, &record.id)?;
+    let mut batch = retention::enter(batch, &record, call.now)?;
     for (number, given) in record.secrets.iter().enumerate() {
         let mention = Mention {
             kind: record.kind.clone(),
@@ -122,7 +122,16 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
     }
     let view = view(engine)?;
     match view.commit(batch).await? {
-        Commit::Done(_) => retention::sweep(engine, &view, kind, call.now).await?,
+        // The record stands, whatever becomes of old ones.
+        Commit::Done(_) => {
+            if let Err(fault) = retention::sweep(engine, &view, kind, &record.by, call.now).await {
+                tracing::warn!(
+                    kind,
+                    reason = fault.internal_text(),
+                    "old records were not taken away"
+                );
+            }
+        }
         Commit::Conflict => {
             return Err(Fault::invalid(
                 "there is a record of this name, and records are never changed",

@@ -4,18 +4,20 @@
 //! too many or too old, so that the work is spread and any replica does it. What is removed goes
 //! whole, with its entries in the index. Whoever may change this may hide where a leaked version
 //! went: it is `sudo`, and in the audit log like everything else.
+//!
+//! Where there are too many, whoever has made the most gives the oldest of his own
+//! (`crates/core/src/system/shares.rs`): nobody pushes out the records of others by making many.
 
-use super::{PAGE, Record, index, kind, parsed, place, stored, view};
+use super::{Record, index, kind, parsed, place, stored, view};
 use crate::clock::Time;
 use crate::fault::Fault;
 use crate::json::field::{Count, Ttl};
 use crate::outcome::Outcome;
 use crate::request::Call;
 use crate::system::System;
-use cofferdam_barrier::{Batch, View};
+use crate::system::shares::{author, of_author};
+use cofferdam_barrier::{Batch, Commit, View};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Most records of one kind, where nobody has said otherwise.
@@ -25,9 +27,6 @@ const COUNT: u64 = 100_000;
 const DELIVERIES: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Old records that one new one takes away at most.
 const AT_ONCE: usize = 10;
-/// After so many new ones they are counted again: other replicas write too.
-const RECOUNT: u64 = 1000;
-
 /// How long records of one kind are kept; zero is for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Keep {
@@ -50,29 +49,6 @@ impl Keep {
             Some(found) => parsed(found.value.expose()),
             None => Ok(Self::of(kind)),
         }
-    }
-}
-
-/// What this process knows of the number of records, by kind.
-#[derive(Default)]
-pub(crate) struct Counts(Mutex<BTreeMap<&'static str, Counted>>);
-
-#[derive(Clone, Copy)]
-struct Counted {
-    records: u64,
-    since: u64,
-}
-
-impl Counts {
-    fn get(&self, kind: &str) -> Option<Counted> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = counts.get(kind).copied();
-        found.filter(|counted| counted.since < RECOUNT)
-    }
-
-    fn set(&self, kind: &'static str, counted: Counted) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.insert(kind, counted);
     }
 }
 
@@ -105,12 +81,13 @@ pub(in crate::system) async fn write(engine: &System, call: Call<'_>) -> Result<
     Ok(Outcome::Done)
 }
 
-/// What a new record writes beside itself, so that the oldest can be found.
-pub(super) fn enter(batch: Batch, kind: &str, now: Time, id: &str) -> Result<Batch, Fault> {
-    Ok(batch.put(
-        format!("{}{:020}-{id}", by_time(kind), now.nanos()),
-        stored(&())?,
-    ))
+/// What a new record writes beside itself, so that the oldest can be found: of all, and of its author.
+pub(super) fn enter(batch: Batch, record: &Record, now: Time) -> Result<Batch, Fault> {
+    let name = moment(now.nanos(), &record.id);
+    let of_author = of_author(&record.kind, &author(&record.by));
+    Ok(batch
+        .put(format!("{}{name}", by_time(&record.kind)), stored(&())?)
+        .put(format!("{of_author}{name}"), stored(&())?))
 }
 
 /// The key of an entry of the index; `number` tells the secrets of one record apart.
@@ -119,74 +96,85 @@ pub(super) fn mention(record: &Record, nanos: u64, number: usize, path: &str) ->
     format!("{}{nanos:020}-{kind}-{id}-{number}", index(path))
 }
 
-/// Takes away some of what is too old or too many; a new record has just been made.
+/// Takes away some of what is too old or too many; `by` has just made a new record.
 pub(super) async fn sweep(
     engine: &System,
     view: &View,
     kind: &'static str,
+    by: &str,
     now: Time,
 ) -> Result<(), Fault> {
     let keep = Keep::load(view, kind).await?;
-    let counted = match engine.counts.get(kind) {
-        Some(known) => Counted {
-            records: known.records + 1,
-            since: known.since + 1,
-        },
-        None => Counted {
-            records: count(view, kind).await?,
-            since: 0,
-        },
-    };
-    let surplus = match keep.max_count {
-        0 => 0,
-        most => counted.records.saturating_sub(most),
-    };
-    let oldest = view.list(&by_time(kind), None, AT_ONCE).await?.names;
-    let mut removed = 0;
-    for name in &oldest {
-        let Some((nanos, id)) = name.split_once('-') else {
-            continue;
-        };
-        let Ok(nanos) = nanos.parse::<u64>() else {
+    let (shares, author) = (&engine.shares, author(by));
+    shares.made(view, kind, &author).await?;
+    let mut room = AT_ONCE;
+    for name in view.list(&by_time(kind), None, room).await?.names {
+        let Some((nanos, id)) = parts(&name) else {
             continue;
         };
         let age = now.since(Time::from_nanos(nanos)).as_secs();
-        if removed < surplus || (keep.max_age > 0 && age > keep.max_age) {
-            remove(view, kind, name, nanos, id).await?;
-            removed += 1;
+        if keep.max_age == 0 || age <= keep.max_age {
+            break;
+        }
+        if let Some(by) = remove(view, kind, nanos, id).await? {
+            shares.with(kind, |shares| shares.lost(&by));
+        }
+        room -= 1;
+    }
+    while keep.max_count > 0 && room > 0 {
+        room -= 1;
+        let Some(largest) = shares.over(kind, keep.max_count, &author) else {
+            break;
+        };
+        let oldest = view.list(&of_author(kind, &largest), None, 1).await?.names;
+        match oldest.first().and_then(|name| parts(name)) {
+            Some((nanos, id)) => {
+                remove(view, kind, nanos, id).await?;
+                shares.with(kind, |shares| shares.lost(&largest));
+            }
+            // Other replicas took them.
+            None => {
+                shares.with(kind, |shares| shares.forget(&largest));
+            }
         }
     }
-    let records = counted.records.saturating_sub(removed);
-    let since = counted.since;
-    engine.counts.set(kind, Counted { records, since });
     Ok(())
 }
 
-async fn remove(view: &View, kind: &str, name: &str, nanos: u64, id: &str) -> Result<(), Fault> {
+/// Removes a record, and tells whose it was; `None` where it was gone already.
+async fn remove(view: &View, kind: &str, nanos: u64, id: &str) -> Result<Option<String>, Fault> {
     let key = place(kind, id);
+    let name = moment(nanos, id);
     let mut batch = Batch::new().delete(format!("{}{name}", by_time(kind)));
-    if let Some(found) = view.get(&key).await? {
+    let found = view.get(&key).await?;
+    let mut by = None;
+    if let Some(found) = &found {
         let record: Record = parsed(found.value.expose())?;
         for (number, given) in record.secrets.iter().enumerate() {
             batch = batch.delete(mention(&record, nanos, number, &given.path));
         }
-        batch = batch.delete(key);
+        let author = author(&record.by);
+        batch = batch
+            .expect_at(&key, found.revision)
+            .delete(format!("{}{name}", of_author(kind, &author)))
+            .delete(key);
+        by = Some(author);
     }
     // Two replicas may remove the same one: it is gone either way.
-    let _ = view.commit(batch).await?;
-    Ok(())
+    Ok(match view.commit(batch).await? {
+        Commit::Done(_) => by,
+        Commit::Conflict => None,
+    })
 }
 
-async fn count(view: &View, kind: &str) -> Result<u64, Fault> {
-    let (mut count, mut after) = (0, None::<String>);
-    loop {
-        let page = view.list(&by_time(kind), after.as_deref(), PAGE).await?;
-        count += page.names.len() as u64;
-        after = page.names.into_iter().next_back();
-        if !page.more {
-            return Ok(count);
-        }
-    }
+/// Sorts as time.
+fn moment(nanos: u64, id: &str) -> String {
+    format!("{nanos:020}-{id}")
+}
+
+fn parts(name: &str) -> Option<(u64, &str)> {
+    let (nanos, id) = name.split_once('-')?;
+    Some((nanos.parse().ok()?, id))
 }
 
 fn by_time(kind: &str) -> String {

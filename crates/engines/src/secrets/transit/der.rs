@@ -90,14 +90,25 @@ pub(super) fn sec1(scalar: &[u8], point: &[u8], curve: Option<&[u8]>) -> Secret<
     )
 }
 
-/// PEM: 64 characters a line.
+/// PEM of something public.
 pub(super) fn pem(label: &str, content: &[u8]) -> String {
-    let text = super::encoding::encode(content);
+    armoured(label, &super::encoding::encode(content))
+}
+
+/// PEM of something private: no copy of it is left behind.
+pub(super) fn secret_pem(label: &str, content: &[u8]) -> Secret<String> {
+    let text = super::encoding::encode_secret(content);
+    Secret::new(armoured(label, text.expose()))
+}
+
+/// Base64 between its lines, 64 characters each.
+fn armoured(label: &str, text: &str) -> String {
+    // Never grows: a text that moves would leave a copy on the heap.
     let mut out = String::with_capacity(text.len() + text.len() / 64 + 2 * label.len() + 40);
     out.push_str("-----BEGIN ");
     out.push_str(label);
     out.push_str("-----\n");
-    let mut rest = text.as_str();
+    let mut rest = text;
     while !rest.is_empty() {
         let (line, after) = rest.split_at(rest.len().min(64));
         out.push_str(line);
@@ -188,6 +199,15 @@ mod tests {
         fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
             let _either = inside_pkcs8(&bytes);
             let _either = inside_spki(&bytes);
+        }
+
+        #[test]
+        fn private_and_public_text_are_alike_and_never_move(bytes: Vec<u8>, label in "[A-Z ]{0,20}") {
+            let text = pem(&label, &bytes);
+            let encoded = super::super::encoding::encode(&bytes);
+            prop_assert!(text.len() <= encoded.len() + encoded.len() / 64 + 2 * label.len() + 40);
+            let private = secret_pem(&label, &bytes);
+            prop_assert_eq!(private.expose(), &text);
         }
 
         #[test]

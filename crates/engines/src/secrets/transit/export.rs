@@ -169,18 +169,19 @@ fn written(
 
 fn public(kind: Kind, material: &Material, format: Format) -> Secret<String> {
     let spki = material.spki(kind);
-    Secret::new(match format {
-        Format::Der => encoding::encode(&spki),
-        _ => line_end(kind, der::pem("PUBLIC KEY", &spki)),
-    })
+    match format {
+        Format::Der => Secret::new(encoding::encode(&spki)),
+        _ => line_end(kind, Secret::new(der::pem("PUBLIC KEY", &spki))),
+    }
 }
 
 /// Vault ends RSA keys with a line end, and others without.
-fn line_end(kind: Kind, pem: String) -> String {
-    match kind.is_rsa() {
-        true => pem,
-        false => pem.trim_end().to_owned(),
+fn line_end(kind: Kind, mut pem: Secret<String>) -> Secret<String> {
+    if !kind.is_rsa() {
+        let text = pem.expose_mut();
+        text.truncate(text.trim_end().len());
     }
+    pem
 }
 
 /// A private key; empty where only the public half was imported.
@@ -193,7 +194,7 @@ fn private(kind: Kind, material: &Material, format: Format) -> Result<Secret<Str
         (Format::Der, _) => encoding::encode_secret(pkcs8.expose()),
         (Format::Usual, Material::Rsa { .. }) => {
             let inner = der::inside_pkcs8(pkcs8.expose()).ok_or_else(unreadable)?;
-            Secret::new(der::pem("RSA PRIVATE KEY", inner))
+            der::secret_pem("RSA PRIVATE KEY", inner)
         }
         (
             Format::Usual,
@@ -203,8 +204,8 @@ fn private(kind: Kind, material: &Material, format: Format) -> Result<Secret<Str
             },
         ) => {
             let sec1 = der::sec1(scalar.expose(), point, Some(der::curve(kind)));
-            Secret::new(line_end(kind, der::pem("EC PRIVATE KEY", sec1.expose())))
+            line_end(kind, der::secret_pem("EC PRIVATE KEY", sec1.expose()))
         }
-        _ => Secret::new(line_end(kind, der::pem("PRIVATE KEY", pkcs8.expose()))),
+        _ => line_end(kind, der::secret_pem("PRIVATE KEY", pkcs8.expose())),
     })
 }

@@ -3,8 +3,14 @@
 //! An extension of Vault's API. A report is made once and never changed; moment and author are the
 //! server's own. It names secrets and places and holds no value. Beside the reports stands when each
 //! exposure was seen first and last, by the hash of the secret's path.
+//!
+//! Both are bounded. The oldest report of whoever made the most makes room for a new one, and takes
+//! along what no later report has seen.
+
+mod seen;
 
 use super::System;
+use super::shares::{author, of_author};
 use crate::fault::Fault;
 use crate::outcome::Outcome;
 use crate::path::Name;
@@ -12,8 +18,6 @@ use crate::request::Call;
 use cofferdam_barrier::{Commit, View};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
 
 /// Most exposures of one report; a client says how many more it had.
 const MOST: usize = 1000;
@@ -23,9 +27,12 @@ const PLACES: usize = 64;
 const LONGEST: usize = 4096;
 /// Reports of one answer; `after` continues.
 const PAGE: usize = 1000;
-/// Attempts to note what was seen beside another report that is stored at the same moment.
-const ATTEMPTS: usize = 32;
-
+/// Most reports.
+const REPORTS: u64 = 10_000;
+/// Old reports that a new one takes away at most.
+const AT_ONCE: usize = 2;
+/// What reports are called where shares are counted.
+const REPORT: &str = "report";
 /// A kind of place, and how far it was looked at.
 #[derive(Clone, Serialize, Deserialize)]
 struct Looked {
@@ -82,13 +89,6 @@ struct Report {
     exposures: Vec<Exposure>,
 }
 
-/// When something was seen.
-#[derive(Clone, Serialize, Deserialize)]
-struct Seen {
-    first: String,
-    last: String,
-}
-
 pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let wanted: Wanted = call.body.parse()?;
     check(&wanted)?;
@@ -109,13 +109,56 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
         places: wanted.places,
         exposures: wanted.exposures,
     };
-    note(&view, &mut report).await?;
+    seen::note(&view, &mut report).await?;
     let key = place(&report.id);
+    let own = format!("{}{}", of_author(REPORT, &author(&report.by)), report.id);
     let batch = view.batch().expect_absent(&key).put(&key, stored(&report)?);
+    let batch = batch.put(own, stored(&())?);
     match view.commit(batch).await? {
-        Commit::Done(_) => Outcome::data(&report),
+        Commit::Done(_) => {
+            // The report stands, whatever becomes of old ones.
+            if let Err(fault) = make_room(engine, &view, &author(&report.by)).await {
+                let reason = fault.internal_text();
+                tracing::warn!(reason, "old reports of leaks were not taken away");
+            }
+            Outcome::data(&report)
+        }
         Commit::Conflict => Err(Fault::internal("two reports have the same random name")),
     }
+}
+
+/// `author` has just made a report.
+async fn make_room(engine: &System, view: &View, author: &str) -> Result<(), Fault> {
+    let shares = &engine.shares;
+    shares.made(view, REPORT, author).await?;
+    for _ in 0..AT_ONCE {
+        let Some(largest) = shares.over(REPORT, REPORTS, author) else {
+            break;
+        };
+        let prefix = of_author(REPORT, &largest);
+        match view.list(&prefix, None, 1).await?.names.first() {
+            Some(id) => {
+                remove(view, &largest, id).await?;
+                shares.with(REPORT, |shares| shares.lost(&largest));
+            }
+            None => {
+                shares.with(REPORT, |shares| shares.forget(&largest));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes a report, and the memory of what nobody has seen since.
+async fn remove(view: &View, author: &str, id: &str) -> Result<(), Fault> {
+    if let Some(found) = view.get(&place(id)).await? {
+        let report: Report = parsed(found.value.expose())?;
+        seen::forget(view, &report).await?;
+    }
+    let own = format!("{}{id}", of_author(REPORT, author));
+    let batch = view.batch().delete(place(id)).delete(own);
+    view.commit(batch).await?.ignore();
+    Ok(())
 }
 
 pub(super) async fn read(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
@@ -126,8 +169,15 @@ pub(super) async fn read(engine: &System, call: Call<'_>) -> Result<Outcome, Fau
 
 pub(super) async fn delete(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let view = view(engine)?;
-    let batch = view.batch().delete(place(&name(&call)?));
+    let id = name(&call)?;
+    let Some(found) = view.get(&place(&id)).await? else {
+        return Ok(Outcome::Done);
+    };
+    let author = author(&parsed::<Report>(found.value.expose())?.by);
+    let own = format!("{}{id}", of_author(REPORT, &author));
+    let batch = view.batch().delete(place(&id)).delete(own);
     view.commit(batch).await?.ignore();
+    engine.shares.with(REPORT, |shares| shares.lost(&author));
     Ok(Outcome::Done)
 }
 
@@ -136,64 +186,6 @@ pub(super) async fn list(engine: &System, call: Call<'_>) -> Result<Outcome, Fau
         .list("report/", call.query.get("after"), PAGE)
         .await?;
     Outcome::keys(&names.names)
-}
-
-/// Says of every exposure when it was seen first, and remembers that it was seen now.
-async fn note(view: &View, report: &mut Report) -> Result<(), Fault> {
-    let mut by_path: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (number, exposure) in report.exposures.iter().enumerate() {
-        by_path
-            .entry(exposure.path.clone())
-            .or_default()
-            .push(number);
-    }
-    for (path, numbers) in by_path {
-        let key = format!("seen/{}", hex::encode(Sha256::digest(&path)));
-        let mut noted = false;
-        for _ in 0..ATTEMPTS {
-            let known = view.get(&key).await?;
-            let revision = known.as_ref().map(|known| known.revision);
-            let mut all: BTreeMap<String, Seen> = match &known {
-                Some(known) => parsed(known.value.expose())?,
-                None => BTreeMap::new(),
-            };
-            for &number in &numbers {
-                let Some(exposure) = report.exposures.get_mut(number) else {
-                    continue;
-                };
-                let seen = all.entry(cell(exposure)).or_insert_with(|| Seen {
-                    first: report.at.clone(),
-                    last: report.at.clone(),
-                });
-                seen.last.clone_from(&report.at);
-                exposure.first_seen.clone_from(&seen.first);
-                exposure.last_seen.clone_from(&seen.last);
-            }
-            let batch = view.batch().expect(&key, revision).put(&key, stored(&all)?);
-            if let Commit::Done(_) = view.commit(batch).await? {
-                noted = true;
-                break;
-            }
-        }
-        if !noted {
-            return Err(Fault::unavailable(
-                "too many reports are stored at once; try again",
-                "lost every race",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// A cell of the matrix: one value in one kind of place.
-fn cell(exposure: &Exposure) -> String {
-    let version = exposure.version.map(|version| version.to_string());
-    format!(
-        "{}#{} {}",
-        version.unwrap_or_default(),
-        exposure.field,
-        exposure.place
-    )
 }
 
 fn view(engine: &System) -> Result<View, Fault> {
