@@ -22,7 +22,7 @@ const RUNS: usize = 9;
 fn project(image: &str, user: &str, secret: &str) -> String {
     format!(
         "version: '3.8'\nservices:\n  web:\n    image: {image}\n    {user}\n    \
-         network_mode: none\n    volumes: ['./out:/out']\n    secrets: [db]\n    \
+         network_mode: none\n    stop_signal: SIGKILL\n    volumes: ['./out:/out']\n    secrets: [db]\n    \
          command: sh -c 'cat /run/secrets/db >/out/got && touch /out/ready && sleep 600'\n\
          secrets:\n  db: {secret}\n"
     )

@@ -9,6 +9,7 @@ use cofferdam_secret::Secret;
 use cofferdam_store::leadership::{Candidate, Leadership};
 use cofferdam_store::{Commit, Entry, Key, Revision, Span, Store, Transaction};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -39,7 +40,8 @@ struct Open {
     /// Empty once sealed: for all clones at once.
     ring: ArcSwapOption<Keyring>,
     allowance: Mutex<Allowance>,
-    limits: Limits,
+    bound: AtomicU64,
+    block: u64,
 }
 
 /// The one way to the store for everything above.
@@ -160,7 +162,8 @@ impl Barrier<Sealed> {
             state: Unsealed(Arc::new(Open {
                 ring: ArcSwapOption::from_pointee(ring),
                 allowance: Mutex::default(),
-                limits,
+                bound: AtomicU64::new(limits.bound),
+                block: limits.block,
             })),
         })
     }
@@ -306,7 +309,23 @@ impl Barrier<Unsealed> {
     /// [`Error::Sealed`], and those of the store.
     pub async fn rotate(&self) -> Result<Term, Error> {
         loop {
+            if let Some(term) = self.rotate_from(self.term()?).await? {
+                return Ok(term);
+            }
+        }
+    }
+
+    /// As [`Barrier::rotate`], but only from this term: of replicas that want the same, one does it
+    /// and the others get `None`.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and those of the store.
+    pub async fn rotate_from(&self, from: Term) -> Result<Option<Term>, Error> {
+        loop {
             let ring = self.ring()?;
+            if ring.active() != from {
+                return Ok(None);
+            }
             let stored = self.stored_keyring().await?;
             if stored.revision > ring.revision {
                 self.refresh().await?;
@@ -321,10 +340,10 @@ impl Barrier<Unsealed> {
             if left.is_some_and(|left| !ring.is_current(&left.value)) {
                 transaction = transaction.delete(Key::from(ROOT));
             }
-            // On conflict another replica has rotated; that was not the rotation asked for here.
+            // On conflict another replica has changed the keyring: seen when it is read again.
             if let Commit::Done(_) = self.store.commit(transaction).await? {
                 self.refresh().await?;
-                return Ok(term);
+                return Ok(Some(term));
             }
         }
     }
@@ -407,8 +426,16 @@ impl Barrier<Unsealed> {
         &*self.store
     }
 
+    /// From now on a term may do this many encryptions, on this replica's word.
+    pub fn set_bound(&self, bound: u64) {
+        self.state.0.bound.store(bound, Ordering::Relaxed);
+    }
+
     pub(crate) fn limits(&self) -> Limits {
-        self.state.0.limits
+        Limits {
+            bound: self.state.0.bound.load(Ordering::Relaxed),
+            block: self.state.0.block,
+        }
     }
 
     pub(crate) fn allowance(&self) -> &Mutex<Allowance> {

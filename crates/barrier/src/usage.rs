@@ -60,9 +60,27 @@ impl Barrier<Unsealed> {
         }
     }
 
+    /// How many encryptions the active term has done: never too low. What other replicas have taken
+    /// and not used yet is in it.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and those of the store.
+    pub async fn encryptions(&self) -> Result<u64, Error> {
+        let allowance = self.allowance().lock().await;
+        let ring = self.ring()?;
+        let name = name(ring.active());
+        let stored = self.store().get(&Key::from(name.as_str())).await?;
+        let used = match stored {
+            Some(entry) => parse(&name, ring.decrypt(&name, &entry.value)?.expose())?,
+            None => 0,
+        };
+        let own = Some(ring.active()) == allowance.term;
+        Ok(used.saturating_sub(if own { allowance.left } else { 0 }))
+    }
+
     /// Adds `wanted` to the stored count of the active term; `false` when the term is used up.
     async fn reserve(&self, ring: &Keyring, wanted: u64) -> Result<bool, Error> {
-        let name = format!("barrier/usage/{}", ring.active().0);
+        let name = name(ring.active());
         let key = Key::from(name.as_str());
         loop {
             let stored = self.store().get(&key).await?;
@@ -85,6 +103,10 @@ impl Barrier<Unsealed> {
             }
         }
     }
+}
+
+fn name(term: Term) -> String {
+    format!("barrier/usage/{}", term.0)
 }
 
 fn parse(name: &str, plain: &[u8]) -> Result<u64, Error> {

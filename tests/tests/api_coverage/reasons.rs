@@ -116,14 +116,6 @@ const REASONS: &[Reason] = &[
         "new shares encrypted to PGP keys",
     ),
     later(
-        "/sys/rotate/config",
-        "when the encryption key changes by itself",
-    ),
-    later(
-        "/sys/rotate/keyring/config",
-        "when the encryption key changes by itself",
-    ),
-    later(
         "/sys/rotate/recovery/backup",
         "new shares encrypted to PGP keys",
     ),

@@ -21,6 +21,7 @@ mod policies;
 mod quotas;
 mod records;
 mod remount;
+pub(crate) mod rotation;
 mod seal;
 mod settings;
 mod shares;
@@ -389,11 +390,7 @@ impl Routed for System {
             &[(Read, |e, c| Box::pin(events::subscribe(e, c)))],
         ),
         Route::new("seal", &[(Write, |e, c| Box::pin(seal::seal(e, c)))]).access(Access::Sudo),
-        Route::new(
-            "key-status",
-            &[(Read, |e, c| Box::pin(seal::key_status(e, c)))],
-        )
-        .lifted(),
+        rotation::STATUS,
         ceremony::route("generate-root-token/attempt", generate_root::ATTEMPT),
         ceremony::route("generate-root-token/update", generate_root::UPDATE),
         ceremony::route("rotate/root/init", rotate_root::ATTEMPT),
@@ -412,11 +409,9 @@ impl Routed for System {
         ceremony::route("rekey-recovery-key/init", rotate_root::ATTEMPT),
         ceremony::route("rekey-recovery-key/update", rotate_root::UPDATE),
         ceremony::route("rekey-recovery-key/verify", rotate_root::VERIFY),
-        Route::new(
-            "rotate/keyring",
-            &[(Write, |e, c| Box::pin(seal::rotate(e, c)))],
-        )
-        .access(Access::Sudo),
-        Route::new("rotate", &[(Write, |e, c| Box::pin(seal::rotate(e, c)))]).access(Access::Sudo),
+        rotation::SETTINGS,
+        rotation::KEYRING_SETTINGS,
+        rotation::KEYRING,
+        rotation::ROTATE,
     ];
 }

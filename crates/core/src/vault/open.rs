@@ -12,7 +12,7 @@ use crate::json::Budget;
 use crate::metrics::Metrics;
 use crate::mount::Class;
 use crate::registry::{Offer, Registry};
-use crate::system::{System, upgrade};
+use crate::system::{System, rotation, upgrade};
 use crate::token::{self, Store, Tokens};
 use crate::under_way::UnderWay;
 use cofferdam_barrier::{Barrier, Batch, Unsealed};
@@ -129,6 +129,7 @@ impl Vault {
             stop: watch::Sender::new(false),
         });
         super::versions::note(services.barrier(), &self.info.version, services.clock.now()).await?;
+        rotation::keep(&services).await?;
         let weak = Arc::downgrade(&services);
         // The cells are new: setting them cannot fail.
         let _ = system.services.set(weak.clone());
@@ -174,6 +175,12 @@ fn spawn_background(services: &Arc<Services>) {
             }
             if round.is_multiple_of(NOTE_EVERY) {
                 services.audit.note_heads(services.barrier()).await;
+                if let Err(fault) = rotation::keep(&services).await {
+                    tracing::warn!(
+                        reason = fault.internal_text(),
+                        "cannot see whether the key is to change"
+                    );
+                }
             }
         }
     });

@@ -23,6 +23,7 @@ mod leases;
 mod records;
 mod replicas;
 mod retired;
+mod rotation;
 mod seal;
 mod sys;
 mod tokens;

@@ -139,6 +139,44 @@ async fn term_that_has_encrypted_enough_is_left_by_itself() {
 }
 
 #[tokio::test]
+async fn a_bound_may_change_and_encryptions_are_told() {
+    let vault = vault().await;
+    let barrier = limited(&vault, 1000, 10).await;
+    assert_eq!(barrier.encryptions().await.unwrap(), 0);
+    for number in 0..35 {
+        put(&barrier, &format!("{number}"), "v").await;
+    }
+    // 35 values and the counter's own, once a block.
+    assert_eq!(barrier.encryptions().await.unwrap(), 35 + 4);
+    let other = limited(&vault, 1000, 10).await;
+    put(&other, "other", "v").await;
+    assert_eq!(
+        other.encryptions().await.unwrap(),
+        35 + 4 + 2 + 5,
+        "what the first has taken and not used is in it"
+    );
+    barrier.set_bound(40);
+    assert_eq!(barrier.term().unwrap(), Term(1));
+    for number in 0..10 {
+        put(&barrier, &format!("{number}"), "v").await;
+    }
+    assert_eq!(barrier.term().unwrap(), Term(2));
+}
+
+#[tokio::test]
+async fn of_replicas_that_leave_a_term_one_rotates() {
+    let vault = vault().await;
+    let other = vault.replica().await;
+    let (one, two) = tokio::join!(
+        vault.barrier.rotate_from(Term(1)),
+        other.rotate_from(Term(1))
+    );
+    let done: Vec<Term> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
+    assert_eq!(done, [Term(2)]);
+    assert_eq!(vault.replica().await.term().unwrap(), Term(2));
+}
+
+#[tokio::test]
 async fn bound_counts_all_replicas_and_all_restarts_together() {
     let vault = vault().await;
     let mut tasks = JoinSet::new();
