@@ -83,10 +83,22 @@ impl<S: State> Barrier<S> {
     /// # Errors
     /// [`Error::Damaged`] when it is not what was written, and those of the store.
     pub async fn seal_record(&self) -> Result<Option<seal::Record>, Error> {
+        Ok(self.seal_found().await?.map(|found| found.record))
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// As [`Barrier::seal_record`].
+    pub async fn seal_found(&self) -> Result<Option<seal::Found>, Error> {
         let stored = self.store.get(&Key::from(seal::RECORD)).await?;
-        stored
-            .map(|entry| seal::Record::parse(&entry.value))
-            .transpose()
+        let found = stored.map(|entry| {
+            Ok(seal::Found {
+                record: seal::Record::parse(&entry.value)?,
+                revision: entry.revision,
+            })
+        });
+        found.transpose()
     }
 
     /// The public part of [`Barrier::seal_record`].
@@ -348,16 +360,21 @@ impl Barrier<Unsealed> {
         }
     }
 
-    /// Puts the keyring under another root key and replaces its wrapping, in one transaction. The
-    /// old root key opens nothing afterwards.
+    /// Puts the keyring under another root key and replaces its wrapping, in one transaction: only
+    /// if the wrapping is still the one of `before`. The old root key opens nothing afterwards.
     ///
     /// The new one is left under the active term's key as well: other replicas are open and go on. It
     /// goes away with the second rotation from then; a replica that slept through both must be
     /// unsealed.
     ///
     /// # Errors
-    /// [`Error::Sealed`], and those of the store.
-    pub async fn rekey(&self, root: &RootKey, seal: &seal::Record) -> Result<(), Error> {
+    /// [`Error::SealChanged`], [`Error::Sealed`], and those of the store.
+    pub async fn rekey(
+        &self,
+        root: &RootKey,
+        seal: &seal::Record,
+        before: Revision,
+    ) -> Result<(), Error> {
         Cipher::new(root.bytes())?;
         loop {
             // A replica that was not told of the last rotation leaves it under the newest key too.
@@ -370,12 +387,17 @@ impl Barrier<Unsealed> {
             let sealed = ring.rewrapped(&stored.value, root)?;
             let transaction = Transaction::new()
                 .expect(stored.key.clone(), Some(stored.revision))
+                .expect(Key::from(seal::RECORD), Some(before))
                 .put(stored.key.clone(), sealed.clone())
                 .put(Key::from(ROOT), ring.left(root)?)
                 .put(Key::from(seal::RECORD), seal.to_bytes()?);
             if let Commit::Done(revision) = self.store.commit(transaction).await? {
                 self.adopt(Keyring::open(root, &sealed, revision)?);
                 return Ok(());
+            }
+            let found = self.seal_found().await?;
+            if found.is_none_or(|found| found.revision != before) {
+                return Err(Error::SealChanged);
             }
         }
     }

@@ -18,6 +18,9 @@ pub enum Error {
     /// The root key, or the key that wraps it, is not the right one. Deliberately says no more.
     #[error("wrong key")]
     WrongKey,
+    /// Somebody else put another seal in force since the record was read.
+    #[error("the seal was changed meanwhile")]
+    SealChanged,
     /// A batch names a key outside the view that was asked to commit it.
     #[error("a batch may not leave its view")]
     OutsideView,

@@ -3,6 +3,9 @@
 //! A seal wraps the 32-byte root key into a blob that is stored beside the keyring. [`shamir`] is
 //! opened by people holding shares, [`machine`] opens by itself on the machine it was made on,
 //! [`static_key`] wherever its key is given.
+//!
+//! Which seal is in force is one record, and whatever puts another in force (new shares, a migration)
+//! changes it in the transaction that changes the keyring: there is no moment between two seals.
 
 pub mod ceremony;
 pub mod machine;
@@ -13,6 +16,8 @@ use crate::{Error, RootKey};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cofferdam_secret::constant_time_eq;
+use cofferdam_store::Revision;
 use serde::{Deserialize, Serialize};
 
 /// Where the record is kept.
@@ -42,6 +47,21 @@ pub trait Seal: Send + Sync {
     fn promise(&self) -> String;
 }
 
+/// [`Seal::wrap`], and a look whether it opens again: who may only encrypt at the other end would
+/// close the store for good.
+///
+/// # Errors
+/// Those of the seal, and [`Error::Seal`] where another key comes back.
+pub async fn close(seal: &dyn Seal, root: &RootKey) -> Result<Vec<u8>, Error> {
+    let wrapped = seal.wrap(root).await?;
+    let opened = seal.unwrap(&wrapped).await?;
+    if constant_time_eq(opened.bytes().expose(), root.bytes().expose()) {
+        Ok(wrapped)
+    } else {
+        Err(Error::Seal("what it closes does not open again".to_owned()))
+    }
+}
+
 /// What everybody may know about the seal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
@@ -64,6 +84,18 @@ pub struct Record {
     /// For a seal that opens by itself: the root key wrapped once more by people's shares, for the
     /// day the machine is gone. `config` then counts those shares.
     pub recovery: Option<Vec<u8>>,
+    /// How often the store was moved to another seal. A replica that was opened under another one
+    /// holds a seal that is not in force any more, though it may be of the same kind.
+    #[serde(default)]
+    pub generation: u32,
+}
+
+/// A record as it was read.
+pub struct Found {
+    /// What is in force.
+    pub record: Record,
+    /// What a change of it must compare with.
+    pub revision: Revision,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,6 +105,16 @@ struct Stored {
     root: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recovery: Option<String>,
+    #[serde(default, skip_serializing_if = "is_first")]
+    generation: u32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde gives what it asks about by reference"
+)]
+const fn is_first(generation: &u32) -> bool {
+    *generation == 0
 }
 
 impl Record {
@@ -84,6 +126,7 @@ impl Record {
                 .recovery
                 .as_ref()
                 .map(|wrapped| STANDARD.encode(wrapped)),
+            generation: self.generation,
         };
         serde_json::to_vec(&stored).map_err(|_| Error::Damaged(RECORD.to_owned()))
     }
@@ -101,6 +144,7 @@ impl Record {
             config: stored.config,
             wrapped,
             recovery,
+            generation: stored.generation,
         })
     }
 }

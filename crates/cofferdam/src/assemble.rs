@@ -38,7 +38,14 @@ pub(crate) async fn vault(
     set_lifetimes(resolved);
     let parts = Parts {
         barrier,
-        seal: seal(resolved, config.as_ref())?,
+        seal: match auto(&resolved.seal, resolved, config.as_ref(), true)? {
+            Some(seal) => SealChoice::Auto(seal),
+            None => SealChoice::Shamir,
+        },
+        former: match &resolved.former_seal {
+            Some(former) => auto(former, resolved, config.as_ref(), false)?,
+            None => None,
+        },
         offers: cofferdam_engines::offers(),
         fingerprinter: Arc::new(crate::fingerprinter::Prints),
         host,
@@ -78,12 +85,21 @@ fn set_lifetimes(resolved: &Resolved) {
     let _ = mount::set_system_lifetimes(Lifetimes { default, max });
 }
 
-fn seal(resolved: &Resolved, config: Option<&seal::Config>) -> Result<SealChoice, Failure> {
-    let auto: Arc<dyn Seal> = match (&resolved.seal, &resolved.storage) {
+/// A seal that opens by itself; `None`: people do.
+fn auto(
+    kind: &SealKind,
+    resolved: &Resolved,
+    config: Option<&seal::Config>,
+    wanted: bool,
+) -> Result<Option<Arc<dyn Seal>>, Failure> {
+    let auto: Arc<dyn Seal> = match (kind, &resolved.storage) {
         (SealKind::Machine { key_file }, Storage::Embedded { path }) => {
-            return by_machine(path, key_file.as_deref(), config);
+            let moves = matches!(resolved.former_seal, Some(SealKind::Machine { .. }));
+            let closed = config.is_some_and(|config| config.kind == kind.name());
+            let may_make = wanted && (!closed || moves);
+            by_machine(path, key_file.as_deref(), config, may_make)?
         }
-        (SealKind::Shamir | SealKind::Machine { .. }, _) => return Ok(SealChoice::Shamir),
+        (SealKind::Shamir | SealKind::Machine { .. }, _) => return Ok(None),
         (SealKind::Static { current, previous }, _) => {
             let named = |key: &Key| NamedKey::new(&key.id, &key.bytes.0);
             let keys = named(current).and_then(|current| {
@@ -112,19 +128,20 @@ fn seal(resolved: &Resolved, config: Option<&seal::Config>) -> Result<SealChoice
             },
         }),
     };
-    Ok(SealChoice::Auto(auto))
+    Ok(Some(auto))
 }
 
 fn by_machine(
     data: &Path,
     key_file: Option<&Path>,
     config: Option<&seal::Config>,
-) -> Result<SealChoice, Failure> {
+    may_make: bool,
+) -> Result<Arc<dyn Seal>, Failure> {
     let places = seal_places(data, key_file);
-    match machine(&places, config.is_some()) {
-        Ok(seal) => Ok(SealChoice::Auto(Arc::new(seal))),
+    match machine(&places, may_make) {
+        Ok(seal) => Ok(Arc::new(seal)),
         Err(error) if config.is_some_and(|config| config.shares > 0) => {
-            Ok(SealChoice::Auto(Arc::new(LostKey::new(error))))
+            Ok(Arc::new(LostKey::new(error)))
         }
         Err(error) => {
             let failure = Failure::local(error.to_string());
@@ -173,13 +190,13 @@ impl Seal for LostKey {
     }
 }
 
-/// The machine's seal. A key is made only for a store that is not initialized: a new one could not
-/// open what an old one closed.
-fn machine(places: &Places, initialized: bool) -> Result<MachineSeal, cofferdam_barrier::Error> {
-    if initialized {
-        MachineSeal::open(places)
-    } else {
+/// The machine's seal. A key is made only for a store that no such seal closed, or that is moved to
+/// another key: a new one could not open what an old one closed.
+fn machine(places: &Places, may_make: bool) -> Result<MachineSeal, cofferdam_barrier::Error> {
+    if may_make {
         MachineSeal::open_or_create(places)
+    } else {
+        MachineSeal::open(places)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod figures;
 mod init;
+mod migrate;
 mod open;
 mod unseal;
 pub(crate) mod versions;
@@ -32,6 +33,7 @@ use arc_swap::ArcSwapOption;
 use cofferdam_barrier::seal::{self, Seal, ceremony::Ceremony};
 use cofferdam_barrier::{Barrier, Sealed};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::sync::Mutex;
 
 /// How the root key is kept.
@@ -49,6 +51,8 @@ pub struct Parts {
     pub barrier: Barrier<Sealed>,
     /// How the root key is kept.
     pub seal: SealChoice,
+    /// The seal that the store is moved away from, where the configuration says so.
+    pub former: Option<Arc<dyn Seal>>,
     /// Secret engines and auth methods on offer; `sys` and `auth/token` are added here.
     pub offers: Vec<Offer>,
     /// Where the time comes from.
@@ -78,6 +82,7 @@ pub struct Info {
 pub struct Vault {
     clock: Arc<dyn Clock>,
     seal: SealChoice,
+    former: Option<Arc<dyn Seal>>,
     offers: Vec<Offer>,
     fingerprinter: Arc<dyn Fingerprinter>,
     host: Arc<dyn Host>,
@@ -86,6 +91,8 @@ pub struct Vault {
     budget: Budget,
     info: Info,
     open: ArcSwapOption<Services>,
+    /// It was open once.
+    opened: AtomicBool,
     closed: Mutex<Closed>,
     attempts: unseal::Attempts,
 }
@@ -109,6 +116,7 @@ impl Vault {
         let vault = Arc::new(Self {
             clock: parts.clock,
             seal: parts.seal,
+            former: parts.former,
             offers: parts.offers,
             fingerprinter: parts.fingerprinter,
             host: parts.host,
@@ -117,6 +125,7 @@ impl Vault {
             budget: parts.budget,
             info: parts.info,
             open: ArcSwapOption::empty(),
+            opened: AtomicBool::new(false),
             closed: Mutex::new(Closed {
                 barrier: Some(parts.barrier),
                 config,
@@ -124,8 +133,9 @@ impl Vault {
             }),
             attempts: unseal::Attempts::default(),
         });
-        vault.open_by_itself().await;
-        vault.open_later();
+        if vault.open_by_itself(true).await {
+            vault.open_later();
+        }
         Ok(vault)
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::seal::shamir::Shamir;
-use crate::seal::{Config, Record, Seal as _};
+use crate::seal::{Config, Record, Seal};
 use cofferdam_store::Memory;
 
 mod entries;
@@ -26,6 +26,7 @@ async fn record(root: &RootKey) -> Record {
         },
         wrapped: Shamir::generate().unwrap().wrap(root).await.unwrap(),
         recovery: None,
+        generation: 0,
     }
 }
 

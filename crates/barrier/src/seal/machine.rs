@@ -98,6 +98,7 @@ impl MachineSeal {
             },
             wrapped: self.wrap(root).await?,
             recovery: None,
+            generation: 0,
         })
     }
 }

@@ -132,6 +132,7 @@ impl Server {
             }],
             storage: Storage::Memory,
             seal: SealKind::Shamir,
+            former_seal: None,
             api_addr: None,
             cluster_name: Some("dev (in memory, without TLS)".to_owned()),
             lock_memory: false,
@@ -175,8 +176,13 @@ async fn announce(
         Standing::Active => context.say("ready: unsealed"),
         Standing::Sealed => {
             context.say("ready: sealed");
+            let status = vault.seal_status().await;
+            let migrate = match status.is_ok_and(|status| status.migration) {
+                true => " -migrate",
+                false => "",
+            };
             context.say(&format!(
-                "hint: cofferdam operator unseal -address={address}"
+                "hint: cofferdam operator unseal{migrate} -address={address}"
             ));
         }
         Standing::Uninitialized => {

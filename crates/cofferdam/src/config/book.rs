@@ -54,8 +54,12 @@ const SEALS: &str = r#"
 |---|---|
 | `shamir` | shares that people hold; the server starts sealed |
 | `machine` | a key file of this machine, outside the data directory: the server unseals itself. A copy of the data directory alone cannot be read; root on this host can |
+| `static` | a key that is given at each start |
+| `transit` | the transit engine of another server |
+| `awskms` | a key in AWS KMS |
 
-Every other seal is refused by name.
+What each of them promises, and how a store is moved from one to another: [Seals](seals.md). Every other
+seal is refused by name.
 "#;
 
 const TLS: &str = r#"

@@ -839,8 +839,8 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         Seal,
         "disabled",
-        Refused,
-        "migration between seals is not served here",
+        Honoured,
+        "of the seal that the store is moved away from, beside the new one: [Seals](seals.md)",
     ),
     key(
         Seal,

@@ -54,7 +54,8 @@ pub(super) struct Raw {
     pub(super) settings: BTreeMap<String, Setting>,
     pub(super) listeners: Vec<Section>,
     pub(super) storage: Option<Section>,
-    pub(super) seal: Option<Section>,
+    /// The one in force, and the one the store is moved away from.
+    pub(super) seals: Vec<Section>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -105,13 +106,7 @@ impl Raw {
             let section = self.section(file, block.label(), block.body, block.position, |_| {
                 Some(Block::Seal)
             })?;
-            if self.seal.is_some() {
-                return Err(ConfigError::refused(
-                    &section.place,
-                    "there is a second seal block; keep one",
-                ));
-            }
-            self.seal = Some(section);
+            self.seals.push(section);
         }
         Ok(())
     }

@@ -108,6 +108,8 @@ pub(crate) struct Resolved {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) storage: Storage,
     pub(crate) seal: SealKind,
+    /// The seal that the store is moved away from.
+    pub(crate) former_seal: Option<SealKind>,
     pub(crate) api_addr: Option<String>,
     pub(crate) cluster_name: Option<String>,
     pub(crate) lock_memory: bool,
@@ -146,9 +148,11 @@ pub(super) fn resolve(
         listeners.push(Resolved::default_listener());
     }
     let storage = storage::storage(raw, &mut warnings)?;
+    let (seal, former_seal) = seal::seals(raw, &storage, &cofferdam_api::places::environment)?;
     let resolved = Resolved {
         listeners,
-        seal: seal::seal(raw, &storage, &cofferdam_api::places::environment)?,
+        seal,
+        former_seal,
         storage,
         api_addr: reader.text("api_addr")?,
         cluster_name: reader.text("cluster_name")?,

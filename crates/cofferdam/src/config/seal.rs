@@ -69,15 +69,51 @@ pub(crate) struct AwsKms {
     pub(crate) session: Option<Hidden<Secret<String>>>,
 }
 
-/// The seal that the files name.
-pub(super) fn seal(
+/// The seal that the files name, and the one that they disable: the store is moved from it to the
+/// other.
+pub(super) fn seals(
     raw: &Raw,
     storage: &Storage,
     environment: Environment<'_>,
+) -> Result<(SealKind, Option<SealKind>), ConfigError> {
+    let (mut wanted, mut left) = (None, None);
+    for section in &raw.seals {
+        let disabled = section.get("disabled");
+        let disabled = disabled.map_or(Ok(false), |setting| {
+            setting.read(cofferdam_hcl::Value::boolean)
+        })?;
+        let (place, twice) = if disabled {
+            (
+                &mut left,
+                "there is a second disabled seal block: a store is moved away from one",
+            )
+        } else {
+            (
+                &mut wanted,
+                "there is a second seal block; keep one. To move the store from one to the other, write \
+                 disabled = \"true\" into the one it leaves",
+            )
+        };
+        let seal = seal(section, storage, environment)?;
+        if disabled && seal == SealKind::Shamir {
+            return Err(ConfigError::refused(
+                &section.place,
+                "seal \"shamir\" cannot be disabled; leave it out. To move the store away from it, name \
+                 the new seal, and then: cofferdam operator unseal -migrate",
+            ));
+        }
+        if place.replace(seal).is_some() {
+            return Err(ConfigError::refused(&section.place, twice));
+        }
+    }
+    Ok((wanted.unwrap_or(SealKind::Shamir), left))
+}
+
+fn seal(
+    section: &Section,
+    storage: &Storage,
+    environment: Environment<'_>,
 ) -> Result<SealKind, ConfigError> {
-    let Some(section) = &raw.seal else {
-        return Ok(SealKind::Shamir);
-    };
     let settings = Settings {
         section,
         environment,

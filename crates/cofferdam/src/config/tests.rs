@@ -164,6 +164,18 @@ fn what_cannot_be_promised_is_refused_with_the_way_out() {
             "outlives the server",
         ),
         (
+            "storage \"inmem\" {}\nseal \"shamir\" {}\nseal \"shamir\" {}",
+            "write disabled = \"true\" into the one it leaves",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"shamir\" { disabled = \"true\" }",
+            "cannot be disabled; leave it out",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"static\" {\ndisabled = true\n}",
+            "needs current_key",
+        ),
+        (
             "storage \"inmem\" {}\nraw_storage_endpoint = true",
             "sys/raw would hand out",
         ),
@@ -401,4 +413,46 @@ fn the_book_says_what_the_table_says() {
         written == page,
         "docs/book/server-configuration.md is not what the table says: run the tests with COFFERDAM_WRITE_BOOK=1"
     );
+}
+
+#[test]
+fn a_disabled_seal_is_the_one_that_the_store_leaves() {
+    let block = |id: &str, more: &str| {
+        format!(
+            "seal \"static\" {{\ncurrent_key_id = \"{id}\"\ncurrent_key = \"{}\"\n{more}\n}}\n",
+            "7".repeat(64)
+        )
+    };
+    let id = |seal: &SealKind| match seal {
+        SealKind::Static { current, .. } => current.id.clone(),
+        other => panic!("{}", other.name()),
+    };
+    for text in ["disabled = \"true\"", "disabled = true"] {
+        let text = format!(
+            "storage \"inmem\" {{}}\n{}{}",
+            block("old", text),
+            block("new", "")
+        );
+        let (resolved, _) = read(&text).unwrap();
+        assert_eq!(id(&resolved.seal), "new");
+        assert_eq!(
+            resolved.former_seal.as_ref().map(id).as_deref(),
+            Some("old")
+        );
+    }
+    let alone = format!(
+        "storage \"inmem\" {{}}\n{}",
+        block("old", "disabled = \"true\"")
+    );
+    let (resolved, _) = read(&alone).unwrap();
+    assert_eq!(resolved.seal, SealKind::Shamir);
+    assert!(resolved.former_seal.is_some());
+    let not = format!(
+        "storage \"inmem\" {{}}\n{}",
+        block("old", "disabled = \"false\"")
+    );
+    assert_eq!(id(&read(&not).unwrap().0.seal), "old");
+    let two = format!("{alone}{}", block("more", "disabled = \"true\""));
+    let refused = read(&two).unwrap_err().to_string();
+    assert!(refused.contains("second disabled seal block"), "{refused}");
 }

@@ -104,6 +104,7 @@ impl Home {
             storage: Storage::Embedded {
                 path: self.data.clone(),
             },
+            former_seal: None,
             seal: SealKind::Machine {
                 key_file: self.seal_key.clone(),
             },

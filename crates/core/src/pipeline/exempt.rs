@@ -197,9 +197,6 @@ struct UnsealRequest {
 
 async fn unseal(vault: &Vault, bytes: Secret<Vec<u8>>) -> Result<Answer, Fault> {
     let request: UnsealRequest = checked(vault, bytes)?.parse()?;
-    if request.migrate.0 {
-        return Err(Fault::unsupported("seal migration is not served yet"));
-    }
     if request.reset.0 {
         return body(&vault.reset_unseal().await?);
     }
@@ -207,7 +204,7 @@ async fn unseal(vault: &Vault, bytes: Secret<Vec<u8>>) -> Result<Answer, Fault> 
     let key = key.ok_or_else(|| {
         Fault::invalid("'key' must be specified in request body as JSON, or 'reset' set to true")
     })?;
-    body(&vault.unseal(&key).await?)
+    body(&vault.unseal(&key, request.migrate.0).await?)
 }
 
 fn checked(vault: &Vault, bytes: Secret<Vec<u8>>) -> Result<Body, Fault> {

@@ -1,20 +1,37 @@
 //! Initialization: once, by whoever comes first, with everything made in one store transaction.
 
+use super::migrate::Course;
 use super::{SealChoice, Vault};
 use crate::fault::Fault;
 use crate::json::field::{Count, Words};
 use crate::token::NewToken;
-use cofferdam_barrier::seal::{self, Seal as _, shamir::Shamir};
-use cofferdam_barrier::{Barrier, RootKey, Sealed};
+use cofferdam_barrier::seal::{self, Found, Seal as _, shamir::Shamir};
+use cofferdam_barrier::{Barrier, RootKey, Sealed, Unsealed};
 use cofferdam_secret::Secret;
 use serde::Deserialize;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Between two requests to open, where another machine opens the seal: from here to there, twice as
 /// long each time.
 const RETRY: Range<Duration> = Duration::from_secs(2)..Duration::from_mins(1);
+
+/// What became of opening without people.
+enum Tried {
+    /// It is open, or people open it.
+    Done,
+    /// There is no store yet.
+    Nothing,
+    /// It is to be moved, and people with shares have to agree.
+    Waits {
+        /// Where it may have been moved already: why the new seal did not open it.
+        tried: Option<String>,
+    },
+    /// The configuration does not fit the store.
+    Refused(String),
+}
 
 /// What can be asked for, by Vault's names.
 #[derive(Default, Deserialize)]
@@ -93,6 +110,7 @@ impl Vault {
             .ok_or_else(|| Fault::internal("a new token has no text"))?;
         closed.config = Some(config);
         if auto {
+            self.opened.store(true, Ordering::SeqCst);
             self.open.store(Some(services));
         } else {
             services.stop().await;
@@ -128,6 +146,7 @@ impl Vault {
                     config,
                     wrapped,
                     recovery: None,
+                    generation: 0,
                 })
             }
             (SealChoice::Shamir, None) => Err(Fault::invalid("secret_shares must be at least 1")),
@@ -139,35 +158,52 @@ impl Vault {
                 };
                 Ok(seal::Record {
                     config,
-                    wrapped: auto.wrap(root).await?,
+                    wrapped: seal::close(auto.as_ref(), root).await?,
                     recovery,
+                    generation: 0,
                 })
             }
         }
     }
 
-    /// Opens an automatic seal, if that is what there is. Failure leaves the vault sealed.
-    pub(super) async fn open_by_itself(self: &Arc<Self>) {
-        let SealChoice::Auto(auto) = &self.seal else {
-            return;
+    /// Opens an automatic seal, if that is what there is. Failure leaves the vault sealed; whether
+    /// trying again may help.
+    pub(super) async fn open_by_itself(&self, first: bool) -> bool {
+        let seal = self.seal.kind();
+        let asks = || match &self.seal {
+            SealChoice::Shamir => false,
+            SealChoice::Auto(auto) => auto.asks() || self.former.iter().any(|seal| seal.asks()),
         };
-        match self.try_open(auto.as_ref()).await {
-            Ok(()) => {}
+        match self.try_open().await {
+            Ok(Tried::Done) => false,
+            // Another replica may initialize it.
+            Ok(Tried::Nothing) => asks(),
+            // People may agree at another replica: then the new seal opens here as well.
+            Ok(Tried::Waits { tried }) => {
+                if first {
+                    tracing::warn!(
+                        seal,
+                        tried,
+                        "the store is to be moved to this seal, which its people must agree to: cofferdam operator unseal -migrate"
+                    );
+                }
+                matches!(self.seal, SealChoice::Auto(_))
+            }
+            Ok(Tried::Refused(reason)) => {
+                tracing::error!(%reason, "the vault stays sealed");
+                false
+            }
             Err(reason) => {
-                tracing::error!(%reason, seal = auto.kind(), "the seal did not open: give recovery shares with: cofferdam operator unseal");
+                tracing::error!(%reason, seal, "the seal did not open: give recovery shares with: cofferdam operator unseal");
+                asks()
             }
         }
     }
 
-    /// Where the seal asks another machine, asks it again until the vault has opened once: the other
-    /// may be starting as well. What an operator seals afterwards stays sealed.
+    /// Where something else has to happen first (another machine that is asked may be starting as
+    /// well), tries again until the vault has opened once. What an operator seals afterwards stays
+    /// sealed.
     pub(super) fn open_later(self: &Arc<Self>) {
-        let SealChoice::Auto(auto) = &self.seal else {
-            return;
-        };
-        if !auto.asks() || self.open.load().is_some() {
-            return;
-        }
         let vault = Arc::downgrade(self);
         tokio::spawn(async move {
             let mut pause = RETRY.start;
@@ -175,10 +211,8 @@ impl Vault {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY.end);
                 let Some(vault) = vault.upgrade() else { return };
-                if vault.open.load().is_none() {
-                    vault.open_by_itself().await;
-                }
-                if vault.open.load().is_some() {
+                let opened = vault.opened.load(Ordering::SeqCst);
+                if opened || !vault.open_by_itself(false).await {
                     return;
                 }
             }
@@ -186,33 +220,64 @@ impl Vault {
     }
 
     /// Opens what is closed; nothing to open is fine.
-    async fn try_open(&self, auto: &dyn seal::Seal) -> Result<(), String> {
-        let record = match &self.closed.lock().await.barrier {
-            Some(barrier) => barrier.seal_record().await,
-            None => return Ok(()),
+    async fn try_open(&self) -> Result<Tried, String> {
+        let found = match &self.closed.lock().await.barrier {
+            Some(barrier) => barrier.seal_found().await,
+            None => return Ok(Tried::Done),
         };
-        let Some(record) = record.map_err(|error| error.to_string())? else {
-            return Ok(());
+        let Some(found) = found.map_err(|error| error.to_string())? else {
+            return Ok(Tried::Nothing);
         };
-        if record.config.kind != auto.kind() {
-            return Err(format!(
-                "the store is sealed by {}, not by {}",
-                record.config.kind,
-                auto.kind()
-            ));
-        }
+        let course = match self.course(&found.record.config) {
+            Course::Refused(reason) => return Ok(Tried::Refused(reason)),
+            course => course,
+        };
         // Without the lock: another machine may take its time, and whoever asks for the state does not
         // wait for it.
-        let root = auto.unwrap(&record.wrapped).await;
-        let root = root.map_err(|error| error.to_string())?;
+        let opened = match (&course, &self.seal) {
+            (Course::Open, SealChoice::Shamir) => return Ok(Tried::Done),
+            (Course::Open | Course::MoveUnlessOpened, SealChoice::Auto(auto)) => {
+                auto.unwrap(&found.record.wrapped).await
+            }
+            _ => return self.try_to_move(&found).await,
+        };
+        match opened {
+            Ok(root) => self.unlock_kept(&root).await.map(|()| Tried::Done),
+            Err(_) if course.moves() && found.record.config.shares == 0 => {
+                self.try_to_move(&found).await
+            }
+            Err(error) if course.moves() => Ok(Tried::Waits {
+                tried: Some(error.to_string()),
+            }),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// A store that nobody has shares of is moved without them: who wrote the configuration commands
+    /// both seals.
+    async fn try_to_move(&self, found: &Found) -> Result<Tried, String> {
+        let Some(former) = self
+            .former
+            .as_ref()
+            .filter(|_| found.record.config.shares == 0)
+        else {
+            return Ok(Tried::Waits { tried: None });
+        };
+        let root = former.unwrap(&found.record.wrapped).await;
+        let root = root.map_err(|error| format!("the seal to move away from: {error}"))?;
+        let moved = self.migrate(&root, found, None).await;
+        moved.map(|()| Tried::Done).map_err(|fault| said(&fault))
+    }
+
+    async fn unlock_kept(&self, root: &RootKey) -> Result<(), String> {
         let mut closed = self.closed.lock().await;
         let Some(barrier) = closed.barrier.take() else {
             return Ok(());
         };
-        let unlocked = self.unlock(barrier, &root).await;
+        let unlocked = self.unlock(barrier, root).await;
         unlocked.map_err(|(barrier, fault)| {
             closed.barrier = Some(barrier);
-            fault.internal_text().unwrap_or(fault.public()).to_owned()
+            said(&fault)
         })
     }
 
@@ -222,12 +287,20 @@ impl Vault {
         barrier: Barrier<Sealed>,
         root: &RootKey,
     ) -> Result<(), (Barrier<Sealed>, Fault)> {
-        let barrier = match barrier.unseal(root).await {
-            Ok(barrier) => barrier,
-            Err((barrier, error)) => return Err((barrier, error.into())),
-        };
+        match barrier.unseal(root).await {
+            Ok(barrier) => self.enter(barrier).await,
+            Err((barrier, error)) => Err((barrier, error.into())),
+        }
+    }
+
+    /// Starts the services over an open barrier.
+    pub(super) async fn enter(
+        &self,
+        barrier: Barrier<Unsealed>,
+    ) -> Result<(), (Barrier<Sealed>, Fault)> {
         match self.start(barrier.clone()).await {
             Ok(services) => {
+                self.opened.store(true, Ordering::SeqCst);
                 self.open.store(Some(services));
                 tracing::info!("vault is unsealed");
                 Ok(())
@@ -235,6 +308,10 @@ impl Vault {
             Err(fault) => Err((barrier.seal(), fault)),
         }
     }
+}
+
+fn said(fault: &Fault) -> String {
+    fault.internal_text().unwrap_or(fault.public()).to_owned()
 }
 
 fn refuse_unserved(request: &InitRequest) -> Result<(), Fault> {

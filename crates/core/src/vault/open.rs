@@ -43,6 +43,8 @@ pub(crate) struct Services {
     pub(crate) metrics: Arc<Metrics>,
     /// How the root key is kept.
     pub(crate) seal: SealChoice,
+    /// [`cofferdam_barrier::seal::Record::generation`] at that time.
+    pub(crate) generation: u32,
     /// One upgrade of mounts at a time.
     pub(crate) upgrades: tokio::sync::Mutex<()>,
     seal_requested: AtomicBool,
@@ -98,6 +100,8 @@ impl Vault {
             kind: "identity",
             engine: identities.clone(),
         });
+        let generation = barrier.seal_record().await?;
+        let generation = generation.map_or(0, |record| record.generation);
         let cache = Arc::new(token::Cache::default());
         let registry = Registry::open(barrier.clone(), offers, cache.clone()).await?;
         let mounts = registry.current();
@@ -124,6 +128,7 @@ impl Vault {
             under_way: self.under_way.clone(),
             metrics: self.metrics.clone(),
             seal: self.seal.clone(),
+            generation,
             upgrades: tokio::sync::Mutex::default(),
             seal_requested: AtomicBool::new(false),
             stop: watch::Sender::new(false),

@@ -1,10 +1,11 @@
 //! Unsealing by shares, and what anybody may know of the seal.
 
+use super::migrate::Course;
 use super::{Closed, SealChoice, Vault};
 use crate::fault::Fault;
-use cofferdam_barrier::Error;
 use cofferdam_barrier::seal::ceremony::{Ceremony, Step};
 use cofferdam_barrier::seal::{self, Seal as _, shamir};
+use cofferdam_barrier::{Error, RootKey};
 use cofferdam_secret::Secret;
 use serde::Serialize;
 use std::sync::Mutex;
@@ -36,13 +37,16 @@ pub struct SealStatus {
     pub version: String,
     /// Not told: it would make builds differ.
     pub build_date: String,
-    /// No seal migration is under way.
+    /// The store is to be moved to the seal of this type.
     pub migration: bool,
     /// Only when open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
     /// The shares are of the recovery key.
     pub recovery_seal: bool,
+    /// How those shares are made; only where there are such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_seal_type: Option<&'static str>,
     /// Of the backend.
     pub storage_type: String,
 }
@@ -96,10 +100,12 @@ impl Vault {
         let open = self.open.load().is_some();
         let progress = closed.ceremony.as_ref().map(Ceremony::progress);
         let auto = matches!(self.seal, SealChoice::Auto(_));
-        let kind = match (&closed.config, &self.seal) {
-            (Some(config), _) => config.kind.clone(),
-            (None, SealChoice::Auto(auto)) => auto.kind().to_owned(),
-            (None, SealChoice::Shamir) => "shamir".to_owned(),
+        let moves = |config: &seal::Config| !open && self.course(config).moves();
+        let migration = closed.config.as_ref().is_some_and(moves);
+        let kind = match &closed.config {
+            // As Vault: where it goes to.
+            Some(config) if !migration => config.kind.clone(),
+            _ => self.seal.kind().to_owned(),
         };
         SealStatus {
             r#type: kind,
@@ -111,9 +117,10 @@ impl Vault {
             nonce: progress.map(|progress| progress.nonce).unwrap_or_default(),
             version: self.info.version.clone(),
             build_date: String::new(),
-            migration: false,
+            migration,
             cluster_name: open.then(|| self.info.cluster_name.clone()),
             recovery_seal: auto,
+            recovery_seal_type: auto.then_some("shamir"),
             storage_type: self.info.storage_type.clone(),
         }
     }
@@ -129,22 +136,24 @@ impl Vault {
         Ok(self.status(&closed))
     }
 
-    /// Takes one share, hex or base64; with enough of them the vault opens.
+    /// Takes one share, hex or base64; with enough of them the vault opens. Where the store is to be
+    /// moved to another seal, `migrate` has to say that this is meant, and it is moved first.
     ///
     /// # Errors
     /// For a share that has not the form of one, and when the shares together are not the key: the
-    /// answer does not tell which of them was wrong.
-    pub async fn unseal(&self, share: &Secret<String>) -> Result<SealStatus, Fault> {
+    /// answer does not tell which of them was wrong. Where the configuration does not fit the store,
+    /// or `migrate` does not fit the two.
+    pub async fn unseal(&self, share: &Secret<String>, migrate: bool) -> Result<SealStatus, Fault> {
         self.attempts.take()?;
         let mut closed = self.closed.lock().await;
         let Some(barrier) = &closed.barrier else {
             return Ok(self.status(&closed));
         };
-        let record = barrier
-            .seal_record()
-            .await?
-            .ok_or_else(|| Fault::invalid("Vault is not initialized"))?;
+        let found = barrier.seal_found().await?;
+        let found = found.ok_or_else(|| Fault::invalid("Vault is not initialized"))?;
+        let record = &found.record;
         closed.config = Some(record.config.clone());
+        let course = self.agreed(&record.config, migrate)?;
         if record.config.shares == 0 {
             return Err(Fault::invalid(
                 "this seal has no recovery shares; it opens by itself on its own machine",
@@ -162,20 +171,43 @@ impl Vault {
             Err(error) => return Err(Fault::invalid("'key' is not a share").noting(error)),
         };
         closed.ceremony = None;
-        self.finish_unseal(&mut closed, &record, &people).await?;
-        Ok(self.status(&closed))
-    }
-
-    async fn finish_unseal(
-        &self,
-        closed: &mut Closed,
-        record: &seal::Record,
-        people: &shamir::Shamir,
-    ) -> Result<(), Fault> {
         let wrapped = record.recovery.as_ref().unwrap_or(&record.wrapped);
         let root = people.unwrap(wrapped).await.map_err(|_| wrong_key())?;
-        let barrier = closed.barrier.take().ok_or_else(Fault::sealed)?;
-        match self.unlock(barrier, &root).await {
+        // Without the lock: it may be another machine that tells.
+        drop(closed);
+        let moves = match course {
+            Course::MoveUnlessOpened => !self.was_moved(record).await,
+            course => course.moves(),
+        };
+        if moves {
+            self.migrate(&root, &found, Some(&people)).await?;
+        } else {
+            self.unlock_once(&root).await?;
+        }
+        Ok(self.status(&*self.closed.lock().await))
+    }
+
+    /// What is to be done, if the caller means the same.
+    fn agreed(&self, config: &seal::Config, migrate: bool) -> Result<Course, Fault> {
+        match self.course(config) {
+            Course::Refused(reason) => Err(Fault::invalid(reason)),
+            course if course.moves() && !migrate => Err(Fault::invalid(
+                "migrate option not provided and seal migration is pending: to agree to it, give the shares with: cofferdam operator unseal -migrate",
+            )),
+            // Who gives shares again after a crash need not know that it was moved just before.
+            Course::Open if migrate && self.former.is_none() => Err(Fault::invalid(
+                "can't perform a seal migration, no migration seal found: the configuration names no seal to move the store from or to",
+            )),
+            course => Ok(course),
+        }
+    }
+
+    async fn unlock_once(&self, root: &RootKey) -> Result<(), Fault> {
+        let mut closed = self.closed.lock().await;
+        let Some(barrier) = closed.barrier.take() else {
+            return Ok(());
+        };
+        match self.unlock(barrier, root).await {
             Ok(()) => Ok(()),
             Err((barrier, fault)) => {
                 closed.barrier = Some(barrier);

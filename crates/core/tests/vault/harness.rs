@@ -134,6 +134,7 @@ pub fn parts(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Parts {
     Parts {
         barrier: Barrier::new(store),
         seal: SealChoice::Shamir,
+        former: None,
         offers: vec![
             Offer {
                 class: Class::Secret,

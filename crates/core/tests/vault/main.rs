@@ -20,6 +20,7 @@ mod harness;
 mod identity;
 mod leaks;
 mod leases;
+mod migrate;
 mod records;
 mod replicas;
 mod retired;

@@ -203,7 +203,8 @@ async fn new_root_key_replaces_the_old_one() {
     put(&vault.barrier, "a", "1").await;
     let root = RootKey::generate().unwrap();
     let record = record(&root).await;
-    vault.barrier.rekey(&root, &record).await.unwrap();
+    let before = vault.barrier.seal_found().await.unwrap().unwrap().revision;
+    vault.barrier.rekey(&root, &record, before).await.unwrap();
     let sealed = Barrier::new(vault.store.clone());
     assert_eq!(sealed.seal_record().await.unwrap(), Some(record));
     let Err((sealed, Error::WrongKey)) = sealed.unseal(&vault.root).await else {
@@ -225,7 +226,8 @@ async fn replicas_that_are_open_follow_a_new_root_key_through_a_rotation() {
     assert_eq!(get(&other, "a").await.as_deref(), Some("1"));
     let root = RootKey::generate().unwrap();
     let record = record(&root).await;
-    vault.barrier.rekey(&root, &record).await.unwrap();
+    let before = vault.barrier.seal_found().await.unwrap().unwrap().revision;
+    vault.barrier.rekey(&root, &record, before).await.unwrap();
     vault.barrier.rotate().await.unwrap();
     put(&vault.barrier, "a", "2").await;
     assert_eq!(get(&other, "a").await.as_deref(), Some("2"));
@@ -239,4 +241,56 @@ async fn replicas_that_are_open_follow_a_new_root_key_through_a_rotation() {
     let sealed = Barrier::new(vault.store.clone());
     let opened = sealed.unseal(&root).await.map_err(|(_, error)| error);
     assert_eq!(get(&opened.unwrap(), "a").await.as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn a_seal_is_not_replaced_by_who_has_seen_another() {
+    let vault = vault().await;
+    let before = vault.barrier.seal_found().await.unwrap().unwrap().revision;
+    let (first, second) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+    let (one, two) = (record(&first).await, record(&second).await);
+    vault.barrier.rekey(&first, &one, before).await.unwrap();
+    let late = vault.barrier.rekey(&second, &two, before).await;
+    assert!(matches!(late, Err(Error::SealChanged)));
+    assert_eq!(vault.barrier.seal_record().await.unwrap(), Some(one));
+    // A rotation in between is none of the seal's business.
+    let before = vault.barrier.seal_found().await.unwrap().unwrap().revision;
+    vault.barrier.rotate().await.unwrap();
+    vault.barrier.rekey(&second, &two, before).await.unwrap();
+    let opened = Barrier::new(vault.store.clone()).unseal(&second).await;
+    assert!(opened.is_ok());
+}
+
+/// Opens nothing of what it closed, as a key does whose holder may encrypt only.
+struct Stubborn(RootKey);
+
+#[async_trait::async_trait]
+impl Seal for Stubborn {
+    fn kind(&self) -> &'static str {
+        "stubborn"
+    }
+
+    async fn wrap(&self, _: &RootKey) -> Result<Vec<u8>, Error> {
+        Ok(vec![1])
+    }
+
+    async fn unwrap(&self, _: &[u8]) -> Result<RootKey, Error> {
+        RootKey::from_slice(self.0.bytes().expose())
+    }
+
+    fn promise(&self) -> String {
+        String::new()
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_open_again_is_not_taken_for_closed() {
+    let root = RootKey::generate().unwrap();
+    let other = Stubborn(RootKey::generate().unwrap());
+    assert!(matches!(
+        crate::seal::close(&other, &root).await,
+        Err(Error::Seal(_))
+    ));
+    let same = Stubborn(RootKey::from_slice(root.bytes().expose()).unwrap());
+    assert_eq!(crate::seal::close(&same, &root).await.unwrap(), [1]);
 }

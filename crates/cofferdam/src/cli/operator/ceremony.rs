@@ -35,8 +35,18 @@ const ROWS: [(&str, &str); 9] = [
 
 impl Ceremony {
     pub(super) async fn begin(&self, context: &Context, body: &Tree) -> Result<Exit, Failure> {
-        let answer = self.send(context, Request::put(self.attempt, body)).await?;
-        self.show(context, &answer)?;
+        let answer = self.start(context, body).await?;
+        self.begun(context, &answer)
+    }
+
+    /// Begins, and returns the answer.
+    pub(super) async fn start(&self, context: &Context, body: &Tree) -> Result<Tree, Failure> {
+        self.send(context, Request::put(self.attempt, body)).await
+    }
+
+    /// Shows what was begun, and says what is next.
+    pub(super) fn begun(&self, context: &Context, answer: &Tree) -> Result<Exit, Failure> {
+        self.show(context, answer)?;
         context.say(&format!(
             "hint: each holder of a share now runs: cofferdam operator {}",
             self.command

@@ -10,10 +10,22 @@ use cofferdam_secret::Buffer;
 #[derive(Args)]
 pub(super) struct Init {
     /// Key shares to make
-    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 5)]
+    #[arg(
+        long,
+        short = 'n',
+        alias = "n",
+        value_name = "NUMBER",
+        default_value_t = 5
+    )]
     key_shares: u64,
     /// Shares needed to unseal
-    #[arg(long, short = 't', value_name = "NUMBER", default_value_t = 3)]
+    #[arg(
+        long,
+        short = 't',
+        alias = "t",
+        value_name = "NUMBER",
+        default_value_t = 3
+    )]
     key_threshold: u64,
     /// Recovery shares, where the seal is automatic
     #[arg(long, value_name = "NUMBER")]

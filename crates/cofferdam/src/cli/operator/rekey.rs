@@ -29,10 +29,22 @@ pub(super) struct Rekey {
     #[arg(long, group = "what")]
     cancel: bool,
     /// Key shares to make
-    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 5)]
+    #[arg(
+        long,
+        short = 'n',
+        alias = "n",
+        value_name = "NUMBER",
+        default_value_t = 5
+    )]
     key_shares: u64,
     /// Shares needed
-    #[arg(long, short = 't', value_name = "NUMBER", default_value_t = 3)]
+    #[arg(
+        long,
+        short = 't',
+        alias = "t",
+        value_name = "NUMBER",
+        default_value_t = 3
+    )]
     key_threshold: u64,
     /// Which shares
     #[arg(long, value_enum, default_value_t = Target::Barrier)]
@@ -56,7 +68,15 @@ impl Rekey {
                 .with("secret_shares", self.key_shares)
                 .with("secret_threshold", self.key_threshold)
                 .with("require_verification", self.verify);
-            return ceremony.begin(context, &body).await;
+            // A seal without recovery shares gets its first ones at once, and they are shown.
+            if self.target == Target::Recovery {
+                context.may_print_values()?;
+            }
+            let answer = ceremony.start(context, &body).await?;
+            if answer.get("keys").is_none_or(Tree::is_empty) {
+                return ceremony.begun(context, &answer);
+            }
+            return ceremony.made(context, &answer);
         }
         if self.status {
             return ceremony.status(context).await;
@@ -69,12 +89,10 @@ impl Rekey {
         let answer = ceremony
             .give(context, self.nonce.as_deref(), self.key.as_deref())
             .await?;
-        if answer.get("keys").is_none_or(Tree::is_empty) || context.format() != Format::Table {
+        if answer.get("keys").is_none_or(Tree::is_empty) {
             return ceremony.show(context, &answer);
         }
-        context.out(lines(&answer).finish().expose())?;
-        explain(context, &answer);
-        Ok(Exit::Success)
+        ceremony.made(context, &answer)
     }
 
     fn ceremony(&self) -> Ceremony {
@@ -105,6 +123,18 @@ impl Rekey {
     }
 }
 
+impl Ceremony {
+    /// The new shares.
+    fn made(&self, context: &Context, answer: &Tree) -> Result<Exit, Failure> {
+        if context.format() != Format::Table {
+            return self.show(context, answer);
+        }
+        context.out(lines(answer).finish().expose())?;
+        explain(context, answer);
+        Ok(Exit::Success)
+    }
+}
+
 /// The lines that scripts look for in Vault's output.
 fn lines(answer: &Tree) -> Buffer {
     let mut out = Buffer::with_capacity(1024);
@@ -132,7 +162,7 @@ fn explain(context: &Context, answer: &Tree) {
         );
         context.say("hint: each holder now runs: cofferdam operator rekey -verify");
     } else {
-        context.say("these shares are shown this once; the old ones are worth nothing now");
+        context.say("these shares are shown this once; any made before are worth nothing now");
         context.say("give each to another person; without the threshold the data is lost");
     }
 }

@@ -13,8 +13,8 @@ pub(super) struct Unseal {
     /// Forget the shares given so far
     #[arg(long, conflicts_with = "key")]
     reset: bool,
-    /// Not supported: seals are not migrated
-    #[arg(long, hide = true)]
+    /// Agree to move the store to the seal that the server's configuration names
+    #[arg(long)]
     migrate: bool,
     /// Key share; without it there is a prompt that does not show it, - reads stdin
     #[arg(value_name = "KEY")]
@@ -23,14 +23,14 @@ pub(super) struct Unseal {
 
 impl Unseal {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        if self.migrate {
-            return Err(Failure::usage("not supported: -migrate"));
-        }
-        let body = if self.reset {
+        let mut body = if self.reset {
             Tree::map().with("reset", true)
         } else {
             Tree::map().with("key", self.share()?)
         };
+        if self.migrate {
+            body.insert("migrate", true);
+        }
         let link = context.link()?;
         let response = link.send(Request::put("sys/unseal", &body)).await?;
         let seal = response.body_tree().unwrap_or(Tree::Null);

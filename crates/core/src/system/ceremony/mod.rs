@@ -24,7 +24,7 @@ use crate::operation::Verb;
 use crate::outcome::Outcome;
 use crate::vault::Services;
 use cofferdam_barrier::seal::ceremony::{Ceremony, Step};
-use cofferdam_barrier::seal::{self, Seal as _, shamir};
+use cofferdam_barrier::seal::{self, Found, Seal as _, shamir};
 use cofferdam_barrier::{Barrier, Batch, Commit, Error, Revision, RootKey, Unsealed};
 use cofferdam_secret::{Buffer, Secret};
 use serde::de::DeserializeOwned;
@@ -270,8 +270,13 @@ async fn cancel<T: Serialize + DeserializeOwned>(
 
 /// The seal as it is now.
 async fn record(services: &Services) -> Result<seal::Record, Fault> {
-    let record = services.barrier().seal_record().await?;
-    record.ok_or_else(|| Fault::internal("an open vault without a seal"))
+    Ok(found(services).await?.record)
+}
+
+/// The same, to be changed.
+async fn found(services: &Services) -> Result<Found, Fault> {
+    let found = services.barrier().seal_found().await?;
+    found.ok_or_else(|| Fault::internal("an open vault without a seal"))
 }
 
 /// What people's shares open: the root key, directly or beside a seal that opens by itself.

@@ -3,9 +3,12 @@
 //!
 //! With `require_verification` the change waits until the new shares were given once: whoever lost
 //! them on the way has lost nothing.
+//!
+//! A seal that was made without recovery shares gets its first ones from who may ask for them: there
+//! is nobody yet whose shares could be asked for, as in OpenBao.
 
 use super::super::System;
-use super::{Attempt, Given, Operations, Round, Table, load, lock_of, record, store};
+use super::{Attempt, Given, Operations, Round, Table, found, load, lock_of, store};
 use crate::fault::Fault;
 use crate::json::Data;
 use crate::json::field::{Count, Flag, Words};
@@ -13,11 +16,12 @@ use crate::operation::Verb;
 use crate::outcome::{Outcome, Response};
 use crate::request::Call;
 use crate::vault::{SealChoice, Services, share_counts};
-use cofferdam_barrier::RootKey;
 use cofferdam_barrier::seal::shamir::{self, Shamir};
-use cofferdam_barrier::seal::{self, Seal as _};
+use cofferdam_barrier::seal::{self, Found, Seal as _};
+use cofferdam_barrier::{Error, RootKey};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Looking at an attempt, beginning and cancelling one.
 pub(in super::super) const ATTEMPT: Operations = &[
@@ -77,13 +81,9 @@ impl Whose {
     }
 
     /// Refuses what the seal does not have.
-    fn check(self, seal: &SealChoice, config: &seal::Config) -> Result<(), Fault> {
+    fn check(self, seal: &SealChoice) -> Result<(), Fault> {
         match (self, seal) {
-            (Self::Unseal, SealChoice::Shamir) => Ok(()),
-            (Self::Recovery, SealChoice::Auto(_)) if config.shares > 0 => Ok(()),
-            (Self::Recovery, SealChoice::Auto(_)) => Err(Fault::invalid(
-                "this seal was made without recovery shares: there are none to prove the change with",
-            )),
+            (Self::Unseal, SealChoice::Shamir) | (Self::Recovery, SealChoice::Auto(_)) => Ok(()),
             (Self::Unseal, SealChoice::Auto(_)) => Err(Fault::invalid(
                 "this seal opens by itself; its shares are recovery shares: use sys/rotate/recovery, or -target=recovery",
             )),
@@ -104,14 +104,26 @@ struct Wanted {
     require_verification: Flag,
 }
 
-async fn prepared(
-    engine: &System,
-    call: &Call<'_>,
-) -> Result<(std::sync::Arc<Services>, u8), Fault> {
+async fn prepared(engine: &System, call: &Call<'_>) -> Result<(Arc<Services>, Found), Fault> {
     let services = engine.services()?;
-    let config = record(&services).await?.config;
-    Whose::of(call).check(&services.seal, &config)?;
-    Ok((services, config.threshold))
+    let found = found(&services).await?;
+    // What this replica would close the store with is not what opens it any more.
+    if found.record.generation != services.generation {
+        return Err(Fault::invalid(
+            "the store was moved to another seal since this replica was opened: restart it with the configuration that names the new seal",
+        ));
+    }
+    Whose::of(call).check(&services.seal)?;
+    Ok((services, found))
+}
+
+fn changed_meanwhile(error: Error) -> Fault {
+    match error {
+        Error::SealChanged => Fault::invalid(
+            "the seal was changed meanwhile; this rekey is over, and has changed nothing",
+        ),
+        error => error.into(),
+    }
 }
 
 /// How far it is, by Vault's names.
@@ -153,13 +165,14 @@ fn shown(attempt: Option<&Attempt<Purpose>>, required: u8) -> Result<Outcome, Fa
 }
 
 async fn status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
-    let (services, required) = prepared(engine, &call).await?;
+    let (services, seal) = prepared(engine, &call).await?;
     let found = load::<Purpose>(services.barrier(), PLACE, call.now).await?;
-    shown(found.as_ref().map(|found| &found.attempt), required)
+    let attempt = found.as_ref().map(|found| &found.attempt);
+    shown(attempt, seal.record.config.threshold)
 }
 
 async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
-    let (services, required) = prepared(engine, &call).await?;
+    let (services, seal) = prepared(engine, &call).await?;
     let wanted: Wanted = call.body.parse()?;
     if !wanted.pgp_keys.0.is_empty() || wanted.backup.0 {
         return Err(Fault::unsupported(
@@ -178,7 +191,7 @@ async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     {
         return Err(busy());
     }
-    let attempt = Attempt {
+    let mut attempt = Attempt {
         started: call.now,
         round: Round::fresh(),
         purpose: Purpose {
@@ -188,10 +201,13 @@ async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
             pending: None,
         },
     };
+    if seal.record.config.shares == 0 {
+        return make(&services, &seal, &mut attempt).await;
+    }
     if !store(services.barrier(), PLACE, None, Some(&attempt)).await? {
         return Err(busy());
     }
-    shown(Some(&attempt), required)
+    shown(Some(&attempt), seal.record.config.threshold)
 }
 
 async fn cancel(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
@@ -200,7 +216,7 @@ async fn cancel(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
 }
 
 async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
-    let (services, required) = prepared(engine, &call).await?;
+    let (services, seal) = prepared(engine, &call).await?;
     let table: Table<'_, Purpose> = Table {
         services: &services,
         place: PLACE,
@@ -214,33 +230,43 @@ async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
         },
     };
     let mut attempt = match table.give(call.body, call.now).await? {
-        Given::More(attempt) => return shown(Some(&attempt), required),
+        Given::More(attempt) => return shown(Some(&attempt), seal.record.config.threshold),
         Given::Complete { attempt, .. } => attempt,
     };
+    make(&services, &seal, &mut attempt).await
+}
+
+/// Makes the new root key and shares, and puts them in force, or has them wait for verification.
+async fn make(
+    services: &Services,
+    before: &Found,
+    attempt: &mut Attempt<Purpose>,
+) -> Result<Outcome, Fault> {
     let purpose = &mut attempt.purpose;
     let root = RootKey::generate()?;
     let people = Shamir::generate()?;
-    let fresh = sealed(&services, &root, &people, purpose).await?;
+    let fresh = sealed(services, &root, &people, purpose).await?;
     let shares = people.shares(purpose.shares, purpose.threshold)?;
     if purpose.verify {
         purpose.pending = Some(Pending {
             record: fresh,
             round: Round::fresh(),
         });
-        if !store(services.barrier(), PLACE, None, Some(&attempt)).await? {
+        if !store(services.barrier(), PLACE, None, Some(attempt)).await? {
             return Err(Fault::invalid(
                 "another rekey began meanwhile; this one is over, and nothing has changed",
             ));
         }
     } else {
-        services.barrier().rekey(&root, &fresh).await?;
+        let changed = services.barrier().rekey(&root, &fresh, before.revision);
+        changed.await.map_err(changed_meanwhile)?;
         tracing::warn!(
             shares = purpose.shares,
             threshold = purpose.threshold,
             "root key and shares are new"
         );
     }
-    Ok(made(&attempt, &shares))
+    Ok(made(attempt, &shares))
 }
 
 /// The seal of a new root key.
@@ -253,7 +279,10 @@ async fn sealed(
     let by_people = people.wrap(root).await?;
     let (kind, wrapped, recovery) = match &services.seal {
         SealChoice::Shamir => ("shamir", by_people, None),
-        SealChoice::Auto(auto) => (auto.kind(), auto.wrap(root).await?, Some(by_people)),
+        SealChoice::Auto(auto) => {
+            let wrapped = seal::close(auto.as_ref(), root).await?;
+            (auto.kind(), wrapped, Some(by_people))
+        }
     };
     Ok(seal::Record {
         config: seal::Config {
@@ -263,6 +292,7 @@ async fn sealed(
         },
         wrapped,
         recovery,
+        generation: services.generation,
     })
 }
 
@@ -322,7 +352,7 @@ async fn verify_status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault
 
 /// The new shares, once: with enough of them the new seal is in force.
 async fn verify(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
-    let (services, _) = prepared(engine, &call).await?;
+    let (services, seal) = prepared(engine, &call).await?;
     let table: Table<'_, Purpose> = Table {
         services: &services,
         place: PLACE,
@@ -338,7 +368,12 @@ async fn verify(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
         }
         Given::Complete { root, attempt } => {
             let pending = attempt.purpose.pending.as_ref().ok_or_else(idle)?;
-            services.barrier().rekey(&root, &pending.record).await?;
+            if pending.record.generation != seal.record.generation {
+                return Err(changed_meanwhile(Error::SealChanged));
+            }
+            let changed = services.barrier();
+            let changed = changed.rekey(&root, &pending.record, seal.revision);
+            changed.await.map_err(changed_meanwhile)?;
             tracing::warn!("root key and shares are new, and were verified");
             verification(pending, true)
         }
