@@ -89,7 +89,8 @@ fn begin(server: &Server) -> Opened {
         server,
         &["operator", "init", "-n=3", "-t=2", "-format=json"],
     );
-    let made: Value = serde_json::from_slice(&output.stdout).expect(&shown(&output));
+    let made: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", shown(&output)));
     let keys = made["unseal_keys_b64"].as_array().unwrap().iter();
     let opened = Opened {
         keys: keys.map(|key| key.as_str().unwrap().to_owned()).collect(),
@@ -266,7 +267,8 @@ fn a_store_of_nobody_is_moved_at_the_start_or_gets_shares_first() {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let share = text.strip_prefix("Key 1: ").expect(&shown(&output)).trim();
+    let share = text.strip_prefix("Key 1: ");
+    let share = share.unwrap_or_else(|| panic!("{}", shown(&output))).trim();
     restart(&mut server, &[left(&key)]);
     migrate(&server, share);
     assert_eq!(lookup(&server), 200, "{}", server.said());

@@ -250,6 +250,7 @@ async fn open(reads: &Arc<AtomicUsize>, fuse: &Arc<Fuse>) -> Barrier<cofferdam_b
         config,
         wrapped: vec![1],
         recovery: None,
+        generation: 0,
     };
     let sealed = Barrier::new(Arc::new(Courteous(
         Memory::new(),

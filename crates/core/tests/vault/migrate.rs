@@ -147,9 +147,7 @@ fn all(directory: &Path) -> Vec<(&'static str, Choice)> {
 
 async fn open(store: &Arc<dyn Store>, seal: &Choice, former: &Choice) -> Arc<Vault> {
     let mut parts = parts(store.clone(), Arc::new(ManualClock::at(START)));
-    parts.seal = seal
-        .clone()
-        .map_or(SealChoice::Shamir, |seal| SealChoice::Auto(seal));
+    parts.seal = seal.clone().map_or(SealChoice::Shamir, SealChoice::Auto);
     parts.former = former.clone();
     Vault::open(parts).await.unwrap()
 }
