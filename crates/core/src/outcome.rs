@@ -144,6 +144,8 @@ pub struct Login {
     /// By what name the method knows who logged in: identity finds or makes the entity of it. `None`:
     /// the method cannot tell one from another.
     pub alias: Option<Alias>,
+    /// By what names the method knows the groups of whoever logged in. Counts only with an alias.
+    pub groups: Vec<String>,
 }
 
 /// The name by which an auth method knows somebody.

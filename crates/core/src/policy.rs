@@ -14,6 +14,9 @@
 //! do, except that `LIST` looks at both forms and a deny on either wins (CVE-2026-63131). And a
 //! key that would restrict a rule in a way that is not implemented is an error, never ignored.
 //!
+//! A path may name who asks (`{{identity.entity.id}}`): [`Acl::with`] adds such rules for one holder to
+//! what is the same for all.
+//!
 //! What a policy is about is [`crate::path::Path`], which is canonical already.
 //! See <https://developer.hashicorp.com/vault/docs/concepts/policies>.
 
@@ -24,11 +27,13 @@ mod parameters;
 mod parse;
 mod pattern;
 mod permission;
+mod template;
 
 pub use acl::{Acl, Rule, Verdict};
 pub use capability::{Capability, CapabilitySet};
 pub use parameters::{ParameterFacts, Parameters};
 pub use parse::{Policy, PolicyError};
+pub use template::{Field, Of, What};
 
 /// What every token may do unless it was made without it: look after itself, its leases and its
 /// cubbyhole, and use wrapping and tools. In effect Vault's, without what is not implemented.

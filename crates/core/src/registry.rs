@@ -14,11 +14,12 @@ use crate::mount::{Class, Mount, Table};
 use crate::path::Path;
 use crate::policy::{Acl, Policy};
 use crate::settings::{self, Settings};
-use crate::token;
+use crate::token::{self, Entry};
 use arc_swap::ArcSwap;
 use cofferdam_barrier::{Barrier, Batch, Commit, Revision, Unsealed, View};
 use cofferdam_secret::Secret;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -64,9 +65,23 @@ pub(crate) struct Tables {
     table_revision: Option<Revision>,
     points: HashMap<String, Arc<MountPoint>>,
     policies: BTreeMap<String, (Arc<Policy>, Arc<str>)>,
-    acls: Mutex<HashMap<Vec<String>, Arc<Acl>>>,
+    acls: Mutex<HashMap<Vec<String>, Ruled>>,
     settings: Arc<Settings>,
+    /// Of all snapshots of this process.
+    number: u64,
 }
+
+/// What a set of policies comes to.
+#[derive(Clone)]
+struct Ruled {
+    /// The same for everybody.
+    acl: Arc<Acl>,
+    /// Those that say something else of everybody.
+    templated: Arc<[Arc<Policy>]>,
+}
+
+/// Numbers of snapshots.
+static SNAPSHOTS: AtomicU64 = AtomicU64::new(0);
 
 impl Tables {
     /// The mount that serves a path, and the rest of the path.
@@ -131,9 +146,27 @@ impl Tables {
             .collect()
     }
 
-    /// The rules of a set of policies. Names without a policy grant nothing, as in Vault.
+    /// The rules of a token: its policies, those of its entity and groups, and what their templates
+    /// say of the holder.
     #[must_use]
-    pub(crate) fn acl(&self, names: &[String]) -> Arc<Acl> {
+    pub(crate) fn acl(&self, entry: &Entry) -> Arc<Acl> {
+        let Some(standing) = &entry.standing else {
+            return self.ruled(entry.rules()).acl;
+        };
+        standing.prepared.by(self.number, || {
+            let Ruled { acl, templated } = self.ruled(entry.rules());
+            let subject = standing.subject.as_ref().filter(|_| !templated.is_empty());
+            let Some(subject) = subject else {
+                return acl;
+            };
+            let templated = templated.iter().map(Arc::as_ref);
+            Arc::new(acl.with(templated, |field| subject.value(field)))
+        })
+    }
+
+    /// The rules of a set of policies, without templates. Names without a policy grant nothing, as in
+    /// Vault.
+    fn ruled(&self, names: &[String]) -> Ruled {
         let mut cache = self
             .acls
             .lock()
@@ -141,22 +174,31 @@ impl Tables {
         if let Some(known) = cache.get(names) {
             return known.clone();
         }
-        let acl = if names.iter().any(|name| name == "root") {
-            Acl::root()
-        } else {
-            Acl::new(
-                names
-                    .iter()
-                    .filter_map(|name| self.policies.get(name))
-                    .map(|(policy, _)| policy.as_ref()),
-            )
+        let root = names.iter().any(|name| name == "root");
+        let policies: Vec<_> = names
+            .iter()
+            .filter_map(|name| self.policies.get(name))
+            .map(|(policy, _)| policy)
+            .collect();
+        let templated = |policy: &&&Arc<Policy>| !root && policy.is_templated();
+        let ruled = Ruled {
+            acl: Arc::new(if root {
+                Acl::root()
+            } else {
+                Acl::new(policies.iter().map(|policy| policy.as_ref()))
+            }),
+            templated: policies
+                .iter()
+                .filter(templated)
+                .copied()
+                .cloned()
+                .collect(),
         };
-        let acl = Arc::new(acl);
         if cache.len() >= ACLS {
             cache.clear();
         }
-        cache.insert(names.to_vec(), acl.clone());
-        acl
+        cache.insert(names.to_vec(), ruled.clone());
+        ruled
     }
 }
 
@@ -259,11 +301,11 @@ impl Registry {
             }
             let tokens = event.keys.iter().filter_map(|key| key.strip_prefix(TOKENS));
             tokens.for_each(|hash| self.tokens.forget(hash));
-            let entities = event
-                .keys
-                .iter()
-                .filter_map(|key| key.strip_prefix(identity::ENTITIES));
-            entities.for_each(|id| self.tokens.forget_entity(id));
+            let holders = event.keys.iter().filter_map(|key| {
+                let id = key.strip_prefix(identity::ENTITIES);
+                id.or_else(|| key.strip_prefix(identity::GROUPS))
+            });
+            self.tokens.forget_holders(&holders.collect::<Vec<_>>());
             forget(&self.offers, Some(&event.keys));
             if event.keys.iter().any(|key| key == AUDIT) {
                 self.audit_changed.send_modify(|count| *count += 1);
@@ -489,6 +531,7 @@ async fn load(
         policies,
         acls: Mutex::default(),
         settings,
+        number: SNAPSHOTS.fetch_add(1, Ordering::Relaxed),
     })
 }
 

@@ -216,7 +216,7 @@ impl Subscription {
                 let live = live.map_err(behind)?;
                 let live = live.filter(|live| !live.forbidden()).ok_or(End::Denied)?;
                 self.expires = live.expires;
-                tables.acl(live.rules())
+                tables.acl(&live)
             }
             Caller::Local { .. } => Arc::new(Acl::root()),
             Caller::Anonymous => return Err(End::Denied),

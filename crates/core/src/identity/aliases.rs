@@ -2,11 +2,13 @@
 
 use super::entities::listing;
 use super::record::{Alias, Entity};
-use super::store::{ATTEMPTS, Store, Stored, busy, checked};
+use super::store::{ATTEMPTS, Store, Stored, busy, checked, checked_pairs};
 use super::{Identities, shape};
 use crate::fault::Fault;
 use crate::json::field::Pairs;
+use crate::mount::Mount;
 use crate::outcome::Outcome;
+use crate::registry::Tables;
 use crate::request::Call;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -34,19 +36,16 @@ pub(super) async fn write(engine: &Identities, call: Call<'_>) -> Result<Outcome
     }
     checked(&wanted.name)?;
     let services = engine.services()?;
-    let tables = services.registry.current();
-    if !wanted.mount_accessor.is_empty()
-        && !tables
-            .mounts()
-            .iter()
-            .any(|mount| mount.accessor == wanted.mount_accessor && mount.path.starts_with("auth/"))
-    {
-        return Err(Fault::invalid("invalid mount accessor"));
+    if !wanted.mount_accessor.is_empty() {
+        auth_mount(&services.registry.current(), &wanted.mount_accessor)?;
+    }
+    if let Some(metadata) = &wanted.custom_metadata {
+        checked_pairs(&metadata.0)?;
     }
     for _ in 0..ATTEMPTS {
         let (old, known) = aimed_at(&services.identity, &wanted).await?;
         let mut entity = match &old {
-            Some(old) => old.entity.clone(),
+            Some(old) => old.record.clone(),
             None => Entity::unnamed(call.now),
         };
         let mut alias = match known {
@@ -72,7 +71,7 @@ pub(super) async fn write(engine: &Identities, call: Call<'_>) -> Result<Outcome
         let taken = services.identity.by_alias(&alias.accessor, &alias.name);
         if taken
             .await?
-            .is_some_and(|other| other.entity.id != entity.id)
+            .is_some_and(|other| other.record.id != entity.id)
         {
             return Err(Fault::invalid(
                 "alias with combination of mount accessor and name already exists",
@@ -87,11 +86,21 @@ pub(super) async fn write(engine: &Identities, call: Call<'_>) -> Result<Outcome
     Err(busy())
 }
 
+/// Refuses an accessor that no auth mount has.
+pub(super) fn auth_mount(tables: &Tables, accessor: &str) -> Result<(), Fault> {
+    let is_it = |mount: &Mount| mount.accessor == accessor && mount.path.starts_with("auth/");
+    if tables.mounts().iter().any(is_it) {
+        Ok(())
+    } else {
+        Err(Fault::invalid("invalid mount accessor"))
+    }
+}
+
 /// The entity and the alias that a write is about; `None`: to be made.
 async fn aimed_at(
     store: &Store,
     wanted: &Wanted,
-) -> Result<(Option<Stored>, Option<Alias>), Fault> {
+) -> Result<(Option<Stored<Entity>>, Option<Alias>), Fault> {
     let holder = if wanted.id.is_empty() {
         if wanted.name.is_empty() || wanted.mount_accessor.is_empty() {
             return Err(Fault::invalid(
@@ -113,7 +122,7 @@ async fn aimed_at(
     if wanted.canonical_id.is_empty() {
         let alias = holder
             .as_ref()
-            .and_then(|holder| holder.entity.aliases.iter().find(is_it).cloned());
+            .and_then(|holder| holder.record.aliases.iter().find(is_it).cloned());
         return Ok((holder, alias));
     }
     let entity = store
@@ -121,11 +130,11 @@ async fn aimed_at(
         .await?
         .ok_or_else(|| Fault::invalid("given 'canonical_id' is not associated with an entity"))?;
     match holder {
-        Some(holder) if holder.entity.id != entity.entity.id => Err(Fault::invalid(
+        Some(holder) if holder.record.id != entity.record.id => Err(Fault::invalid(
             "the alias belongs to another entity; delete it there first",
         )),
         _ => {
-            let alias = entity.entity.aliases.iter().find(is_it).cloned();
+            let alias = entity.record.aliases.iter().find(is_it).cloned();
             Ok((Some(entity), alias))
         }
     }
@@ -135,7 +144,7 @@ pub(super) async fn read(engine: &Identities, call: Call<'_>) -> Result<Outcome,
     let services = engine.services()?;
     let id = call.capture("id");
     let found = services.identity.by_alias_id(id).await?;
-    let found = found.ok_or_else(Fault::missing)?.entity;
+    let found = found.ok_or_else(Fault::missing)?.record;
     let alias = found.aliases.iter().find(|alias| alias.id == id);
     let alias = alias.ok_or_else(Fault::missing)?;
     let mut shown = shape::alias(&services.registry.current(), &found, alias);
@@ -152,7 +161,7 @@ pub(super) async fn delete(engine: &Identities, call: Call<'_>) -> Result<Outcom
         let Some(found) = services.identity.by_alias_id(id).await? else {
             return Ok(Outcome::Done);
         };
-        let mut entity = found.entity.clone();
+        let mut entity = found.record.clone();
         entity.aliases.retain(|alias| alias.id != id);
         entity.updated = call.now;
         if services.identity.save(Some(&found), &entity).await? {
@@ -168,7 +177,7 @@ pub(super) async fn ids(engine: &Identities) -> Result<Outcome, Fault> {
     let mut info = Map::new();
     for entity in services.identity.all().await? {
         for alias in &entity.aliases {
-            let shown = shape::listed(&tables, &entity, alias);
+            let shown = shape::listed(&tables, &entity.id, alias);
             info.insert(alias.id.clone(), Value::Object(shown));
         }
     }

@@ -1,7 +1,7 @@
 //! `identity/entity` and `identity/lookup/entity`.
 
 use super::record::Entity;
-use super::store::{ATTEMPTS, Store, Stored, busy, checked};
+use super::store::{ATTEMPTS, Store, Stored, busy, checked, checked_pairs};
 use super::{Identities, shape};
 use crate::fault::Fault;
 use crate::json::field::{Flag, Pairs, Words};
@@ -30,12 +30,15 @@ pub(super) async fn write(engine: &Identities, call: Call<'_>) -> Result<Outcome
         call.capture("name").clone_into(&mut wanted.name);
     }
     checked(&wanted.name)?;
+    if let Some(metadata) = &wanted.metadata {
+        checked_pairs(&metadata.0)?;
+    }
     let policies = wanted.policies.as_ref().map(policies).transpose()?;
     let services = engine.services()?;
     for _ in 0..ATTEMPTS {
         let old = aimed_at(&services.identity, &wanted).await?;
         let mut entity = match &old {
-            Some(old) => old.entity.clone(),
+            Some(old) => old.record.clone(),
             None if wanted.name.is_empty() => Entity::unnamed(call.now),
             None => Entity::new(wanted.name.clone(), call.now),
         };
@@ -65,7 +68,7 @@ pub(super) async fn write(engine: &Identities, call: Call<'_>) -> Result<Outcome
 }
 
 /// The entity that a write is about; `None`: a new one.
-async fn aimed_at(store: &Store, wanted: &Wanted) -> Result<Option<Stored>, Fault> {
+async fn aimed_at(store: &Store, wanted: &Wanted) -> Result<Option<Stored<Entity>>, Fault> {
     let mut old = None;
     if !wanted.id.is_empty() {
         let found = store.load(&wanted.id).await?;
@@ -75,7 +78,7 @@ async fn aimed_at(store: &Store, wanted: &Wanted) -> Result<Option<Stored>, Faul
         && let Some(named) = store.by_name(&wanted.name).await?
     {
         match &old {
-            Some(old) if old.entity.id != named.entity.id => {
+            Some(old) if old.record.id != named.record.id => {
                 return Err(Fault::invalid("entity name is already in use"));
             }
             _ => old = Some(named),
@@ -85,7 +88,7 @@ async fn aimed_at(store: &Store, wanted: &Wanted) -> Result<Option<Stored>, Faul
 }
 
 /// Names of policies, in the form they are kept in.
-fn policies(words: &Words) -> Result<Vec<String>, Fault> {
+pub(super) fn policies(words: &Words) -> Result<Vec<String>, Fault> {
     let mut names = Vec::new();
     for word in &words.0 {
         let name = Name::policy(word).map_err(|_| {
@@ -107,7 +110,7 @@ fn policies(words: &Words) -> Result<Vec<String>, Fault> {
     Ok(names)
 }
 
-async fn named(store: &Store, call: &Call<'_>) -> Result<Option<Stored>, Fault> {
+async fn named(store: &Store, call: &Call<'_>) -> Result<Option<Stored<Entity>>, Fault> {
     match call.capture("id") {
         "" => store.by_name(call.capture("name")).await,
         id => store.load(id).await,
@@ -118,7 +121,8 @@ pub(super) async fn read(engine: &Identities, call: Call<'_>) -> Result<Outcome,
     let services = engine.services()?;
     let found = named(&services.identity, &call).await?;
     let found = found.ok_or_else(Fault::missing)?;
-    Outcome::data(&shape::entity(&services.registry.current(), &found.entity))
+    let subject = services.identity.subject(found.record).await?;
+    Outcome::data(&shape::entity(&services.registry.current(), &subject))
 }
 
 pub(super) async fn delete(engine: &Identities, call: Call<'_>) -> Result<Outcome, Fault> {
@@ -230,8 +234,9 @@ pub(super) async fn lookup(engine: &Identities, call: Call<'_>) -> Result<Outcom
     } else {
         store.by_alias_id(&sought.alias_id).await?
     };
-    match found {
-        Some(found) => Outcome::data(&shape::entity(&services.registry.current(), &found.entity)),
-        None => Ok(Outcome::Done),
-    }
+    let Some(found) = found else {
+        return Ok(Outcome::Done);
+    };
+    let subject = store.subject(found.record).await?;
+    Outcome::data(&shape::entity(&services.registry.current(), &subject))
 }

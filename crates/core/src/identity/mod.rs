@@ -2,19 +2,24 @@
 //!
 //! An [`Entity`] has a name, policies, and one alias for each auth mount it logs in at. Every login
 //! with an alias finds or makes its entity ([`Store::logged_in`]); the token keeps the entity's id
-//! only, so policies and the switch that disables it act on tokens that are out already. What is
-//! made of them for a request stands in the token cache and falls out of it with the entity's key.
+//! only, so policies and the switch that disables it act on tokens that are out already. A [`Group`]
+//! gives its policies to its members; who is in an external one is said by an auth method at each
+//! login. What is made of all that for a request stands in the token cache and falls out of it with
+//! the key of the entity or of any of its groups.
 //!
 //! Follows the API of Vault's identity store, as OpenBao 2.7.2 answers it.
 
 mod aliases;
 mod entities;
+mod group_aliases;
+mod groups;
+mod merge;
 mod record;
 mod shape;
 mod store;
 
-pub use record::{Alias, Entity};
-pub(crate) use store::{ENTITIES, Store};
+pub use record::{Alias, Entity, Group, Sort};
+pub(crate) use store::{ENTITIES, Found, GROUPS, Known, Store, Subject};
 
 use crate::engine::{Route, Routed};
 use crate::fault::Fault;
@@ -43,6 +48,10 @@ impl Routed for Identities {
         Route::new(
             "entity/batch-delete",
             &[(Write, |e, c| Box::pin(entities::delete_many(e, c)))],
+        ),
+        Route::new(
+            "entity/merge",
+            &[(Write, |e, c| Box::pin(merge::merge(e, c)))],
         ),
         Route::new("entity/id", &[(List, |e, _| Box::pin(entities::ids(e)))]),
         Route::new(
@@ -82,6 +91,46 @@ impl Routed for Identities {
                 (Delete, |e, c| Box::pin(aliases::delete(e, c))),
             ],
         ),
+        Route::new("group", &[(Write, |e, c| Box::pin(groups::write(e, c)))]),
+        Route::new("group/id", &[(List, |e, _| Box::pin(groups::ids(e)))]),
+        Route::new(
+            "group/id/:id",
+            &[
+                (Read, |e, c| Box::pin(groups::read(e, c))),
+                (Write, |e, c| Box::pin(groups::write(e, c))),
+                (Delete, |e, c| Box::pin(groups::delete(e, c))),
+            ],
+        ),
+        Route::new("group/name", &[(List, |e, _| Box::pin(groups::names(e)))]),
+        Route::new(
+            "group/name/~name",
+            &[
+                (Read, |e, c| Box::pin(groups::read(e, c))),
+                (Write, |e, c| Box::pin(groups::write(e, c))),
+                (Delete, |e, c| Box::pin(groups::delete(e, c))),
+            ],
+        ),
+        Route::new(
+            "group-alias",
+            &[(Write, |e, c| Box::pin(group_aliases::write(e, c)))],
+        ),
+        Route::new(
+            "group-alias/id",
+            &[(List, |e, _| Box::pin(group_aliases::ids(e)))],
+        ),
+        Route::new(
+            "group-alias/id/:id",
+            &[
+                (Read, |e, c| Box::pin(group_aliases::read(e, c))),
+                (Write, |e, c| Box::pin(group_aliases::write(e, c))),
+                (Delete, |e, c| Box::pin(group_aliases::delete(e, c))),
+            ],
+        ),
+        Route::new(
+            "lookup/group",
+            &[(Write, |e, c| Box::pin(groups::lookup(e, c)))],
+        )
+        .computing(),
         Route::new(
             "lookup/entity",
             &[(Write, |e, c| Box::pin(entities::lookup(e, c)))],

@@ -46,7 +46,7 @@ pub(super) async fn authorize(authenticated: Authenticated) -> Result<Authorized
         last_use,
     } = authenticated;
     let acl = match &facts.caller {
-        Caller::Token(entry) => Some(tables.acl(entry.rules())),
+        Caller::Token(entry) => Some(tables.acl(entry)),
         Caller::Local { .. } => Some(Arc::new(Acl::root())),
         Caller::Anonymous => None,
     };

@@ -8,6 +8,7 @@ use super::render;
 use crate::clock::Time;
 use crate::events::Subscription;
 use crate::fault::Fault;
+use crate::identity;
 use crate::json::Data;
 use crate::metrics::Metrics;
 use crate::mount::Mount;
@@ -183,21 +184,24 @@ async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Enve
     } else {
         format!("{name}-{}", login.display_name)
     };
-    let entity_id = match &login.alias {
+    let (entity_id, groups) = match &login.alias {
         Some(alias) => {
-            let accessor = &point.mount.accessor;
-            let (identity, now) = (&services.identity, facts.now);
-            identity
-                .logged_in(accessor, &alias.name, &alias.metadata, now)
-                .await?
+            let known = identity::Known {
+                accessor: &point.mount.accessor,
+                name: &alias.name,
+                metadata: &alias.metadata,
+                groups: &login.groups,
+            };
+            services.identity.logged_in(known, facts.now).await?
         }
-        None => String::new(),
+        None => Default::default(),
     };
     let issued = services.tokens.create(
         facts.now,
         NewToken {
             policies,
             entity_id,
+            groups,
             display_name,
             metadata: login.metadata,
             binding: login.binding,

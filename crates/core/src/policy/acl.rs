@@ -6,17 +6,37 @@ use super::parameters::ParameterFacts;
 use super::parse::Policy;
 use super::pattern::{Pattern, Rank};
 use super::permission::{Objection, Permission};
+use super::template::{Field, Filled};
 use crate::operation::Operation;
 use crate::path::Path;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 /// What a token may do. Immutable; build a new one when a policy changes.
 pub struct Acl {
     root: bool,
+    /// The same for everybody with these policies.
+    base: Arc<Rules>,
+    /// One holder's own, of templates.
+    own: Option<Own>,
+}
+
+/// Merged rules, indexed.
+#[derive(Default)]
+struct Rules {
     /// Sorted by rank.
     rules: Vec<Rule>,
     tree: Tree,
+}
+
+/// Rules beside those of a base. One for a pattern that the base has, too, holds both.
+struct Own {
+    rules: Rules,
+    /// For each rule: how many of the base's rank before it, one for the same pattern included.
+    above: Vec<usize>,
+    /// Positions of the base's rules that are replaced, ascending.
+    replaced: Vec<usize>,
 }
 
 /// The merged rule for one pattern.
@@ -46,38 +66,70 @@ pub enum Verdict {
 impl Acl {
     /// The union of policies. Names of the root policy have no place here, see [`Acl::root`].
     pub fn new<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Acl {
-        let mut merged: BTreeMap<Rank, Rule> = BTreeMap::new();
+        let mut merged = BTreeMap::new();
         for policy in policies {
             for (pattern, permission) in &policy.rules {
-                let name = policy.name().as_str();
-                match merged.entry(pattern.rank()) {
-                    Entry::Vacant(entry) => {
-                        entry.insert(Rule::new(pattern, permission, name));
-                    }
-                    Entry::Occupied(entry) => entry.into_mut().merge(permission, name),
-                }
+                add(&mut merged, pattern, permission, policy.name().as_str());
             }
         }
-        Acl::index(merged.into_values().collect())
+        Acl {
+            root: false,
+            base: Arc::new(Rules::index(merged)),
+            own: None,
+        }
     }
 
     /// What the root policy gives: everything.
     pub fn root() -> Acl {
         Acl {
             root: true,
-            ..Acl::index(Vec::new())
+            base: Arc::default(),
+            own: None,
         }
     }
 
-    fn index(rules: Vec<Rule>) -> Acl {
-        let mut tree = Tree::default();
-        for (position, rule) in rules.iter().enumerate() {
-            tree.insert(rule.pattern.stem(), rule.pattern.is_open(), position);
+    /// The same with the templates of `policies`, for somebody of whom `value` tells what they name.
+    #[must_use]
+    pub fn with<'a, 'v>(
+        &self,
+        policies: impl IntoIterator<Item = &'a Policy>,
+        value: impl Fn(&Field) -> Option<&'v str>,
+    ) -> Acl {
+        let mut merged: BTreeMap<Rank, Rule> = BTreeMap::new();
+        for policy in policies {
+            let name = policy.name().as_str();
+            for (template, permission) in &policy.templates {
+                match template.fill(&value) {
+                    Filled::Rule(pattern) => add(&mut merged, &pattern, permission, name),
+                    Filled::Denied(pattern) => {
+                        add(&mut merged, &pattern, &Permission::denial(), name);
+                    }
+                    Filled::Nothing => {}
+                }
+            }
         }
+        let (mut above, mut replaced) = (Vec::with_capacity(merged.len()), Vec::new());
+        for (rank, rule) in &mut merged {
+            let rules = &self.base.rules;
+            let lower = rules.partition_point(|other| other.pattern.rank() < *rank);
+            let same = rules
+                .get(lower)
+                .filter(|other| other.pattern.rank() == *rank);
+            if let Some(same) = same {
+                rule.unite(same);
+                replaced.push(lower);
+            }
+            above.push(lower + usize::from(same.is_some()));
+        }
+        let own = (!merged.is_empty()).then(|| Own {
+            rules: Rules::index(merged),
+            above,
+            replaced,
+        });
         Acl {
-            root: false,
-            rules,
-            tree,
+            root: self.root,
+            base: Arc::clone(&self.base),
+            own,
         }
     }
 
@@ -151,14 +203,20 @@ impl Acl {
                 .deciding_for_names(mount.as_str())
                 .is_some_and(Rule::grants_any)
             || self
-                .rules
-                .iter()
+                .rules()
                 .any(|rule| rule.grants_any() && rule.pattern.may_match_below(&start))
     }
 
-    /// All rules, the more specific ones later.
+    /// All rules, one for a pattern.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter()
+        let replaced = |position: &usize| {
+            let own = self.own.as_ref();
+            own.is_some_and(|own| own.replaced.binary_search(position).is_ok())
+        };
+        let shared = self.base.rules.iter().enumerate();
+        let shared = shared.filter(move |(position, _)| !replaced(position));
+        let own = self.own.iter().flat_map(|own| &own.rules.rules);
+        shared.map(|(_, rule)| rule).chain(own)
     }
 
     /// The rule for names under a path: of both slash forms, in Vault's order, but a deny on
@@ -181,7 +239,40 @@ impl Acl {
 
     /// The rule that decides about exactly this text.
     fn most_specific(&self, path: &str) -> Option<&Rule> {
-        self.rules.get(self.tree.best(path)?)
+        let shared = self.base.tree.best(path);
+        if let Some(own) = &self.own
+            && let Some(best) = own.rules.tree.best(path)
+            && shared.is_none_or(|shared| own.above.get(best).is_some_and(|above| shared < *above))
+        {
+            return own.rules.rules.get(best);
+        }
+        self.base.rules.get(shared?)
+    }
+}
+
+/// Adds a rule to those for the same pattern.
+fn add(
+    merged: &mut BTreeMap<Rank, Rule>,
+    pattern: &Pattern,
+    permission: &Permission,
+    policy: &str,
+) {
+    match merged.entry(pattern.rank()) {
+        Entry::Vacant(entry) => {
+            entry.insert(Rule::new(pattern, permission, policy));
+        }
+        Entry::Occupied(entry) => entry.into_mut().merge(permission, policy),
+    }
+}
+
+impl Rules {
+    fn index(merged: BTreeMap<Rank, Rule>) -> Rules {
+        let rules: Vec<Rule> = merged.into_values().collect();
+        let mut tree = Tree::default();
+        for (position, rule) in rules.iter().enumerate() {
+            tree.insert(rule.pattern.stem(), rule.pattern.is_open(), position);
+        }
+        Rules { rules, tree }
     }
 }
 
@@ -199,6 +290,14 @@ impl Rule {
         if self.policies.last().is_none_or(|last| last != policy) {
             self.policies.push(policy.to_owned());
         }
+    }
+
+    /// Takes over what another rule for the same pattern holds.
+    fn unite(&mut self, other: &Rule) {
+        self.permission.merge(&other.permission);
+        self.policies.extend_from_slice(&other.policies);
+        self.policies.sort();
+        self.policies.dedup();
     }
 
     /// The pattern as written, without a leading slash.

@@ -17,6 +17,14 @@ path "sys/internal/ui/resultant-acl" {
   capabilities = ["read"]
 }
 
+# Its own entity.
+path "identity/entity/id/{{identity.entity.id}}" {
+  capabilities = ["read"]
+}
+path "identity/entity/name/{{identity.entity.name}}" {
+  capabilities = ["read"]
+}
+
 # Leases, whose identifiers are not to be guessed. The first is the path of old clients.
 path "sys/renew" {
   capabilities = ["update"]

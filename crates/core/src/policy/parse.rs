@@ -4,6 +4,7 @@ use super::capability::{Capability, CapabilitySet};
 use super::parameters::{Constraints, Literal, Values};
 use super::pattern::Pattern;
 use super::permission::Permission;
+use super::template::{Malformed, Template};
 use crate::path::{Name, NameError};
 use cofferdam_hcl::{Block, Body, Error, Key, Kind, Value};
 use std::collections::HashSet;
@@ -14,6 +15,8 @@ use std::time::Duration;
 pub struct Policy {
     name: Name,
     pub(super) rules: Vec<(Pattern, Permission)>,
+    /// Rules that are different for everybody.
+    pub(super) templates: Vec<(Template, Permission)>,
     warnings: Vec<String>,
 }
 
@@ -34,6 +37,7 @@ impl Policy {
         let mut policy = Policy {
             name: Name::policy(name)?,
             rules: Vec::new(),
+            templates: Vec::new(),
             warnings: Vec::new(),
         };
         let body = cofferdam_hcl::parse(text)?;
@@ -76,30 +80,66 @@ impl Policy {
                 ));
             }
         };
-        if path.text.contains("{{") {
-            return Err(Error::new(
-                path.position,
-                "templated policies are not supported yet",
-            ));
+        let place = path.position;
+        let template = Template::parse(&path.text).map_err(|malformed| {
+            Error::new(
+                place,
+                match malformed {
+                    Malformed::Unbalanced => {
+                        "unbalanced braces: a name stands between '{{' and '}}'"
+                    }
+                    Malformed::MixedWildcards => MIXED,
+                },
+            )
+        })?;
+        if let Some(template) = template {
+            return self.add_template(template, block, path);
         }
         let Ok(pattern) = Pattern::parse(&path.text) else {
-            return Err(Error::new(
-                path.position,
-                "a path cannot hold '+*': '+' is a whole segment",
-            ));
+            return Err(Error::new(place, MIXED));
         };
         if !pattern.is_reachable() {
-            let place = path.position;
-            self.warnings.push(format!(
-                "line {}: no request can match the path {:?}",
-                place.line, path.text
-            ));
+            self.unreachable(path);
         }
         let permission = permission(block.body, &mut self.warnings)?;
         self.rules.push((pattern, permission));
         Ok(())
     }
+
+    fn add_template(
+        &mut self,
+        template: Template,
+        block: &Block<'_>,
+        path: &Key,
+    ) -> Result<(), Error> {
+        if !template.is_reachable() {
+            self.unreachable(path);
+        }
+        if template.names_nothing() {
+            self.warnings.push(format!(
+                "line {}: nothing has the name between the braces of {:?}, so nobody has this rule",
+                path.position.line, path.text
+            ));
+        }
+        let permission = permission(block.body, &mut self.warnings)?;
+        self.templates.push((template, permission));
+        Ok(())
+    }
+
+    fn unreachable(&mut self, path: &Key) {
+        self.warnings.push(format!(
+            "line {}: no request can match the path {:?}",
+            path.position.line, path.text
+        ));
+    }
+
+    /// Whether rules of it depend on who asks.
+    pub(crate) fn is_templated(&self) -> bool {
+        !self.templates.is_empty()
+    }
 }
+
+const MIXED: &str = "a path cannot hold '+*': '+' is a whole segment";
 
 /// Keys of a rule that restrict it, and that are not implemented: to ignore one would allow more
 /// than is written.

@@ -52,6 +52,23 @@ impl Pattern {
         })
     }
 
+    /// A pattern of the same form with another text, whose wildcards are in the same places.
+    pub(super) fn with(&self, text: String) -> Pattern {
+        let stem = |mut text: String| {
+            text.truncate(text.len() - 1);
+            text
+        };
+        match self {
+            Pattern::Exact(_) => Pattern::Exact(text),
+            Pattern::Prefix(_) => Pattern::Prefix(stem(text)),
+            Pattern::Segments { open: true, .. } => Pattern::Segments {
+                text: stem(text),
+                open: true,
+            },
+            Pattern::Segments { open: false, .. } => Pattern::Segments { text, open: false },
+        }
+    }
+
     /// The pattern as it is written, without a leading slash.
     pub(super) fn written(&self) -> String {
         format!("{}{}", self.stem(), if self.is_open() { "*" } else { "" })

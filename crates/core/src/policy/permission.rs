@@ -37,6 +37,14 @@ impl Objection {
 }
 
 impl Permission {
+    /// Nothing, whatever other rules for the pattern grant.
+    pub(super) fn denial() -> Permission {
+        Permission {
+            capabilities: CapabilitySet::from_iter([Capability::Deny]),
+            ..Permission::default()
+        }
+    }
+
     /// Adds another policy's rule for the same pattern. The order does not matter.
     ///
     /// As in Vault, capabilities add up, and so do restrictions: a rule without restrictions does

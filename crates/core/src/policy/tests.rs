@@ -7,6 +7,7 @@ use std::time::Duration;
 
 mod model;
 mod reading;
+mod templates;
 
 pub(super) const OPERATIONS: [Operation; 7] = [
     Operation::Create,

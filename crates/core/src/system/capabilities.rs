@@ -6,7 +6,8 @@ use crate::json::Data;
 use crate::json::field::Words;
 use crate::outcome::{Outcome, Response};
 use crate::path::Path;
-use crate::request::{Call, Caller};
+use crate::policy::Acl;
+use crate::request::Call;
 use cofferdam_secret::Secret;
 use serde::Deserialize;
 
@@ -24,12 +25,8 @@ struct Wanted {
 
 pub(super) async fn of_self(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let wanted: Wanted = call.body.parse()?;
-    let policies = match call.caller {
-        Caller::Token(entry) => entry.rules().to_vec(),
-        Caller::Local { .. } => vec!["root".to_owned()],
-        Caller::Anonymous => return Err(Fault::denied()),
-    };
-    answer(engine, &wanted, &policies).await
+    let acl = super::internal::acl(engine, &call).await?;
+    answer(&wanted, &acl)
 }
 
 pub(super) async fn of_token(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
@@ -40,7 +37,8 @@ pub(super) async fn of_token(engine: &System, call: Call<'_>) -> Result<Outcome,
         .ok_or_else(|| Fault::invalid("no token found"))?;
     let entry = engine.services()?.tokens.lookup(call.now, token).await?;
     let entry = entry.ok_or_else(|| Fault::invalid("invalid token"))?;
-    answer(engine, &wanted, entry.rules()).await
+    let acl = engine.services()?.registry.fresh().await?.acl(&entry);
+    answer(&wanted, &acl)
 }
 
 pub(super) async fn of_accessor(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
@@ -52,10 +50,11 @@ pub(super) async fn of_accessor(engine: &System, call: Call<'_>) -> Result<Outco
         .by_accessor(call.now, accessor)
         .await?;
     let entry = entry.ok_or_else(|| Fault::invalid("invalid accessor"))?;
-    answer(engine, &wanted, entry.rules()).await
+    let acl = engine.services()?.registry.fresh().await?.acl(&entry);
+    answer(&wanted, &acl)
 }
 
-async fn answer(engine: &System, wanted: &Wanted, policies: &[String]) -> Result<Outcome, Fault> {
+fn answer(wanted: &Wanted, acl: &Acl) -> Result<Outcome, Fault> {
     let paths = if wanted.paths.0.is_empty() {
         &wanted.path.0
     } else {
@@ -64,7 +63,6 @@ async fn answer(engine: &System, wanted: &Wanted, policies: &[String]) -> Result
     if paths.is_empty() || paths.len() > MOST_PATHS {
         return Err(Fault::invalid("paths: name from 1 to 1000 of them"));
     }
-    let acl = engine.services()?.registry.fresh().await?.acl(policies);
     let mut object = Data::object();
     for text in paths {
         let path = Path::parse(text.trim_start_matches('/'))

@@ -59,12 +59,7 @@ pub(super) async fn mount(engine: &System, call: Call<'_>) -> Result<Outcome, Fa
 
 pub(super) async fn acl(engine: &System, call: &Call<'_>) -> Result<Arc<Acl>, Fault> {
     match call.caller {
-        Caller::Token(entry) => Ok(engine
-            .services()?
-            .registry
-            .fresh()
-            .await?
-            .acl(entry.rules())),
+        Caller::Token(entry) => Ok(engine.services()?.registry.fresh().await?.acl(entry)),
         Caller::Local { .. } => Ok(Arc::new(Acl::root())),
         Caller::Anonymous => Err(Fault::denied()),
     }

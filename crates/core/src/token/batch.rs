@@ -127,6 +127,7 @@ fn entry(carried: Carried, hash: &str) -> Entry {
         revoking: false,
         mount_id: String::new(),
         entity_id: carried.entity_id,
+        groups: Vec::new(),
         standing: None,
     }
 }

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Entries kept, under 1 kB each; beyond it the cache starts again.
 const MOST: usize = 8192;
+/// So many entities and groups that change at once are not looked for one by one.
+const MANY: usize = 16;
 
 /// Decoded entries by their hash.
 #[derive(Default)]
@@ -56,10 +58,23 @@ impl Cache {
         inner.changes += 1;
     }
 
-    /// An entity has changed, and with it what its tokens may do.
-    pub(crate) fn forget_entity(&self, id: &str) {
+    /// Entities or groups have changed, and with them what their tokens may do.
+    pub(crate) fn forget_holders(&self, ids: &[&str]) {
+        if ids.is_empty() {
+            return;
+        }
+        let rests = |entry: &Entry, id: &str| {
+            let standing = entry.standing.as_ref();
+            entry.entity_id == id || standing.is_some_and(|standing| standing.rests_on(id))
+        };
         let mut inner = self.lock();
-        inner.entries.retain(|_, entry| entry.entity_id != id);
+        if ids.len() > MANY {
+            inner.entries.retain(|_, entry| entry.entity_id.is_empty());
+        } else {
+            inner
+                .entries
+                .retain(|_, entry| !ids.iter().any(|id| rests(entry, id)));
+        }
         inner.changes += 1;
     }
 
@@ -106,6 +121,7 @@ mod tests {
             purpose: super::super::Purpose::Service,
             revoking: false,
             entity_id: String::new(),
+            groups: Vec::new(),
             standing: None,
         })
     }
@@ -151,7 +167,7 @@ mod tests {
         let Err(mark) = cache.get("c") else {
             panic!("nothing was kept yet")
         };
-        cache.forget_entity("a");
+        cache.forget_holders(&["a"]);
         assert!(cache.get("a").is_err());
         assert!(cache.get("b").is_ok());
         // What was being read meanwhile may have seen the entity as it was.

@@ -1,9 +1,14 @@
 //! A token as it is stored: never the token itself, which only its holder knows.
 
 use crate::clock::Time;
+use crate::identity;
+use crate::policy::Acl;
+use arc_swap::ArcSwapOption;
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is known of a live token.
@@ -61,22 +66,71 @@ pub struct Entry {
     /// Who holds it; empty: nobody that identity knows.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub entity_id: String,
+    /// Names by which its auth mount knew groups of the holder, at the login: a renewal says the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// What its entity adds, as it was when the entry was looked up; never stored.
     #[serde(skip)]
-    pub standing: Option<std::sync::Arc<Standing>>,
+    pub standing: Option<Arc<Standing>>,
 }
 
-/// What the entity of a token adds to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the entity of a token adds to it, and the groups of the entity.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The entity is there and not disabled; else the token is good for nothing.
     pub live: bool,
-    /// Policies of the entity.
+    /// Policies of the entity and its groups.
     pub policies: Vec<String>,
     /// These and the token's own, sorted.
     pub effective: Vec<String>,
     /// Names the token and its rules: changes when the rules do.
     pub name: String,
+    /// What templates of policies are filled from; `None`: there is no entity.
+    pub(crate) subject: Option<identity::Subject>,
+    /// The rules of it, as they were last put together.
+    pub(crate) prepared: Prepared,
+}
+
+impl Standing {
+    /// Whether a change of this entity, or of this group, changes it.
+    #[must_use]
+    pub(crate) fn rests_on(&self, id: &str) -> bool {
+        self.subject.as_ref().is_some_and(|subject| {
+            subject.entity.id == id || subject.groups().any(|group| group.id == id)
+        })
+    }
+}
+
+/// The rules of a token by one snapshot of the policies.
+#[derive(Default)]
+pub(crate) struct Prepared(ArcSwapOption<(u64, Arc<Acl>)>);
+
+impl Prepared {
+    /// As they were put together for this snapshot, or as `make` puts them together.
+    pub(crate) fn by(&self, snapshot: u64, make: impl FnOnce() -> Arc<Acl>) -> Arc<Acl> {
+        let kept = self.0.load();
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.0 == snapshot) {
+            return kept.1.clone();
+        }
+        let acl = make();
+        self.0.store(Some(Arc::new((snapshot, acl.clone()))));
+        acl
+    }
+}
+
+/// What is only kept does not make two tokens different.
+impl PartialEq for Prepared {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Prepared {}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepared")
+    }
 }
 
 /// What a token is for.

@@ -7,7 +7,7 @@
 
 use super::batch;
 use super::cache::Cache;
-use super::entry::{Entry, Issued, Purpose, Standing};
+use super::entry::{Entry, Issued, Prepared, Purpose, Standing};
 use crate::clock::Time;
 use crate::fault::Fault;
 use crate::identity;
@@ -66,6 +66,8 @@ pub struct NewToken {
     pub wrapped: Option<Secret<Vec<u8>>>,
     /// Who holds it, where identity knows.
     pub entity_id: String,
+    /// Names of groups that the login gave.
+    pub groups: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -226,10 +228,11 @@ impl Store {
         if entry.entity_id.is_empty() {
             return Ok(());
         }
-        let found = self.identity.load(&entry.entity_id).await?;
-        let (live, policies) = found.map_or((false, Vec::new()), |found| {
-            (!found.entity.disabled, found.entity.policies)
-        });
+        let identity::Found {
+            live,
+            policies,
+            subject,
+        } = self.identity.standing(&entry.entity_id).await?;
         let mut effective = [entry.policies.as_slice(), &policies].concat();
         effective.sort();
         effective.dedup();
@@ -238,6 +241,8 @@ impl Store {
             name: format!("{}:{}", entry.hash, effective.join(",")),
             policies,
             effective,
+            subject,
+            prepared: Prepared::default(),
         }));
         Ok(())
     }
@@ -741,6 +746,7 @@ fn describe(hash: String, accessor: String, now: Time, new: &NewToken) -> Entry 
         purpose: new.purpose,
         revoking: false,
         entity_id: new.entity_id.clone(),
+        groups: new.groups.clone(),
         standing: None,
     }
 }

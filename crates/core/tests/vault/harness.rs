@@ -13,8 +13,18 @@ use cofferdam_core::{
 use cofferdam_secret::Secret;
 use cofferdam_store::{Store, memory::Memory};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What a login of the probe says.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Sent {
+    groups: Vec<String>,
+    policies: Vec<String>,
+    metadata: BTreeMap<String, String>,
+}
 
 /// An engine to try the pipeline with: keeps one value, panics on demand, logs people in.
 pub struct Probe;
@@ -44,8 +54,14 @@ impl Routed for Probe {
             "login/:name",
             &[(Verb::Write, |_, call| {
                 Box::pin(async move {
+                    let sent: Sent = call.body.parse()?;
                     Ok(Outcome::Login(Box::new(cofferdam_core::Login {
-                        alias: Some(cofferdam_core::Alias::named(call.capture("name"))),
+                        alias: Some(cofferdam_core::Alias {
+                            name: call.capture("name").to_owned(),
+                            metadata: sent.metadata,
+                        }),
+                        groups: sent.groups,
+                        policies: sent.policies,
                         ..Default::default()
                     })))
                 })
@@ -76,6 +92,14 @@ impl Routed for Probe {
 
     fn locks(&self) -> bool {
         true
+    }
+
+    fn renew<'a>(
+        &'a self,
+        _: &'a cofferdam_barrier::View,
+        _: &'a cofferdam_core::token::Entry,
+    ) -> Pending<'a, cofferdam_core::Login> {
+        Box::pin(async { Ok(cofferdam_core::Login::default()) })
     }
 
     fn events<'a>(&'a self, touched: &'a [Touched<'a>]) -> Pending<'a, Vec<Happened>> {

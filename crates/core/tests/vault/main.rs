@@ -16,6 +16,7 @@ mod ceremony;
 mod coverage;
 mod events;
 mod fingerprints;
+mod groups;
 mod harness;
 mod identity;
 mod leaks;

@@ -3,7 +3,7 @@
 use super::{OPERATIONS, allows};
 use crate::operation::Operation;
 use crate::path::Path;
-use crate::policy::{Acl, Capability, CapabilitySet, Policy};
+use crate::policy::{Acl, Capability, CapabilitySet, Field, Policy, What};
 use proptest::prelude::*;
 use std::cmp::Reverse;
 
@@ -87,6 +87,94 @@ fn allowed(rules: &Rules, operation: Operation, path: &str) -> bool {
     found.is_some_and(|(_, set)| set.contains(operation.into()))
 }
 
+/// What metadata may hold, and whether it is a part of one segment and nothing else.
+const VALUES: [(&str, bool); 14] = [
+    ("a", true),
+    ("b", true),
+    ("ab", true),
+    ("é", true),
+    ("{{x}}", true),
+    ("", false),
+    ("+", false),
+    ("*", false),
+    ("a*", false),
+    ("a/b", false),
+    ("a/+", false),
+    ("/a", false),
+    ("..", false),
+    ("a/../b", false),
+];
+
+/// One holder: what the two keys of its metadata are, if anything.
+type Holder = [Option<usize>; 2];
+
+const KEYS: [&str; 2] = [
+    "{{identity.entity.metadata.k0}}",
+    "{{identity.entity.metadata.k1}}",
+];
+
+/// The rules of one holder: values are put into the text; where one is not fit, what the text says
+/// then is denied; without a value there is no rule.
+fn resolved(rules: &Rules, holder: Holder) -> Rules {
+    let mut all = Rules::new();
+    'rules: for (pattern, granted) in rules {
+        let (mut text, mut fit) = (pattern.clone(), true);
+        for (name, value) in KEYS.iter().zip(holder) {
+            if !pattern.contains(name) {
+                continue;
+            }
+            let Some((value, good)) = value.map(|at| VALUES[at]).filter(|(v, _)| !v.is_empty())
+            else {
+                continue 'rules;
+            };
+            text = text.replace(name, value);
+            fit &= good;
+        }
+        if fit {
+            all.push((text, granted.clone()));
+            continue;
+        }
+        let text = text.strip_prefix('/').unwrap_or(&text);
+        let text = match text.contains("+*") {
+            true => format!("{}*", text.split('+').next().unwrap()),
+            false => text.to_owned(),
+        };
+        all.push((text, vec![Capability::Deny]));
+    }
+    all
+}
+
+fn held(policies: &[Rules], holder: Holder) -> Acl {
+    let policies: Vec<Policy> = policies.iter().map(policy).collect();
+    Acl::new(&policies).with(&policies, |field| {
+        let Field::Entity(What::Metadata(key)) = field else {
+            return None;
+        };
+        let at = holder[usize::from(key == "k1")];
+        at.map(|at| VALUES[at].0)
+    })
+}
+
+fn holder() -> impl Strategy<Value = Holder> {
+    prop::array::uniform2(prop::option::weighted(0.9, 0..VALUES.len()))
+}
+
+/// Rules of which some name the holder.
+fn templates() -> impl Strategy<Value = Rules> {
+    let part = prop_oneof![
+        3 => segment().prop_map(str::to_owned),
+        2 => Just("+".to_owned()),
+        2 => prop::sample::select(KEYS.to_vec()).prop_map(str::to_owned),
+        1 => prop::sample::select(KEYS.to_vec()).prop_map(|key| format!("a{key}")),
+        1 => Just(KEYS.concat()),
+    ];
+    let end = prop::sample::select(vec!["", "", "/", "*", "/*"]);
+    let pattern = (prop::collection::vec(part, 1..4), end)
+        .prop_map(|(parts, end)| parts.join("/") + end)
+        .prop_filter("what the parser refuses", |text| !text.contains("+*"));
+    prop::collection::vec((pattern, granted()), 0..6)
+}
+
 fn segment() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["a", "b", "ab", "é"])
 }
@@ -105,9 +193,9 @@ fn pattern() -> impl Strategy<Value = String> {
         })
 }
 
-fn rules() -> impl Strategy<Value = Rules> {
+fn granted() -> impl Strategy<Value = Vec<Capability>> {
     let deny = prop::bool::weighted(0.2);
-    let granted = (
+    (
         deny,
         prop::sample::subsequence(Capability::ALL.to_vec(), 0..10),
     )
@@ -115,8 +203,11 @@ fn rules() -> impl Strategy<Value = Rules> {
             granted.retain(|capability| *capability != Capability::Deny);
             granted.extend(deny.then_some(Capability::Deny));
             granted
-        });
-    prop::collection::vec((pattern(), granted), 0..8)
+        })
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    prop::collection::vec((pattern(), granted()), 0..8)
 }
 
 fn policy(rules: &Rules) -> Policy {
@@ -181,6 +272,41 @@ proptest! {
         let whole = format!("{mount}/{below}");
         if OPERATIONS.iter().any(|operation| allows(&acl, &whole, *operation)) {
             prop_assert!(acl.reaches(&Path::parse(mount).unwrap()));
+        }
+    }
+
+    #[test]
+    fn the_decision_for_a_holder_is_the_models(
+        plain in prop::collection::vec(rules(), 0..3),
+        named in prop::collection::vec(templates(), 1..3),
+        holder in holder(),
+        paths in prop::collection::vec(path(), 1..6),
+    ) {
+        let policies = [plain, named].concat();
+        let (acl, all) = (held(&policies, holder), resolved(&policies.concat(), holder));
+        for path in &paths {
+            for operation in OPERATIONS {
+                let expected = allowed(&all, operation, path);
+                for form in [path.clone(), format!("{path}/")] {
+                    prop_assert_eq!(allows(&acl, &form, operation), expected, "{:?} {} under {:?}", operation, form, all);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_fit_allows_nothing_that_a_strangers_does_not(
+        plain in prop::collection::vec(rules(), 0..3),
+        named in prop::collection::vec(templates(), 1..3),
+        hostile in 6..VALUES.len(),
+        path in path(),
+    ) {
+        let policies = [plain, named].concat();
+        let acl = held(&policies, [Some(hostile); 2]);
+        // A value that no path has.
+        let stranger = held(&policies, [Some(4); 2]);
+        for operation in OPERATIONS {
+            prop_assert!(!allows(&acl, &path, operation) || allows(&stranger, &path, operation));
         }
     }
 }

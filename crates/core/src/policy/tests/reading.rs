@@ -163,8 +163,8 @@ fn what_cannot_be_read_is_refused_with_its_place_and_without_its_text() {
             "line 1, column 6: a path cannot hold '+*': '+' is a whole segment",
         ),
         (
-            "path \"s/{{identity.entity.id}}/*\" { }",
-            "line 1, column 6: templated policies are not supported yet",
+            "path \"s/{{identity.entity.id}/*\" { }",
+            "line 1, column 6: unbalanced braces: a name stands between '{{' and '}}'",
         ),
         (
             "path { capabilities = [\"read\"] }",

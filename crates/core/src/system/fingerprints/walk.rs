@@ -44,7 +44,7 @@ impl Walk {
     ) -> Result<Self, Fault> {
         let tables = engine.services()?.registry.fresh().await?;
         let acl = match call.caller {
-            Caller::Token(entry) => tables.acl(entry.rules()),
+            Caller::Token(entry) => tables.acl(entry),
             Caller::Local { .. } => Arc::new(Acl::root()),
             Caller::Anonymous => return Err(Fault::denied()),
         };

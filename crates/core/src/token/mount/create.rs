@@ -155,7 +155,7 @@ async fn has_sudo(
     };
     let path = Path::parse(&format!("{}/{}", call.mount.path, call.path.as_str()))
         .map_err(Fault::internal)?;
-    let acl = services.registry.fresh().await?.acl(parent.rules());
+    let acl = services.registry.fresh().await?.acl(parent);
     let verdict = acl.allows(
         &path,
         call.operation,

@@ -122,6 +122,13 @@ async fn rules(
     let point = point.ok_or_else(gone)?;
     let engine = point.engine.as_ref().ok_or_else(gone)?;
     let login = engine.renew(&point.view, entry).await?;
+    if !entry.groups.is_empty() {
+        let (accessor, groups) = (&point.mount.accessor, &entry.groups);
+        let renewed = services
+            .identity
+            .renewed(&entry.entity_id, accessor, groups);
+        renewed.await?;
+    }
     Ok(limits(
         &point.mount,
         &Login {

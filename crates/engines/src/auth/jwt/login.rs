@@ -101,6 +101,7 @@ pub(super) fn vouched(role: &Role, identity: Identity, address: IpAddr) -> Login
         name: identity.name.clone(),
         metadata: identity.metadata.clone(),
     });
+    login.groups = identity.groups;
     login.display_name = identity.name;
     login.metadata = identity.metadata;
     login.binding.insert(ROLE.to_owned(), role.name.clone());
