@@ -16,8 +16,8 @@ mod exchange;
 
 use exchange::server::{Bao, ask};
 use exchange::{
-    Seen, Step, approle, compare, cubbyhole, jwt, kubernetes, kv, kv1, sys, tokens, totp, transit,
-    userpass,
+    Seen, Step, approle, compare, cubbyhole, identity, jwt, kubernetes, kv, kv1, sys, tokens, totp,
+    transit, userpass,
 };
 use flows::Server;
 use serde_json::{Value, json};
@@ -78,6 +78,7 @@ fn whole_servers_answer_alike() {
     }
     check(ours, &bao, "sys", sys::all());
     check_whole(ours, &bao, tokens::all());
+    check_whole(ours, &bao, identity::all());
     mount(
         ours,
         &bao,

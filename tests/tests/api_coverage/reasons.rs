@@ -44,7 +44,6 @@ const REASONS: &[Reason] = &[
     never("/auth/ldap", "not among the methods this server is for"),
     never("/auth/radius", "not among the methods this server is for"),
     later("/database", "dynamic database credentials"),
-    later("/identity", "groups, and merging entities"),
     later("/identity/mfa", "second factors at login"),
     later("/identity/oidc", "identity tokens"),
     never(

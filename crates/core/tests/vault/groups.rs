@@ -578,3 +578,60 @@ async fn templates_count_wherever_rules_are_asked() {
     assert!(can(&harness, Verb::Read, &entity, &ann.token).await);
     assert!(!can(&harness, Verb::Read, &entity, &bob.token).await);
 }
+
+#[tokio::test]
+async fn a_role_of_tokens_makes_them_for_the_entities_it_gives() {
+    let harness = with_method().await;
+    let ann = login(&harness, "ann", &[]).await;
+    let role = json!({"allowed_entity_aliases": "ANN,web-*", "allowed_policies": "default"});
+    harness.write("auth/token/roles/r", role).await;
+    let shown = harness.read("auth/token/roles/r").await;
+    assert_eq!(
+        shown["data"]["allowed_entity_aliases"],
+        json!(["ann", "web-*"])
+    );
+    let make = async |alias: &str| {
+        let made = harness
+            .write("auth/token/create/r", json!({"entity_alias": alias}))
+            .await;
+        let auth = made["auth"].clone();
+        let text = |field: &str| auth[field].as_str().unwrap().to_owned();
+        (text("client_token"), text("entity_id"))
+    };
+    let (token, entity) = make("ann").await;
+    // The name of another mount is another's.
+    assert_ne!(entity, ann.entity);
+    // AUTH-1: no spelling is somebody else.
+    assert_eq!(make("Ann").await.1, entity);
+    assert_ne!(make("web-1").await.1, entity);
+    let path = format!("identity/entity/id/{entity}");
+    harness.write(&path, json!({"policies": "reader"})).await;
+    assert!(reads(&harness, &token).await);
+    for alias in ["bob", "web", "annx", "*"] {
+        let says = refused(
+            &harness,
+            "auth/token/create/r",
+            json!({"entity_alias": alias}),
+        )
+        .await;
+        assert_eq!(says, "invalid 'entity_alias' value");
+    }
+    for path in ["auth/token/create", "auth/token/create-orphan"] {
+        let says = refused(&harness, path, json!({"entity_alias": "ann"})).await;
+        assert_eq!(
+            says,
+            "'entity_alias' is only allowed in combination with token role"
+        );
+    }
+    harness.write(&path, json!({"disabled": true})).await;
+    assert!(!reads(&harness, &token).await);
+    let again = harness
+        .call(
+            Verb::Write,
+            "auth/token/create/r",
+            &harness.root,
+            json!({"entity_alias": "ann"}),
+        )
+        .await;
+    assert_eq!(again.fault, Some(Kind::Denied));
+}

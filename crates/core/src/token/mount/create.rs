@@ -3,6 +3,7 @@
 use super::role::{self, Role};
 use super::{Tokens, roles};
 use crate::fault::Fault;
+use crate::identity;
 use crate::json::field::{Count, Flag, Pairs, Ttl, Words};
 use crate::outcome::Outcome;
 use crate::path::{Name, Path};
@@ -12,6 +13,7 @@ use crate::token::lifetime::{Limits, grant};
 use crate::token::{Entry, NewToken, Purpose};
 use cofferdam_secret::Secret;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,11 +61,7 @@ async fn make(
     let mut wanted: Wanted = call.body.parse()?;
     let parent = parent(call)?;
     let powerful = has_sudo(&services, call, parent.as_deref()).await?;
-    if !wanted.entity_alias.is_empty() {
-        return Err(Fault::unsupported(
-            "field entity_alias: not served yet; log in for a token of an entity",
-        ));
-    }
+    let alias = entity_alias(&wanted, role)?;
     if parent.as_ref().is_some_and(|parent| parent.is_batch()) {
         return Err(Fault::invalid("batch tokens cannot create more tokens"));
     }
@@ -132,8 +130,44 @@ async fn make(
             new.path = format!("{}/{}", new.path, role.path_suffix);
         }
     }
+    if let Some(alias) = alias {
+        new.entity_id = of_alias(&services, call, &alias).await?;
+    }
     let issued = services.tokens.create(call.now, new).await?;
     Ok(Outcome::Auth(Box::new(issued), warnings))
+}
+
+/// The name of the entity that the token is made for, where the request gives one. The case does not
+/// matter, so it is in lower case from here on.
+fn entity_alias(wanted: &Wanted, role: Option<&Role>) -> Result<Option<String>, Fault> {
+    if wanted.entity_alias.is_empty() {
+        return Ok(None);
+    }
+    let role = role.ok_or_else(|| {
+        Fault::invalid("'entity_alias' is only allowed in combination with token role")
+    })?;
+    let alias = wanted.entity_alias.to_lowercase();
+    if role.gives(&alias) {
+        Ok(Some(alias))
+    } else {
+        Err(Fault::invalid("invalid 'entity_alias' value"))
+    }
+}
+
+/// The entity that has this alias of the token mount, made now if there is none.
+async fn of_alias(
+    services: &crate::vault::Services,
+    call: &Call<'_>,
+    alias: &str,
+) -> Result<String, Fault> {
+    let known = identity::Known {
+        accessor: &call.mount.accessor,
+        name: alias,
+        metadata: &BTreeMap::new(),
+        groups: &[],
+    };
+    let (entity, _) = services.identity.logged_in(known, call.now).await?;
+    Ok(entity)
 }
 
 /// The token that becomes the parent; the local admin has none, so what it makes is an orphan.

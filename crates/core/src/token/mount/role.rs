@@ -27,6 +27,9 @@ pub(super) struct Role {
     /// The kind is batch.
     #[serde(default)]
     pub(super) batch: bool,
+    /// Globs over names for entities that a request may give; lower case. `None`: never said.
+    #[serde(default)]
+    pub(super) entity_aliases: Option<Vec<String>>,
 }
 
 /// A role with the revision a change of it must compare with.
@@ -53,7 +56,14 @@ impl Role {
             no_default_policy: false,
             service: false,
             batch: false,
+            entity_aliases: None,
         }
+    }
+
+    /// Whether a token may be made for whom this name, in lower case, is.
+    pub(super) fn gives(&self, entity_alias: &str) -> bool {
+        let globs = self.entity_aliases.iter().flatten();
+        globs.into_iter().any(|glob| fits(glob, entity_alias))
     }
 
     /// Whether it says anything of policies: then it decides, and not what the parent holds.

@@ -1,6 +1,4 @@
-//! `auth/token/roles`, `auth/token/roles/NAME`.
-//!
-//! As Vault's, with one refusal: names for entities, which are not served.
+//! `auth/token/roles`, `auth/token/roles/NAME`, as Vault's.
 
 use super::role::{self, Role};
 use crate::fault::Fault;
@@ -56,14 +54,11 @@ struct Change {
 
 impl Change {
     fn apply(&self, role: &mut Role) -> Result<(), Fault> {
-        if self
-            .allowed_entity_aliases
-            .as_ref()
-            .is_some_and(|Words(words)| !words.is_empty())
-        {
-            return Err(Fault::unsupported(
-                "field allowed_entity_aliases: entities are not served yet",
-            ));
+        if let Some(Words(words)) = &self.allowed_entity_aliases {
+            let mut globs: Vec<_> = words.iter().map(|word| word.to_lowercase()).collect();
+            globs.sort_unstable();
+            globs.dedup();
+            role.entity_aliases = Some(globs);
         }
         self.policies(role)?;
         if let Some(Flag(orphan)) = self.orphan {
@@ -244,7 +239,7 @@ pub(super) async fn delete(call: Call<'_>) -> Result<Outcome, Fault> {
 
 #[derive(Serialize)]
 struct Shown<'a> {
-    allowed_entity_aliases: Option<()>,
+    allowed_entity_aliases: Option<&'a [String]>,
     allowed_policies: &'a [String],
     allowed_policies_glob: &'a [String],
     disallowed_policies: &'a [String],
@@ -269,7 +264,7 @@ pub(super) async fn read(call: Call<'_>) -> Result<Outcome, Fault> {
     let found = role::load(call.view, &name(&call)?).await?;
     let role = found.ok_or_else(Fault::missing)?.role;
     Outcome::data(&Shown {
-        allowed_entity_aliases: None,
+        allowed_entity_aliases: role.entity_aliases.as_deref(),
         allowed_policies: &role.allowed,
         allowed_policies_glob: &role.allowed_glob,
         disallowed_policies: &role.disallowed,

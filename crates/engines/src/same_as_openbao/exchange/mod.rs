@@ -7,6 +7,8 @@
 
 pub(crate) mod approle;
 pub(crate) mod cubbyhole;
+#[allow(dead_code, reason = "for whole servers only")]
+pub(crate) mod identity;
 pub(crate) mod jwt;
 pub(crate) mod kubernetes;
 pub(crate) mod kv;
@@ -93,6 +95,19 @@ impl Step {
         format!("{mount}{slash}{}", self.path)
     }
 
+    /// With what was kept in the path.
+    fn aimed(&self, kept: &BTreeMap<String, Value>) -> Self {
+        let segment = |segment| match segment {
+            segment if !str::starts_with(segment, '$') => segment.to_owned(),
+            name => match filled(&json!(name), kept) {
+                Value::String(text) => text,
+                other => panic!("{name} is {other}"),
+            },
+        };
+        let path: Vec<_> = self.path.split('/').map(segment).collect();
+        step(self.method, path.join("/"), Value::Null)
+    }
+
     /// Our text is another; why.
     fn says(mut self, _why: &'static str) -> Self {
         self.differs = Differs::Text;
@@ -117,7 +132,8 @@ impl Step {
         self
     }
 
-    /// Later bodies may name these fields of the answer as `$FIELD`.
+    /// Later bodies, and segments of later paths, may name these fields of the answer as `$FIELD`, or
+    /// as `$NAME` where the field is given as `FIELD=NAME`.
     fn keeps(mut self, fields: &'static [&'static str]) -> Self {
         self.keeps = fields;
         self
@@ -156,8 +172,12 @@ impl Seen {
             .map(|text| unwrapped(text.as_str().unwrap()))
             .collect();
         let lease = body["lease_duration"].as_i64().unwrap_or_default();
+        let raw = [&body["auth"], &body["data"]]
+            .into_iter()
+            .find(|part| part.is_object());
         Self {
             lease,
+            raw: raw.cloned().unwrap_or_default(),
             ..Self::new(status, body["data"].clone(), login, texts)
         }
     }
@@ -236,7 +256,11 @@ fn formed(value: Value, how: Random) -> Value {
         Value::Array(list) => list.into_iter().map(|value| formed(value, how)).collect(),
         Value::Object(map) => map
             .into_iter()
-            .map(|(name, value)| (name, formed(value, how)))
+            .map(|(name, value)| match name.as_str() {
+                // Seconds that are left, when each was asked.
+                "ttl" if how == Random::Loose => (name, json!("a span")),
+                _ => (name, formed(value, how)),
+            })
             .collect::<serde_json::Map<_, _>>()
             .into(),
         other => other,
@@ -283,11 +307,12 @@ pub(crate) fn compare(
     let (mut our_kept, mut their_kept) = (BTreeMap::new(), BTreeMap::new());
     let mut complaints = Vec::new();
     for step in script {
-        let mut our = ours(&step, &filled(&step.body, &our_kept));
-        let mut their = theirs(&step, &filled(&step.body, &their_kept));
+        let mut our = ours(&step.aimed(&our_kept), &filled(&step.body, &our_kept));
+        let mut their = theirs(&step.aimed(&their_kept), &filled(&step.body, &their_kept));
         for field in step.keeps {
-            our_kept.insert((*field).to_owned(), our.raw[field].clone());
-            their_kept.insert((*field).to_owned(), their.raw[field].clone());
+            let (field, name) = field.split_once('=').unwrap_or((field, field));
+            our_kept.insert(name.to_owned(), our.raw[field].clone());
+            their_kept.insert(name.to_owned(), their.raw[field].clone());
         }
         if step.random != Random::Not {
             our.data = formed(our.data, step.random);
