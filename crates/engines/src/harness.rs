@@ -369,6 +369,7 @@ pub(crate) fn token(hash: &str) -> Entry {
         purpose: Purpose::Service,
         revoking: false,
         entity_id: String::new(),
+        groups: Vec::new(),
         standing: None,
     }
 }
