@@ -101,7 +101,7 @@ pub(super) fn number(query: &Query, name: &str) -> Result<i64, Fault> {
     }
 }
 
-fn exists<'a>(_: &'a Kv, call: &'a Call<'a>) -> Pending<'a, bool> {
+pub(super) fn exists<'a>(_: &'a Kv, call: &'a Call<'a>) -> Pending<'a, bool> {
     Box::pin(async move {
         Ok(storage::load(call.view, call.capture("path"))
             .await?

@@ -18,8 +18,8 @@ pub(super) const ROUTE: Route<Kv> = Route::new(
 );
 
 /// First segments that mean something here: with another operation they are not served.
-const SERVED: [&str; 7] = [
-    "config", "data", "subkeys", "delete", "undelete", "destroy", "metadata",
+const SERVED: [&str; 8] = [
+    "config", "data", "subkeys", "delete", "undelete", "destroy", "metadata", "import",
 ];
 
 fn explain<'a>(_: &'a Kv, call: Call<'a>) -> Pending<'a> {

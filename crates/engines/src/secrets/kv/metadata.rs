@@ -114,7 +114,7 @@ fn read<'a>(_: &'a Kv, call: Call<'a>) -> Pending<'a> {
 
 /// The settings a write or patch names.
 #[derive(Deserialize)]
-struct Change {
+pub(super) struct Change {
     max_versions: Option<Count>,
     cas_required: Option<Flag>,
     metadata_cas_required: Option<Flag>,
@@ -141,7 +141,7 @@ fn nulls<'a>(call: &'a Call<'_>) -> impl Iterator<Item = &'static str> + 'a {
 }
 
 impl Change {
-    fn apply(&self, meta: &mut Metadata) -> Result<(), Fault> {
+    pub(super) fn apply(&self, meta: &mut Metadata) -> Result<(), Fault> {
         if let Some(count) = self.max_versions {
             meta.max_versions = config::max_versions(count)?;
         }

@@ -26,6 +26,7 @@ mod data;
 mod detailed;
 mod elsewhere;
 mod events;
+mod import;
 mod kept;
 mod merge;
 mod metadata;
@@ -37,6 +38,8 @@ mod unversioned;
 mod upgrade;
 mod versions;
 
+#[cfg(test)]
+mod import_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
@@ -90,6 +93,7 @@ impl Routed for Kv {
         versions::DESTROY,
         metadata::ROUTE,
         detailed::ROUTE,
+        import::ROUTE,
         // Last: explains every other path.
         elsewhere::ROUTE,
     ];

@@ -150,6 +150,31 @@ impl Metadata {
         (dropped > 0).then_some(first..=last)
     }
 
+    /// Adds versions as another server had them, the first of which has the number `first`, and
+    /// drops those below `oldest`. Returns the numbers of the dropped ones that were here before.
+    pub(super) fn continued(
+        &mut self,
+        first: u64,
+        versions: impl Iterator<Item = Version>,
+        oldest: u64,
+    ) -> Option<RangeInclusive<u64>> {
+        let before = (self.first(), self.current);
+        if self.versions.is_empty() {
+            self.current = first.saturating_sub(1);
+        }
+        for version in versions {
+            self.current += 1;
+            self.updated = version.created;
+            self.versions.push(version);
+        }
+        self.oldest = self.oldest.max(oldest);
+        let dropped =
+            usize::try_from(self.oldest.saturating_sub(self.first())).unwrap_or(usize::MAX);
+        self.versions.drain(..dropped.min(self.versions.len()));
+        let last = before.1.min(self.oldest.saturating_sub(1));
+        (before.0 <= last).then_some(before.0..=last)
+    }
+
     /// The stored form.
     ///
     /// # Errors
