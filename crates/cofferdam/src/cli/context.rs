@@ -151,6 +151,30 @@ impl Context {
         })
     }
 
+    /// A client of our own server while another one is copied from: `VAULT_…` and `BAO_…` of the
+    /// environment are about that one, so neither its address nor its token are taken for ours.
+    pub(crate) fn client_of_ours(&self) -> Result<Client, Failure> {
+        if self.wants_curl() {
+            return Err(Failure::usage("an import is more than one request")
+                .hint("leave out -output-curl-string; -dry-run says what would be done"));
+        }
+        let ours = |name: &str| {
+            let theirs = name.starts_with("VAULT_") || name.starts_with("BAO_");
+            (!theirs).then(|| places::environment(name))?
+        };
+        let endpoint = Endpoint::resolve(self.global.address.as_deref(), &ours)
+            .map_err(|error| Failure::from(cofferdam_api::Error::from(error)))?;
+        let token = ours("COFFERDAM_TOKEN").map(|token| Secret::new(token.trim().to_owned()));
+        if token.is_none() && !matches!(endpoint, Endpoint::Socket(_)) {
+            return Err(
+                Failure::local(format!("no token for the server to copy to: {endpoint}"))
+                    .hint("COFFERDAM_TOKEN=$(cofferdam print token) cofferdam import …"),
+            );
+        }
+        let trust = self.trusting(&ours);
+        Client::with_timeout(endpoint, trust, token, timeout()).map_err(Failure::from)
+    }
+
     /// Whether requests are to be printed instead of sent.
     pub(crate) const fn wants_curl(&self) -> bool {
         self.global.output_curl_string
@@ -158,8 +182,12 @@ impl Context {
 
     /// The CA file that was named by flag, for `-output-curl-string`.
     pub(crate) fn trust(&self) -> Trust {
+        self.trusting(&places::environment)
+    }
+
+    fn trusting(&self, environment: places::Environment<'_>) -> Trust {
         let global = &self.global;
-        let resolved = Trust::resolve(&places::environment);
+        let resolved = Trust::resolve(environment);
         Trust {
             ca_cert: global.ca_cert.clone().or(resolved.ca_cert),
             ca_path: global.ca_path.clone().or(resolved.ca_path),

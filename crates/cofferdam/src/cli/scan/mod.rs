@@ -10,7 +10,7 @@ mod import;
 mod judge;
 mod key;
 mod places;
-mod progress;
+pub(in crate::cli) mod progress;
 mod verify;
 
 use super::exact::{self, PackFlags};

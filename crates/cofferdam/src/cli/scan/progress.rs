@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A line that moves, and the count that it shows.
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     bar: Option<indicatif::ProgressBar>,
     count: Arc<AtomicU64>,
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         let count = Arc::new(AtomicU64::new(0));
         let bar = terminal::stderr_is_terminal().then(|| {
             let bar = indicatif::ProgressBar::new_spinner();
@@ -35,17 +35,17 @@ impl Progress {
         Self { bar, count }
     }
 
-    pub(super) fn count(&self) -> &AtomicU64 {
+    pub(in crate::cli) fn count(&self) -> &AtomicU64 {
         &self.count
     }
 
-    pub(super) fn show(&self, what: &str) {
+    pub(in crate::cli) fn show(&self, what: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(cofferdam_detect::source::clean(what));
         }
     }
 
-    pub(super) fn end(&self) {
+    pub(in crate::cli) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
