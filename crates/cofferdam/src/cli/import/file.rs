@@ -27,7 +27,7 @@ struct Outcome {
 
 impl Import {
     /// Stores the variables of the file.
-    pub(super) async fn from_file(self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) async fn take_file(self, context: &Context) -> Result<Exit, Failure> {
         let (variables, mut outcome) = self.read()?;
         let app = self.app_name()?;
         let mount = self.mount.trim().trim_matches('/').to_owned();

@@ -83,7 +83,7 @@ impl Verb for Import {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match server::Address::of(&self.file, self.server.source_plain_http)? {
             Some(address) => server::import(context, &self, address).await,
-            None => self.from_file(context).await,
+            None => self.take_file(context).await,
         }
     }
 }

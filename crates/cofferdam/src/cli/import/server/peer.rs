@@ -65,7 +65,7 @@ impl Peer {
 
     /// Reads a path; `None` where nothing is.
     pub(super) async fn read(&self, path: &str) -> Result<Option<Response>, Trouble> {
-        self.ask(|path| Request::get(path), path).await
+        self.ask(Request::get, path).await
     }
 
     /// The `data` of a path.
