@@ -14,6 +14,7 @@ pub mod compose;
 pub mod docker;
 pub mod engine;
 pub mod git;
+pub mod moto;
 pub mod peers;
 pub mod providers;
 pub mod relay;

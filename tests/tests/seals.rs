@@ -11,11 +11,11 @@
 #[path = "../../crates/engines/src/same_as_openbao/exchange/server.rs"]
 mod openbao;
 
-use flows::{Server, peers};
+use flows::Server;
+use flows::moto::Moto;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const BASE: &str = r#"
@@ -212,40 +212,6 @@ fn the_transit_engine_of_a_real_openbao_opens_and_is_waited_for() {
     assert!(!server.said().contains(token), "the token is not repeated");
 }
 
-/// A moto that checks signatures and policies after the calls that make a user.
-struct Moto {
-    process: Child,
-    address: String,
-}
-
-impl Moto {
-    fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let process = Command::new(peers::python())
-            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p"])
-            .arg(port.to_string())
-            .env("INITIAL_NO_AUTH_ACTION_COUNT", "6")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("moto is installed: cargo xtask test installs it");
-        let address = format!("127.0.0.1:{port}");
-        soon("moto", || TcpStream::connect(&address).is_ok());
-        Self { process, address }
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// Makes a key, and a user who may use keys and nothing else (moto judges no single key); prints key,
 /// id and secret.
 const PREPARE: &str = r#"
@@ -267,21 +233,17 @@ print(key, made["AccessKeyId"], made["SecretAccessKey"])
 
 #[test]
 fn aws_kms_opens_for_who_signs_rightly() {
-    let moto = Moto::start();
-    let output = Command::new(peers::python())
-        .args(["-c", PREPARE, &format!("http://{}", moto.address)])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let moto = Moto::judging_after(6);
+    let text = moto.python(PREPARE, &[]);
     let words: Vec<&str> = text.split_whitespace().collect();
     let [key, id, secret] = words.as_slice() else {
-        panic!("{text}{}", String::from_utf8_lossy(&output.stderr));
+        panic!("{text}");
     };
     let seal = |secret: &str| {
         format!(
             "seal \"awskms\" {{\n region = \"eu-central-1\"\n kms_key_id = \"{key}\"\n \
-             endpoint = \"http://{}\"\n access_key = \"{id}\"\n secret_key = \"{secret}\"\n}}",
-            moto.address
+             endpoint = \"{}\"\n access_key = \"{id}\"\n secret_key = \"{secret}\"\n}}",
+            moto.url()
         )
     };
     let mut server = configured(&seal(secret));

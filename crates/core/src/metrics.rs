@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Kinds of mounts that are told apart; the last stands for all others.
-pub(crate) const KINDS: [&str; 16] = [
+pub(crate) const KINDS: [&str; 17] = [
     "kv",
     "system",
     "token",
@@ -27,6 +27,7 @@ pub(crate) const KINDS: [&str; 16] = [
     "userpass",
     "jwt",
     "kubernetes",
+    "aws",
     "cert",
     "docker",
     "totp",

@@ -29,6 +29,7 @@ use std::sync::Arc;
 #[must_use]
 pub fn offers() -> Vec<Offer> {
     use auth::approle::{self, AppRole};
+    use auth::aws::{self, Aws};
     use auth::docker::{self, Docker};
     use auth::jwt::{self, Jwt};
     use auth::kubernetes::{self, Kubernetes};
@@ -62,6 +63,11 @@ pub fn offers() -> Vec<Offer> {
             class: Class::Auth,
             kind: approle::KIND,
             engine: Arc::new(AppRole::default()),
+        },
+        Offer {
+            class: Class::Auth,
+            kind: aws::KIND,
+            engine: Arc::new(Aws::default()),
         },
         Offer {
             class: Class::Auth,

@@ -49,8 +49,8 @@ const ENGINES: &[&str] = &[
     "kubernetes",
     "ldap",
 ];
-/// Of those, the ones that this server has.
-const OUR_METHODS: &[&str] = &["approle", "userpass", "jwt", "kubernetes"];
+/// Of those, the ones that this server has; OpenBao has no `aws`.
+const OUR_METHODS: &[&str] = &["approle", "userpass", "jwt", "kubernetes", "aws"];
 const OUR_ENGINES: &[&str] = &["transit", "totp"];
 
 /// Paths with the operations they have, parameters without their names.

@@ -40,7 +40,7 @@ pub(super) const ONE: Route<System> = Route::new(
 /// Limits at most: each is looked at for every request.
 const MOST: usize = 1024;
 /// Methods whose logins name their role in the field `role`.
-const WITH_ROLES: [&str; 3] = ["jwt", "oidc", "kubernetes"];
+const WITH_ROLES: [&str; 4] = ["jwt", "oidc", "kubernetes", "aws"];
 
 async fn tables(engine: &System) -> Result<Arc<Tables>, Fault> {
     engine.services()?.registry.fresh().await

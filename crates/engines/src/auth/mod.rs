@@ -1,6 +1,7 @@
 //! Auth methods.
 
 pub mod approle;
+pub mod aws;
 mod cidr;
 pub mod docker;
 mod glob;

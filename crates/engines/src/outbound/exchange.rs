@@ -5,7 +5,7 @@ use super::{Failed, Trust, Url};
 use bytes::Bytes;
 use cofferdam_secret::{Buffer, Secret};
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::Builder;
@@ -34,6 +34,20 @@ pub(crate) struct Asked<'a> {
     pub(crate) body: Option<(Secret<Vec<u8>>, &'static str)>,
     /// The header with what proves who we are, as it is sent.
     pub(crate) authorization: Option<Secret<Vec<u8>>>,
+    /// Bytes of the longest answer that is read.
+    pub(crate) most: usize,
+}
+
+/// A request that somebody else has signed: nothing is sent that is not named here, but `Host`, which
+/// is the URL's where `headers` have none.
+pub(crate) struct Carried<'a> {
+    /// Where it goes.
+    pub(crate) url: &'a Url,
+    /// Path and query as they were signed; the URL's are not used.
+    pub(crate) target: &'static str,
+    pub(crate) headers: HeaderMap,
+    /// Sent with POST; `None`: GET.
+    pub(crate) body: Option<&'static str>,
     /// Bytes of the longest answer that is read.
     pub(crate) most: usize,
 }
@@ -69,28 +83,70 @@ pub(crate) async fn send_with(
     asked: Asked<'_>,
     headers: Vec<(HeaderName, HeaderValue)>,
 ) -> Result<Answered, Failed> {
-    tokio::time::timeout(PATIENCE, exchange(asked, headers))
+    let (url, trust, most) = (asked.url, asked.trust, asked.most);
+    in_time(url, trust, request(asked, headers)?, most).await
+}
+
+/// Carries a request to where it was signed for; the system's CAs count.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) async fn carry(carried: Carried<'_>) -> Result<Answered, Failed> {
+    let (body, method) = match carried.body {
+        Some(body) => (Bytes::from_static(body.as_bytes()), http::Method::POST),
+        None => (Bytes::new(), http::Method::GET),
+    };
+    let mut request = http::Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = carried.target.parse().map_err(|_| Failed::Url)?;
+    *request.headers_mut() = carried.headers;
+    if !request.headers().contains_key(HOST) {
+        let host = HeaderValue::from_str(&carried.url.authority).map_err(|_| Failed::Url)?;
+        request.headers_mut().insert(HOST, host);
+    }
+    in_time(carried.url, Trust::default(), request, carried.most).await
+}
+
+/// A header's value that is a secret: wiped with the last that holds it.
+///
+/// # Errors
+/// [`Failed::Broken`] for what no header can have.
+pub(crate) fn secret_value(secret: Secret<Vec<u8>>) -> Result<HeaderValue, Failed> {
+    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(Wiping(secret)));
+    let mut value = value.map_err(|_| Failed::Broken)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn in_time(
+    url: &Url,
+    trust: Trust<'_>,
+    request: http::Request<Full<Bytes>>,
+    most: usize,
+) -> Result<Answered, Failed> {
+    tokio::time::timeout(PATIENCE, exchange(url, trust, request, most))
         .await
         .map_err(|_| Failed::Late)?
 }
 
 async fn exchange(
-    asked: Asked<'_>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    url: &Url,
+    trust: Trust<'_>,
+    request: http::Request<Full<Bytes>>,
+    most: usize,
 ) -> Result<Answered, Failed> {
-    let url = asked.url;
     // Before anything is connected: a CA that cannot be read is not the server's fault.
     let tls = match url.secure {
-        true => Some(Arc::new(asked.trust.config()?)),
+        true => Some(Arc::new(trust.config()?)),
         false => None,
     };
     let stream = connect(url).await?;
     match tls {
-        None => converse(stream, asked, headers).await,
+        None => converse(stream, request, most).await,
         Some(config) => {
             let name = ServerName::try_from(url.host.clone()).map_err(|_| Failed::Name)?;
             let stream = TlsConnector::from(config).connect(name, stream).await;
-            converse(stream.map_err(|_| Failed::Untrusted)?, asked, headers).await
+            converse(stream.map_err(|_| Failed::Untrusted)?, request, most).await
         }
     }
 }
@@ -121,8 +177,8 @@ async fn connect(url: &Url) -> Result<TcpStream, Failed> {
 
 async fn converse<S>(
     stream: S,
-    asked: Asked<'_>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    request: http::Request<Full<Bytes>>,
+    most: usize,
 ) -> Result<Answered, Failed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -137,9 +193,8 @@ where
     });
     // Whichever way this ends, the connection ends with it.
     let _ends = AbortOnDrop(driver);
-    let most = asked.most;
     let answer = sender
-        .send_request(request(asked, headers)?)
+        .send_request(request)
         .await
         .map_err(|_| Failed::Broken)?;
     let status = answer.status();
@@ -181,10 +236,7 @@ fn request(
         request = request.header(name, value);
     }
     if let Some(secret) = asked.authorization {
-        let value = HeaderValue::from_maybe_shared(Bytes::from_owner(Wiping(secret)));
-        let mut value = value.map_err(|_| Failed::Broken)?;
-        value.set_sensitive(true);
-        request = request.header(AUTHORIZATION, value);
+        request = request.header(AUTHORIZATION, secret_value(secret)?);
     }
     let body = match asked.body {
         Some((body, sort)) => {

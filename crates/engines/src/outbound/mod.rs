@@ -1,7 +1,8 @@
 //! Requests that a login method sends to somebody else: a key set to read, a token to ask about.
 //!
 //! Whom we ask is in the method's configuration, written by an administrator, and in the documents of
-//! who is named there; nothing of it comes from a request that somebody logs in with. Even so, what
+//! who is named there; nothing of it comes from a request that somebody logs in with. (What is asked
+//! may: a request to AWS is carried on as it was signed, where `auth/aws` let it through.) Even so, what
 //! a server can be made to fetch is dangerous (SSRF), and what it reads may not come to an end:
 //!
 //! * `https` only, and `http` to this machine;
@@ -16,7 +17,7 @@ mod exchange;
 mod trust;
 mod url;
 
-pub(crate) use exchange::{Answered, Asked, send, send_with};
+pub(crate) use exchange::{Answered, Asked, Carried, carry, secret_value, send, send_with};
 pub(crate) use trust::Trust;
 pub(crate) use url::Url;
 

@@ -68,6 +68,11 @@ impl Url {
         &self.authority
     }
 
+    /// Path and query.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
     /// The path, without a query.
     pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or("/")
