@@ -297,7 +297,7 @@ struct Shown<'a> {
 }
 
 /// A header's name as Go's clients write it, and so as Vault shows it: `X-Custom-Header`.
-fn title(name: &String) -> String {
+fn title(name: &str) -> String {
     let mut upper = true;
     let one = |letter: char| {
         let shown = if upper {
@@ -317,7 +317,7 @@ fn read<'a>(_: &'a Aws, call: Call<'a>) -> Pending<'a> {
         let config = &stored.record;
         Outcome::data(&Shown {
             access_key: &config.access_key,
-            allowed_sts_header_values: config.headers.iter().map(title).collect(),
+            allowed_sts_header_values: config.headers.iter().map(|name| title(name)).collect(),
             endpoint: "",
             iam_endpoint: &config.iam_endpoint,
             iam_server_id_header_value: &config.server_id,
