@@ -9,6 +9,7 @@
 use super::issue::Taker;
 use super::{Fault, Plugin, borrow};
 use crate::docker::deliveries::{Holder, Secrets};
+use crate::docker::known;
 use crate::docker::swarm::MAX_SIZE;
 use crate::docker::swarm::labels::{ENCODING, Issued, Labels, Source, Stored};
 use crate::record::Given;
@@ -19,6 +20,7 @@ use cofferdam_agent::plan::Loan;
 use cofferdam_detect::Label;
 use cofferdam_secret::{Buffer, Secret};
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// swarmkit waits without a limit and holds up the node's other tasks meanwhile.
@@ -75,7 +77,11 @@ pub(super) async fn lend(plugin: &Plugin, body: &[u8]) -> Result<Secret<Vec<u8>>
         Ok(lent) => {
             let name = lent.from.trim_start_matches("cd://");
             let label = Label::new(name, lent.given.version, "value");
-            plugin.known.learn(label, &lent.value);
+            let task = known::Holder::Task(ask.task_id.clone());
+            plugin.known.learn(&task, label, &lent.value);
+            if plugin.known.is_tight() {
+                tokio::spawn(Arc::clone(&plugin.logs).sweep());
+            }
             tracing::info!(
                 secret = ?ask.secret_name,
                 service = ?ask.service_name,

@@ -29,6 +29,13 @@ pub(super) struct Run {
     first: i32,
 }
 
+impl Run {
+    /// In one word, for the log and for what is kept by it.
+    pub(super) fn key(&self) -> String {
+        format!("{} since {}", self.container.as_str(), self.started)
+    }
+}
+
 /// A container that is proven to be at the other end.
 #[derive(Debug)]
 pub(super) struct Attested {

@@ -94,9 +94,9 @@ impl Door {
             return;
         }
         if let Ok(answer) = Tree::parse(answer) {
-            let container = self.run.container.as_str();
+            let container = self.run.key();
             values::each(path, read || unwraps, &answer, &mut |label, value| {
-                self.known.learn_asked(container, label, &value);
+                self.known.learn_asked(&container, label, &value);
             });
         }
     }

@@ -27,13 +27,11 @@ mod values;
 use super::deliveries::{Book, Holder};
 use super::engine::Engine;
 use super::known::Known;
-use bytes::Bytes;
 use cgroup::ContainerId;
 use cofferdam_api::Client;
 use container::Container;
 use door::Door;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -57,11 +55,11 @@ const CONNECTIONS_EACH: usize = 32;
 /// How long a head may take, and a connection be idle.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 
-/// The same for a caller that is refused, whatever it asks: its seat is another's.
-const REFUSED_TIME: Duration = Duration::from_secs(2);
-
-/// And for one of a container that has all the connections it may have.
-const BUSY_TIME: Duration = Duration::from_millis(200);
+/// Connections of callers that are refused: they have seats of their own, and where these are taken an
+/// answer at once.
+const REFUSED: usize = 128;
+/// How long the head of one may take.
+const REFUSED_TIME: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 2 });
 /// Bytes of a head, and headers in it.
 const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 64;
@@ -108,9 +106,9 @@ pub(super) async fn open(
     let shared = Arc::new(Shared {
         engine,
         book,
+        tokens: Tokens::new(client, Arc::clone(&known)),
         known,
         directory: directory.to_owned(),
-        tokens: Tokens::new(client),
         seats: Mutex::default(),
     });
     let (stop, stopped) = oneshot::channel();
@@ -177,6 +175,7 @@ impl Drop for Place {
 
 async fn serve(socket: Socket, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
+    let mut refused = JoinSet::new();
     let mut looks = tokio::time::interval(LOOK);
     let mut replaced = false;
     loop {
@@ -193,7 +192,11 @@ async fn serve(socket: Socket, shared: Arc<Shared>, mut stopped: oneshot::Receiv
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            // Whoever is refused gives its seat back at once: it is for those who are not.
+            Some(ended) = connections.join_next() => if let Ok(Err(turned_away)) = ended {
+                turned_away.answer_in(&mut refused);
+            },
+            Some(_) = refused.join_next() => {}
             _ = looks.tick() => if !replaced && !socket.is_in_place() {
                 replaced = true;
                 tracing::error!(socket = %socket.path().display(), "the socket for containers was replaced or removed: somebody may answer in our place; mount its directory read-only, and restart the plugin");
@@ -202,55 +205,85 @@ async fn serve(socket: Socket, shared: Arc<Shared>, mut stopped: oneshot::Receiv
     }
     drop(socket);
     connections.shutdown().await;
+    refused.shutdown().await;
     shared.tokens.close().await;
 }
 
-async fn connection(stream: UnixStream, caller: Result<Process, Refused>, shared: Arc<Shared>) {
+/// A caller that is refused.
+struct TurnedAway {
+    stream: UnixStream,
+    why: Refused,
+}
+
+impl TurnedAway {
+    /// Waits for its question among the others, so that it reads an answer and no broken connection; where
+    /// they are too many, it is told without having asked.
+    fn answer_in(self, others: &mut JoinSet<()>) {
+        if others.len() < REFUSED {
+            others.spawn(self.answer());
+            return;
+        }
+        let (status, body) = (self.why.status(), self.why.body());
+        let answer = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let _ = self.stream.try_read(&mut [0; 4096]);
+        let _ = self.stream.try_write(answer.as_bytes());
+    }
+
+    async fn answer(self) {
+        let why = &self.why;
+        let service =
+            service_fn(
+                |_: Request<Incoming>| async move { Ok::<_, Infallible>(door::refusal(why)) },
+            );
+        let served = http(REFUSED_TIME)
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(self.stream), service);
+        // Also when it reads its answer too slowly.
+        if let Ok(Err(error)) = tokio::time::timeout(REFUSED_TIME * 2, served).await {
+            tracing::debug!(%error, "a refused connection ended early");
+        }
+    }
+}
+
+fn http(patience: Duration) -> hyper::server::conn::http1::Builder {
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD);
+    http
+}
+
+/// Serves a connection to its end, or gives it back when its caller is refused.
+async fn connection(
+    stream: UnixStream,
+    caller: Result<Process, Refused>,
+    shared: Arc<Shared>,
+) -> Result<(), TurnedAway> {
     let (number, known) = match caller {
         Ok(caller) => (caller.number(), admit(caller, &shared).await),
         Err(why) => (0, Err(why)),
     };
-    if let Err(why) = &known {
-        tracing::debug!(process = number, reason = %why, "refused a connection");
-    }
-    // A container that has all of its connections may not keep the others' as well.
-    if let Err(why @ Refused::Busy) = &known {
-        let body = why.body();
-        let answer = format!(
-            "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        // What it asks is taken off first, so that it reads an answer and no broken connection.
-        let _ = tokio::time::timeout(BUSY_TIME, stream.readable()).await;
-        let _ = stream.try_read(&mut [0; 4096]);
-        let _ = stream.try_write(answer.as_bytes());
-        return;
-    }
-    let patience = match &known {
-        Ok(_) => HEAD_TIME,
-        Err(_) => REFUSED_TIME,
-    };
-    let service = service_fn(|request: Request<Incoming>| {
-        let known = &known;
-        async move {
-            let answer: Response<Full<Bytes>> = match known {
-                Ok((door, _)) => door.answer(request).await,
-                Err(why) => door::refusal(why),
-            };
-            Ok::<_, Infallible>(answer)
+    let (door, _place) = match known {
+        Ok(known) => known,
+        Err(why) => {
+            tracing::debug!(process = number, reason = %why, "refused a connection");
+            return Err(TurnedAway { stream, why });
         }
+    };
+    let door = &door;
+    let service = service_fn(|request: Request<Incoming>| async move {
+        Ok::<_, Infallible>(door.answer(request).await)
     });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD)
-        .keep_alive(known.is_ok())
-        .serve_connection(TokioIo::new(stream), service);
+    let served = http(HEAD_TIME).serve_connection(TokioIo::new(stream), service);
     if let Err(error) = served.await {
         tracing::debug!(%error, "a connection of a container ended early");
     }
+    Ok(())
 }
 
 /// Which container the caller is in, and its way to the server.
@@ -296,3 +329,6 @@ fn holder(container: &Container) -> Holder {
         attributes,
     }
 }
+
+#[cfg(test)]
+mod tests;

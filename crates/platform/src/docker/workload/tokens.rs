@@ -10,6 +10,7 @@
 use super::attest::{Attested, Run};
 use super::container::Container;
 use super::refused::Refused;
+use crate::docker::known::{Holder, Known};
 use cofferdam_api::{Client, Error, Request, Tree};
 use cofferdam_secret::Secret;
 use std::collections::HashMap;
@@ -82,6 +83,8 @@ impl Seat {
 /// All of them.
 pub(super) struct Tokens {
     client: Client,
+    /// What containers have asked for is kept as long as they are.
+    known: Arc<Known>,
     seats: Mutex<HashMap<Run, Arc<Seat>>>,
     attendants: Mutex<JoinSet<()>>,
 }
@@ -92,9 +95,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Tokens {
-    pub(super) fn new(client: Client) -> Arc<Self> {
+    pub(super) fn new(client: Client, known: Arc<Known>) -> Arc<Self> {
         Arc::new(Self {
             client,
+            known,
             seats: Mutex::default(),
             attendants: Mutex::default(),
         })
@@ -242,6 +246,7 @@ impl Tokens {
             Err(error) => tracing::error!(%error, "cannot watch a container"),
         }
         lock(&self.seats).remove(&run);
+        self.known.ended(&Holder::Asked(run.key()));
         if let Held::Token(token) = std::mem::take(&mut *seat.held.lock().await) {
             self.end(&run, &token).await;
         }
@@ -325,6 +330,7 @@ impl Tokens {
             let held = std::mem::take(&mut *seat.held.lock().await);
             if let Held::Token(token) = held {
                 let own = Self {
+                    known: Arc::clone(&self.known),
                     client: self.client.clone(),
                     seats: Mutex::default(),
                     attendants: Mutex::default(),

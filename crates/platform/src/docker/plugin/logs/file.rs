@@ -2,11 +2,13 @@
 //! files that take turns. Nothing comes here that was not redacted.
 
 use super::entry::Entry;
+use super::turns::Turns;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -70,6 +72,7 @@ pub(super) struct Writer {
     limits: Limits,
     file: File,
     size: u64,
+    turns: Arc<Turns>,
 }
 
 impl Writer {
@@ -81,6 +84,7 @@ impl Writer {
         let file = append(&path(directory, 0))?;
         let size = file.metadata()?.len();
         let mut writer = Self {
+            turns: Turns::new(File::open(path(directory, 0))?),
             directory: directory.to_owned(),
             limits,
             file,
@@ -111,28 +115,41 @@ impl Writer {
         if self.size > 0 && self.size + length > self.limits.size {
             self.rotate()?;
         }
-        self.file.write_all(&text)?;
+        if let Err(error) = self.file.write_all(&text) {
+            // What came of it is no line, and the next one is not to be a part of it.
+            self.size = self.file.metadata().map_or(self.size, |found| found.len());
+            let _ = self.end_broken_line();
+            return Err(error);
+        }
         self.size += length;
         Ok(())
     }
 
+    /// The files, for those who read along.
+    pub(super) fn turns(&self) -> Arc<Turns> {
+        Arc::clone(&self.turns)
+    }
+
     fn rotate(&mut self) -> io::Result<()> {
-        let last = self.limits.files.saturating_sub(1);
-        for number in (0..last).rev() {
-            let (from, to) = (
-                path(&self.directory, number),
-                path(&self.directory, number + 1),
-            );
-            match fs::rename(from, to) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        let (directory, last) = (&self.directory, self.limits.files.saturating_sub(1));
+        let mut new = None;
+        self.turns.turn(self.size, || {
+            for number in (0..last).rev() {
+                match fs::rename(path(directory, number), path(directory, number + 1)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
             }
+            if last == 0 {
+                fs::remove_file(path(directory, 0))?;
+            }
+            new = Some(append(&path(directory, 0))?);
+            File::open(path(directory, 0))
+        })?;
+        if let Some(file) = new {
+            self.file = file;
+            self.size = 0;
         }
-        if last == 0 {
-            fs::remove_file(path(&self.directory, 0))?;
-        }
-        self.file = append(&path(&self.directory, 0))?;
-        self.size = 0;
         Ok(())
     }
 }
@@ -145,41 +162,23 @@ fn append(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn path(directory: &Path, number: u32) -> PathBuf {
+pub(super) fn path(directory: &Path, number: u32) -> PathBuf {
     match number {
         0 => directory.join("json.log"),
         number => directory.join(format!("json.log.{number}")),
     }
 }
 
-/// The files that there are, the oldest first, opened: what is renamed later is still read.
-pub(super) fn open_all(directory: &Path) -> io::Result<Vec<File>> {
-    let mut files = Vec::new();
-    for number in 0.. {
-        match File::open(path(directory, number)) {
-            Ok(file) => files.push(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(error),
-        }
-    }
-    files.reverse();
-    Ok(files)
-}
-
-/// The file that is written now.
-pub(super) fn open_newest(directory: &Path) -> io::Result<File> {
-    File::open(path(directory, 0))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::turns::open_from;
     use super::*;
     use std::io::Read as _;
 
     fn all(directory: &Path) -> String {
         let mut text = String::new();
-        for mut file in open_all(directory).unwrap() {
-            file.read_to_string(&mut text).unwrap();
+        for file in open_from(directory, 0).unwrap() {
+            (&*file).read_to_string(&mut text).unwrap();
         }
         text
     }

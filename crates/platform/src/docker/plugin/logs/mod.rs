@@ -3,7 +3,7 @@
 //!
 //! dockerd gives each container a FIFO and says so ([`Logs::start`]); entries come through it
 //! ([`entry`]), pass the redactor and end as lines of JSON ([`file`]); `docker logs` is answered from
-//! these files ([`reader`]).
+//! these files ([`reader`]), which take turns under its eyes ([`turns`]).
 //!
 //! * **The FIFO is always read.** A full one would stop the container in its next `write`. When the
 //!   disk refuses a line it is dropped and counted; the container goes on.
@@ -19,17 +19,19 @@ mod entry;
 mod file;
 mod reader;
 mod text;
+mod turns;
 
 pub use entry::count_entries;
 pub(super) use reader::Wanted;
 
 use super::{Error, Fault};
 use crate::docker::engine::Engine;
-use crate::docker::known::Known;
+use crate::docker::known::{Holder, Known};
 use bytes::Bytes;
 use cofferdam_detect::Label;
 use cofferdam_secret::Secret;
 use file::Limits;
+use reader::Live;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -43,6 +45,8 @@ use tokio::task::JoinHandle;
 const FIFOS: &str = "/run/docker/logging";
 /// Where it keeps what belongs to one container, Swarm's secrets in memory included.
 const CONTAINERS: &str = "/var/lib/docker/containers";
+/// What Swarm writes on a task's container.
+const TASK: &str = "com.docker.swarm.task.id";
 /// Read at once.
 const PIECE: usize = 64 * 1024;
 /// Largest file of a secret that is learned.
@@ -77,8 +81,7 @@ struct Open {
     container: String,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    /// Counts what was written; its end is the log's.
-    written: watch::Receiver<u64>,
+    live: Live,
 }
 
 impl Logs {
@@ -153,11 +156,12 @@ impl Logs {
             .map_err(|error| Error::system("write", &directory, error))?;
         let (stop, stopped) = oneshot::channel();
         let (count, written) = watch::channel(0);
+        let turns = text.turns();
         let open = Open {
             container: container.to_owned(),
             stop,
             task: tokio::spawn(carry(pipe, text, stopped, count)),
-            written,
+            live: Live { written, turns },
         };
         self.table().insert(record.fifo.clone(), open);
         Ok(())
@@ -171,6 +175,7 @@ impl Logs {
         // One that is gone already has nothing to stop.
         let _ = open.stop.send(());
         let _ = open.task.await;
+        self.known.ended(&Holder::Log(open.container.clone()));
         let record = self.directory.join(&open.container).join("record.json");
         match std::fs::remove_file(&record) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -185,38 +190,53 @@ impl Logs {
         let container = container_id(&info.container)?;
         let table = self.table();
         let open = table.values().find(|open| open.container == container);
-        let written = open.map(|open| open.written.clone());
-        Ok(reader::read(
-            self.directory.join(container),
-            wanted,
-            written,
-        ))
+        let live = open.map(|open| open.live.clone());
+        let directory = self.directory.join(container);
+        Ok(reader::read(directory, wanted, live))
     }
 
     /// Swarm's secrets lie in memory beside the container, whichever driver they came from.
     fn learn_swarm(&self, container: &str) {
         let directory = Path::new(CONTAINERS).join(container).join("mounts/secrets");
-        let Ok(entries) = std::fs::read_dir(directory) else {
-            return;
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(error) => {
+                return tracing::warn!(container, %error, "Swarm's secrets of a container are not masked in logs");
+            }
         };
+        let holder = Holder::Log(container.to_owned());
         for entry in entries.flatten() {
-            let small = entry
-                .metadata()
-                .is_ok_and(|found| found.is_file() && found.len() <= LARGEST);
-            if let (true, Ok(value)) = (small, std::fs::read(entry.path())) {
-                let name = format!("swarm/{}", entry.file_name().to_string_lossy());
-                self.known
-                    .learn(Label::new(name, None, "value"), &Secret::new(value));
+            let name = format!("swarm/{}", entry.file_name().to_string_lossy());
+            let read = entry.metadata().and_then(|found| match found.len() {
+                _ if !found.is_file() => Ok(None),
+                0..=LARGEST => std::fs::read(entry.path()).map(Some),
+                _ => Err(std::io::ErrorKind::FileTooLarge.into()),
+            });
+            match read {
+                Ok(Some(value)) => {
+                    let label = Label::new(name, None, "value");
+                    self.known.learn(&holder, label, &Secret::new(value));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(container, secret = ?name, %error, "a secret of Swarm is not masked in logs");
+                }
             }
         }
     }
 
-    /// Removes logs of containers that are no more: dockerd does not tell when one is removed.
-    async fn sweep(self: Arc<Self>) {
+    /// Removes logs of containers that are no more: dockerd does not tell when one is removed. Nor does
+    /// it tell when a task has ended, whose values nobody needs any more.
+    pub(super) async fn sweep(self: Arc<Self>) {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Listed {
             id: String,
+            #[serde(default)]
+            state: String,
+            #[serde(default)]
+            labels: Option<BTreeMap<String, String>>,
         }
         let listed = self
             .engine
@@ -225,6 +245,11 @@ impl Logs {
         let Ok(listed) = listed else {
             return;
         };
+        let tasks = listed
+            .iter()
+            .filter(|listed| !matches!(listed.state.as_str(), "exited" | "dead"))
+            .filter_map(|listed| listed.labels.as_ref()?.get(TASK).cloned());
+        self.known.tasks(&tasks.collect());
         let there: BTreeSet<String> = listed.into_iter().map(|listed| listed.id).collect();
         let Ok(entries) = std::fs::read_dir(&self.directory) else {
             return;

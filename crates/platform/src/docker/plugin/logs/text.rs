@@ -2,6 +2,7 @@
 
 use super::entry::{Decoder, Entry};
 use super::file::{Limits, Line, Writer};
+use super::turns::Turns;
 use crate::docker::known::Known;
 use cofferdam_detect::redact::{Masks, Stream};
 use std::io;
@@ -35,6 +36,11 @@ impl Text {
             writer: Writer::open(directory, limits)?,
             dropped: 0,
         })
+    }
+
+    /// Its files, for those who read along.
+    pub(super) fn turns(&self) -> Arc<Turns> {
+        self.writer.turns()
     }
 
     /// Takes what came through the FIFO.

@@ -18,7 +18,7 @@ mod renew;
 
 use super::{Error, Fault, borrow};
 use crate::docker::deliveries::{Book, Holder, Secrets};
-use crate::docker::known::Known;
+use crate::docker::known::{Holder as Having, Known};
 use crate::record::Given;
 use cofferdam_agent::FileName;
 use cofferdam_agent::fetch::{self, Lent};
@@ -115,7 +115,7 @@ impl Volumes {
             let is_used = record.is_used();
             let volume = Volume::new(&name, &mounts, record);
             if is_used {
-                learn(&volume, &known);
+                learn(&name, &volume, &known);
             }
             table.insert(name, volume);
         }
@@ -169,6 +169,7 @@ impl Volumes {
             ));
         }
         drop_mount(&volume.path)?;
+        self.known.ended(&Having::Volume(name.to_owned()));
         self.records.remove(name)?;
         drop(record);
         table.remove(name);
@@ -196,7 +197,7 @@ impl Volumes {
             changed.telling = false;
             volume.superseded.lock().await.clear();
             let options = Options::parse(name, &record.options)?;
-            let lent = self.borrow(&options.content).await?;
+            let lent = self.borrow(name, &options.content).await?;
             let owner = self.look(name, &options).await?;
             fill(&volume.path, &lent, &options, owner)?;
             changed.owner = Some(owner);
@@ -223,6 +224,7 @@ impl Volumes {
         }
         if !record.is_used() {
             drop_mount(&volume.path)?;
+            self.known.ended(&Having::Volume(name.to_owned()));
             tracing::info!(volume = ?name, "removed a volume's content");
         }
         Ok(self.records.save(name, &record)?)
@@ -239,9 +241,10 @@ impl Volumes {
         table.get(name).cloned().ok_or(Fault::NoSuchVolume)
     }
 
-    async fn borrow(&self, content: &Content) -> Result<Vec<Lent>, Fault> {
+    async fn borrow(&self, name: &str, content: &Content) -> Result<Vec<Lent>, Fault> {
         let lent = self.fetch(content).await?;
-        self.known.learn_lent(&lent);
+        self.known
+            .learn_lent(&Having::Volume(name.to_owned()), &lent);
         Ok(lent)
     }
 
@@ -284,7 +287,8 @@ impl Volumes {
 
 /// What a volume holds already is to be masked before its containers' logs are read again, with the
 /// server away too.
-fn learn(volume: &Volume, known: &Known) {
+fn learn(volume_name: &str, volume: &Volume, known: &Known) {
+    let holder = Having::Volume(volume_name.to_owned());
     let names = Directory::open(&volume.path).and_then(|directory| directory.names());
     let names = match names {
         Ok(names) => names,
@@ -321,7 +325,7 @@ fn learn(volume: &Volume, known: &Known) {
             None => None,
         };
         let label = label.unwrap_or_else(|| Label::new(name.as_str(), None, "value"));
-        known.learn(label, &value);
+        known.learn(&holder, label, &value);
     }
 }
 

@@ -59,7 +59,7 @@ impl Volumes {
         if !(record.is_used() && mount::is_mount_point(&volume.path)) {
             return Ok(Renewed::Unused);
         }
-        let lent = self.borrow(&options.content).await?;
+        let lent = self.borrow(name, &options.content).await?;
         let owner = match (record.owner, &options.owner) {
             (Some(owner), _) => owner,
             // Mounted by a program that did not keep it, and had numbers only.
