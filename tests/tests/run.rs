@@ -285,6 +285,27 @@ fn a_private_delivery_is_invisible_to_other_processes() {
     assert!(canary::files_with(Path::new("/run/cofferdam-run"), &value).is_empty());
 }
 
+/// A job in the background is not stopped for touching a terminal that is not its own.
+#[test]
+fn in_the_background_of_a_terminal_a_command_runs_on_and_comes_back_to_the_front() {
+    let server = Server::up();
+    put(&server, "secret/one", b"swordfish-77!");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/run/background.py");
+    for shell in [&["bash", "--norc", "-i"][..], &["dash", "-i"]] {
+        let output = Command::new("python3")
+            .arg(script)
+            .arg(flows::binary())
+            .args(shell)
+            .env(
+                "COFFERDAM_ADDR",
+                format!("unix://{}", server.socket().display()),
+            )
+            .output()
+            .expect("python3 is installed");
+        assert!(output.status.success(), "{shell:?}: {}", shown(&output));
+    }
+}
+
 #[test]
 fn on_a_terminal_keys_reach_the_command_once_and_stopping_works() {
     let server = Server::up();

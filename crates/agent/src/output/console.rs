@@ -2,17 +2,21 @@
 //!
 //! | ours | the child's |
 //! |---|---|
-//! | stdin and stdout are a terminal | a terminal of its own, with a session; ours is raw meanwhile |
+//! | stdin and stdout are a terminal, and we are in front | a terminal of its own, with a session; ours is raw meanwhile |
 //! | stdout or stderr is a terminal | stdin as it is; for each of them a terminal that changes nothing, in our session |
 //! | neither | pipes; stdin as it is |
 //!
 //! In the first case keys that make signals work as everywhere, for they pass through the child's
 //! terminal; that Ctrl-Z stops it takes one of ours behind that session
 //! ([`crate::supervise::stage`]). In the others the child stays in our process group and gets the keys' signals from the real terminal.
+//!
+//! A job in the background (`cofferdam run … &`, or Ctrl-Z and `bg`) leaves our terminal alone: neither
+//! are its modes changed nor is it read, for both would stop us. What began there reads the real
+//! terminal once it is brought to the front; what began in front gets the keys again.
 
 use super::Current;
 use super::lane::{End, Lane};
-use super::terminal::{Pair, Raw, resize};
+use super::terminal::{Pair, Raw, is_in_front, resize};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -27,7 +31,7 @@ use std::thread::JoinHandle;
 pub struct Console {
     /// Terminals whose size follows ours.
     masters: Vec<OwnedFd>,
-    raw: Option<Raw>,
+    raw: Option<Arc<Raw>>,
     lanes: Vec<Prepared>,
     threads: Vec<JoinHandle<()>>,
     /// Closed when the child has ended.
@@ -40,7 +44,14 @@ pub struct Console {
 struct Prepared {
     from: OwnedFd,
     to: OwnedFd,
-    masks: bool,
+    what: What,
+}
+
+enum What {
+    /// What the child writes.
+    Output,
+    /// What is typed, while the terminal is ours.
+    Keys(Arc<Raw>),
 }
 
 impl Console {
@@ -64,7 +75,7 @@ impl Console {
             stopped: Arc::new(stopped),
             current,
         };
-        let whole = may_have_session && isatty(stdin()) && isatty(stdout());
+        let whole = may_have_session && isatty(stdin()) && isatty(stdout()) && is_in_front();
         if !(whole && console.session(command)?) {
             console.streams(command)?;
         }
@@ -82,7 +93,8 @@ impl Console {
         let Ok(pair) = Pair::like(stdin()) else {
             return Ok(false);
         };
-        self.raw = Some(Raw::begin()?);
+        let raw = Arc::new(Raw::begin()?);
+        self.raw = Some(Arc::clone(&raw));
         command.stdin(shared(&pair.slave)?);
         command.stdout(shared(&pair.slave)?);
         if isatty(stderr()) {
@@ -90,11 +102,11 @@ impl Console {
         } else {
             command.stderr(self.pipe(stderr())?);
         }
-        self.lane(copy(&pair.master)?, stdout(), true)?;
+        self.lane(copy(&pair.master)?, stdout())?;
         let keys = Prepared {
             from: copy(stdin())?,
             to: copy(&pair.master)?,
-            masks: false,
+            what: What::Keys(raw),
         };
         self.lanes.push(keys);
         self.masters.push(pair.master);
@@ -128,20 +140,20 @@ impl Console {
         let Ok(pair) = Pair::raw(ours) else {
             return Ok(None);
         };
-        self.lane(copy(&pair.master)?, ours, true)?;
+        self.lane(copy(&pair.master)?, ours)?;
         self.masters.push(pair.master);
         Ok(Some(pair.slave))
     }
 
     fn pipe(&mut self, ours: BorrowedFd<'_>) -> io::Result<Stdio> {
         let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
-        self.lane(from, ours, true)?;
+        self.lane(from, ours)?;
         Ok(to.into())
     }
 
-    fn lane(&mut self, from: OwnedFd, to: BorrowedFd<'_>, masks: bool) -> io::Result<()> {
-        let to = copy(to)?;
-        self.lanes.push(Prepared { from, to, masks });
+    fn lane(&mut self, from: OwnedFd, to: BorrowedFd<'_>) -> io::Result<()> {
+        let (to, what) = (copy(to)?, What::Output);
+        self.lanes.push(Prepared { from, to, what });
         Ok(())
     }
 
@@ -152,12 +164,11 @@ impl Console {
             let stopped = Arc::clone(&self.stopped);
             let current = Arc::clone(&self.current);
             self.threads.push(std::thread::spawn(move || {
-                let carried = if lane.masks {
-                    Lane::new(lane.from, lane.to, current).run(Some(stopped.as_fd()))
-                } else {
-                    Lane::plain(lane.from, lane.to).run(Some(stopped.as_fd()))
+                let lane = match lane.what {
+                    What::Output => Lane::new(lane.from, lane.to, current),
+                    What::Keys(raw) => Lane::keys(lane.from, lane.to, raw),
                 };
-                match carried {
+                match lane.run(Some(stopped.as_fd())) {
                     // The child learns it from its next write: we hold its pipe no more.
                     Ok(End::Source | End::Reader) => {}
                     Err(error) => tracing::warn!(%error, "output of the command was lost"),

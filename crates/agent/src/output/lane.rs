@@ -1,6 +1,7 @@
 //! One stream, from a descriptor to another.
 
 use super::Current;
+use super::terminal::Raw;
 use cofferdam_detect::redact::keys::KeyStream;
 use cofferdam_detect::redact::{Stream, Style};
 use cofferdam_secret::Secret;
@@ -18,6 +19,9 @@ pub const QUIET: Duration = Duration::from_millis(25);
 
 /// What a pipe holds by default.
 const PIECE: usize = 64 * 1024;
+
+/// How often somebody in the background looks whether the terminal is its own again: no signal says so.
+const BEHIND: Duration = Duration::from_millis(100);
 
 /// After the process ended: how long its children may be silent, and how much of theirs is carried.
 const AFTER: (Duration, usize) = (Duration::from_millis(100), 1 << 20);
@@ -37,6 +41,8 @@ pub struct Lane<From, To> {
     to: To,
     /// Without it everything passes as it is: what is typed.
     masking: Option<Masking>,
+    /// The terminal where it is typed.
+    raw: Option<Arc<Raw>>,
     /// Masks by the names of keys what has passed the other.
     keys: Option<KeyStream>,
     /// What is to be written; wiped when it was.
@@ -65,12 +71,20 @@ impl<From: AsFd, To: AsFd> Lane<From, To> {
         }
     }
 
-    /// A lane that passes everything on.
-    pub(super) const fn plain(from: From, to: To) -> Self {
+    /// A lane that passes on what is typed, as long as it is typed for us.
+    pub(super) fn keys(from: From, to: To, raw: Arc<Raw>) -> Self {
+        Self {
+            raw: Some(raw),
+            ..Self::plain(from, to)
+        }
+    }
+
+    const fn plain(from: From, to: To) -> Self {
         Self {
             from,
             to,
             masking: None,
+            raw: None,
             keys: None,
             out: Vec::new(),
         }
@@ -167,6 +181,18 @@ impl<From: AsFd, To: AsFd> Lane<From, To> {
     }
 
     fn wait(&self, stop: Option<BorrowedFd<'_>>, ended: bool) -> io::Result<Event> {
+        if self.is_behind() {
+            let mut fds: Vec<_> = stop
+                .iter()
+                .map(|stop| PollFd::new(stop, PollFlags::IN))
+                .collect();
+            let stopped = poll_for(&mut fds, Some(BEHIND))?;
+            return Ok(if stopped {
+                Event::Stopped
+            } else {
+                Event::Quiet
+            });
+        }
         let waits = self
             .masking
             .as_ref()
@@ -186,11 +212,17 @@ impl<From: AsFd, To: AsFd> Lane<From, To> {
         if self.masking.is_none() && ready(1) {
             return Ok(Event::Stopped);
         }
-        Ok(if ready(0) {
-            Event::Ready
-        } else {
-            Event::Stopped
+        Ok(match ready(0) {
+            // Who typed it may have put us into the background before.
+            true if self.is_behind() => Event::Quiet,
+            true => Event::Ready,
+            false => Event::Stopped,
         })
+    }
+
+    /// Whether what is typed is somebody else's.
+    fn is_behind(&self) -> bool {
+        self.raw.as_ref().is_some_and(|raw| !raw.has_keys())
     }
 
     /// `false`: nobody reads.

@@ -2,9 +2,15 @@
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::process::getpgrp;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
+use rustix::stdio::stdin;
+use rustix::termios::{
+    OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
+};
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Both sides of a pseudo-terminal.
 pub(super) struct Pair {
@@ -52,34 +58,91 @@ pub(super) fn resize(master: impl AsFd, like: impl AsFd) {
     }
 }
 
-/// Our terminal hands every key on, until this is dropped.
+/// Our terminal hands every key on, until this is dropped; but only while it is ours.
+///
+/// Of the processes of a terminal only one group is in front. Whoever reads from the terminal or changes
+/// its modes from behind is stopped by the kernel, with its whole group (`SIGTTIN` and `SIGTTOU`,
+/// termios(3)). A job in the background has to run on, so both are left alone there.
 pub(super) struct Raw {
     before: Termios,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Keys come one by one.
+    Raw,
+    /// It is as it was; keys are not ours.
+    Behind,
+    /// The same, and about to be stopped.
+    Paused,
 }
 
 impl Raw {
+    /// To be begun in front ([`is_in_front`]).
     pub(super) fn begin() -> io::Result<Self> {
-        let before = tcgetattr(rustix::stdio::stdin())?;
-        let raw = Self { before };
-        raw.again()?;
+        let raw = Self {
+            before: tcgetattr(stdin())?,
+            state: Mutex::new(State::Behind),
+        };
+        raw.set(&mut raw.state())?;
         Ok(raw)
     }
 
     /// Once more, after somebody else had the terminal.
     pub(super) fn again(&self) -> io::Result<()> {
-        let mut modes = self.before.clone();
-        modes.make_raw();
-        tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &modes)?;
+        let mut state = self.state();
+        *state = State::Behind;
+        if is_in_front() {
+            self.set(&mut state)?;
+        }
         Ok(())
     }
 
+    /// Whether keys are for us now. A shell that puts a running job in front does not tell it.
+    pub(super) fn has_keys(&self) -> bool {
+        let mut state = self.state();
+        match *state {
+            State::Paused => return false,
+            _ if !is_in_front() => *state = State::Behind,
+            State::Raw => {}
+            // Without it keys come by line, which is better than not at all.
+            State::Behind => drop(self.set(&mut state)),
+        }
+        *state == State::Raw
+    }
+
+    fn set(&self, state: &mut State) -> io::Result<()> {
+        *state = State::Raw;
+        let mut modes = self.before.clone();
+        modes.make_raw();
+        Ok(tcsetattr(stdin(), OptionalActions::Drain, &modes)?)
+    }
+
     pub(super) fn pause(&self) {
-        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &self.before);
+        let mut state = self.state();
+        if *state == State::Raw && is_in_front() {
+            let _ = tcsetattr(stdin(), OptionalActions::Drain, &self.before);
+        }
+        *state = State::Paused;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Raw {
     fn drop(&mut self) {
         self.pause();
+    }
+}
+
+/// Whether we are the group of processes that our terminal is for.
+pub(super) fn is_in_front() -> bool {
+    match tcgetpgrp(stdin()) {
+        Ok(front) => front == getpgrp(),
+        // A terminal that is not the one of our session stops nobody.
+        Err(error) => error == Errno::NOTTY,
     }
 }
