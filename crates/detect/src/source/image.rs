@@ -20,8 +20,8 @@ const MOST_IMAGES: usize = 1000;
 /// Most layers that all manifests of one archive name together.
 const MOST_LAYERS: usize = 200_000;
 
-/// Findings and gaps that are told again, where one layer belongs to several images or stands in one
-/// of them several times.
+/// Findings, places of values and gaps that are told again, where one layer belongs to several images or
+/// stands in one of them several times. Beyond it they are counted.
 const MOST_REPEATED: usize = 200_000;
 
 /// Layers of one image that are told apart.
@@ -301,24 +301,65 @@ struct Told {
 }
 
 impl Told {
-    /// What a part holds: whole the first time, and again as long as that is not too much.
+    /// What a part holds: whole the first time, and again as long as that is not too much. From then on
+    /// it is counted: an image that shares a bad layer is never told to be clean.
     fn looked(&mut self, path: &str, looked: &Looked) -> Looked {
         if self.once.insert(path.to_owned()) {
             return looked.clone();
         }
-        let size = 1 + looked.findings.len() + looked.gaps.len() + looked.exposed.len();
+        let places: usize = looked.exposed.values().map(|one| 1 + one.at.len()).sum();
+        let size = 1 + looked.findings.len() + looked.gaps.len() + places;
         self.repeated = self.repeated.saturating_add(size);
         if self.repeated <= MOST_REPEATED {
             return looked.clone();
         }
-        let mut short = Looked::default();
-        short.gap(super::Gap {
-            location: path.to_owned(),
-            reason: "is named again too often: what it holds is told where it is named first"
-                .to_owned(),
-        });
-        short
+        counted(looked)
     }
+}
+
+/// The same without its lists: how much there is, and that it is told elsewhere.
+fn counted(looked: &Looked) -> Looked {
+    let exposed: BTreeMap<_, _> = looked
+        .exposed
+        .iter()
+        .map(|(secret, exposed)| {
+            let more = exposed.at.len() as u64 + exposed.more;
+            let at = Vec::new();
+            (*secret, super::Exposed { at, more })
+        })
+        .collect();
+    let findings = looked.findings.len() as u64 + looked.more_findings;
+    let places: u64 = exposed.values().map(|exposed| exposed.more).sum();
+    let gaps = looked.gaps.len() as u64 + looked.more_gaps;
+    let count = |count: u64, one: &str, many: &str| {
+        (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+    };
+    let parts = [
+        count(findings, "finding", "findings"),
+        count(places, "place of a stored value", "places of stored values"),
+        count(gaps, "part not looked at", "parts not looked at"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let mut short = Looked {
+        exposed,
+        more_findings: findings,
+        more_gaps: gaps,
+        objects: looked.objects,
+        bytes: looked.bytes,
+        known: looked.known,
+        ..Looked::default()
+    };
+    // One that holds nothing has nothing that is not listed.
+    if !parts.is_empty() {
+        short.gap(super::Gap {
+            location: String::new(),
+            reason: format!(
+                "is named too often to be listed each time: {} stand where it is named first",
+                parts.join(", ")
+            ),
+        });
+    }
+    short
 }
 
 impl Parts {
@@ -597,5 +638,53 @@ mod tests {
         assert!(says("names more than 1000 images") && says("b"));
         // What belongs to no image is told once.
         assert!(archive.images.get(1).unwrap().config.gaps.is_empty());
+    }
+
+    /// A layer with one value in many places costs as many as it has, and none of its images looks clean
+    /// when they are not listed any more.
+    #[test]
+    fn places_are_counted_where_they_are_not_listed_again() {
+        const PLACES: usize = 20;
+        let secret = crate::needles::SecretId(0);
+        let at = (0..PLACES).map(|number| super::super::Exposure {
+            location: format!("etc/{number}"),
+            form: crate::forms::Form::Raw,
+        });
+        let exposed = super::super::Exposed {
+            at: at.collect(),
+            more: 3,
+        };
+        let at = super::super::Exposure {
+            location: "etc/x".to_owned(),
+            form: crate::forms::Form::Raw,
+        };
+        let label = crate::label::Label::new("kv/db", None, "value");
+        let key = crate::pattern::DigestKey::new(&cofferdam_secret::Secret::new(vec![7; 32]));
+        let finding = crate::pattern::Finding::of_stored(&key, &label, &at);
+        let mut parts = parts(12, MOST_IMAGES);
+        parts.by_path.get_mut("layer.tar").unwrap().looked = Looked {
+            exposed: BTreeMap::from([(secret, exposed)]),
+            findings: vec![finding.clone(), finding],
+            ..Looked::default()
+        };
+        let archive = parts.assemble(Looked::default());
+        let (mut listed, mut all) = (0, 0);
+        for image in &archive.images {
+            let exposed = image.layers.exposed.get(&secret).unwrap();
+            listed += exposed.at.len();
+            all += exposed.at.len() as u64 + exposed.more;
+            let findings = image.layers.findings.len() as u64 + image.layers.more_findings;
+            assert_eq!(findings, 2 * 12);
+        }
+        assert_eq!(all, (PLACES as u64 + 3) * 12 * MOST_IMAGES as u64);
+        assert!(listed <= MOST_REPEATED + PLACES, "{listed}");
+        assert!(listed > MOST_REPEATED / 2, "{listed}");
+        let last = archive.images.last().unwrap();
+        let gap = last.layers.gaps.first().unwrap();
+        assert_eq!(gap.location, "layer 1 of 12");
+        assert_eq!(
+            gap.reason,
+            "is named too often to be listed each time: 2 findings, 23 places of stored values stand where it is named first"
+        );
     }
 }
