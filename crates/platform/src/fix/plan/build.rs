@@ -38,6 +38,36 @@ struct Recipe {
     arguments: Vec<Argument>,
 }
 
+impl Recipe {
+    /// Refuses arguments to which services give different values: whichever were taken, the images of the
+    /// other services would be built with it. Gives their names.
+    fn refuse_differing(&mut self) -> BTreeSet<String> {
+        let mut lines: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
+        for one in &self.arguments {
+            if let Some(value) = &one.value {
+                let all = lines.entry(&one.name).or_default();
+                all.push((one.line, value.expose()));
+            }
+        }
+        let differs = |all: &[(usize, &str)]| {
+            let mut values = all.iter().map(|(_, value)| value);
+            let first = values.next();
+            values.any(|value| Some(value) != first)
+        };
+        lines.retain(|_, all| differs(all));
+        let names: BTreeSet<String> = lines.into_keys().map(str::to_owned).collect();
+        for one in &mut self.arguments {
+            if names.contains(&one.name) && one.refused.is_none() {
+                one.refused = Some(
+                    "services that share its Dockerfile give it different values; give each a name of its own, or a Dockerfile"
+                        .to_owned(),
+                );
+            }
+        }
+        names
+    }
+}
+
 impl Work<'_> {
     /// Changes Dockerfiles of the project and takes their arguments out of the files.
     pub(super) fn builds(&mut self, open: Open<'_>) {
@@ -142,7 +172,7 @@ impl Work<'_> {
         all
     }
 
-    fn build(&mut self, path: &Path, recipe: Recipe, open: Open<'_>) {
+    fn build(&mut self, path: &Path, mut recipe: Recipe, open: Open<'_>) {
         let text = match open(path) {
             Ok(Some(text)) => text,
             Ok(None) => return self.refuse_arguments(&recipe, "its Dockerfile is not here"),
@@ -157,6 +187,10 @@ impl Work<'_> {
             not: self.options.not.clone(),
             ..Given::default()
         };
+        // One Dockerfile has one mount of a name, and one secret comes through it.
+        for name in recipe.refuse_differing() {
+            given.not.insert(name);
+        }
         for argument in recipe.arguments.iter().filter(|one| one.refused.is_none()) {
             if let Some(value) = &argument.value {
                 given

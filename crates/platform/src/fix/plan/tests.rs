@@ -309,3 +309,58 @@ fn placeholders_are_named_and_left_unless_asked_for() {
         after["compose.yml"].contains("{POSTGRES_PASSWORD_FILE: /run/secrets/POSTGRES_PASSWORD}")
     );
 }
+
+/// Services that share a Dockerfile: the same value is one secret, different ones are nobody's to choose
+/// from.
+#[test]
+fn different_values_of_one_argument_stay_where_they_are() {
+    let compose = |second: &str| {
+        format!(
+            "services:\n  a:\n    build:\n      context: .\n      args:\n        NPM_PASSWORD: PWa\n        API_PASSWORD: PWc\n  b:\n    build:\n      context: .\n      args:\n        - NPM_PASSWORD={second}\n        - API_PASSWORD=PWc\n"
+        )
+    };
+    let dockerfile = "FROM x\nARG NPM_PASSWORD\nARG API_PASSWORD\nRUN npm $NPM_PASSWORD\nRUN api $API_PASSWORD\n";
+    let differing = compose("PWb");
+    let (after, outcome) = run(
+        &[("compose.yml", &differing), ("Dockerfile", dockerfile)],
+        &options(),
+    );
+    let names: Vec<_> = outcome
+        .secrets
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(names, ["API_PASSWORD"]);
+    let (yaml, recipe) = (&after["compose.yml"], &after["Dockerfile"]);
+    assert!(
+        yaml.contains(&format!("NPM_PASSWORD: {PASSWORD}a\n")),
+        "{yaml}"
+    );
+    assert!(
+        yaml.contains(&format!("- NPM_PASSWORD={PASSWORD}b\n")),
+        "{yaml}"
+    );
+    assert!(!yaml.contains("API_PASSWORD"), "{yaml}");
+    assert!(recipe.contains("ARG NPM_PASSWORD\n"), "{recipe}");
+    assert!(recipe.contains("\nRUN npm $NPM_PASSWORD\n"), "{recipe}");
+    assert!(!recipe.contains("ARG API_PASSWORD"), "{recipe}");
+    for place in ["compose.yml line 6", "compose.yml line 12"] {
+        let left = outcome.left.iter().find(|left| left.place == place);
+        let left = left.unwrap_or_else(|| panic!("{place}: {:?}", outcome.left));
+        assert!(
+            left.what.starts_with(
+                "build argument NPM_PASSWORD: services that share its Dockerfile give it different values"
+            ),
+            "{}",
+            left.what
+        );
+    }
+    // The same value twice is one secret.
+    let same = compose("PWa");
+    let (after, outcome) = run(
+        &[("compose.yml", &same), ("Dockerfile", dockerfile)],
+        &options(),
+    );
+    assert_eq!(outcome.secrets.len(), 2);
+    assert!(!after["compose.yml"].contains("PASSWORD"));
+}
