@@ -59,9 +59,9 @@ impl Known {
     }
 
     /// Remembers a value for `holder`. To be called before it is handed out.
-    pub(super) fn learn(&self, holder: &Holder, label: Label, value: &Secret<Vec<u8>>) {
+    pub(super) fn learn(&self, holder: &Holder, label: &Label, value: &Secret<Vec<u8>>) {
         let mut state = self.state();
-        if state.values.add(holder, &label, value).is_err() {
+        if state.values.add(holder, label, value).is_err() {
             state.unmasked += 1;
             tracing::error!(
                 secret = %label,
@@ -76,18 +76,18 @@ impl Known {
         for lent in lent {
             let field = lent.reference.field().unwrap_or("value");
             let label = Label::new(lent.reference.path(), lent.version, field);
-            self.learn(holder, label, &lent.value);
+            self.learn(holder, &label, &lent.value);
         }
     }
 
     /// Remembers a value that a container asked for by itself, as long as it has not asked for too many.
-    pub(super) fn learn_asked(&self, container: &str, label: Label, value: &Secret<Vec<u8>>) {
+    pub(super) fn learn_asked(&self, container: &str, label: &Label, value: &Secret<Vec<u8>>) {
         let mut state = self.state();
         let added = if value.expose().len() > LONGEST {
             Err(Refused)
         } else {
             let holder = Holder::Asked(container.to_owned());
-            state.values.add(&holder, &label, value)
+            state.values.add(&holder, label, value)
         };
         if added.is_err() {
             state.unmasked += 1;

@@ -10,13 +10,13 @@ fn volume(name: &str) -> Holder {
 }
 
 fn learn(known: &Known, holder: &Holder, path: &str, version: Option<u64>, value: &str) {
-    known.learn(holder, Label::new(path, version, "value"), &secret(value));
+    known.learn(holder, &Label::new(path, version, "value"), &secret(value));
 }
 
 fn ask(known: &Known, container: &str, value: &str) {
     known.learn_asked(
         container,
-        Label::new("kv/db", None, "value"),
+        &Label::new("kv/db", None, "value"),
         &secret(value),
     );
 }

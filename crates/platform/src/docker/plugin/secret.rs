@@ -78,7 +78,7 @@ pub(super) async fn lend(plugin: &Plugin, body: &[u8]) -> Result<Secret<Vec<u8>>
             let name = lent.from.trim_start_matches("cd://");
             let label = Label::new(name, lent.given.version, "value");
             let task = known::Holder::Task(ask.task_id.clone());
-            plugin.known.learn(&task, label, &lent.value);
+            plugin.known.learn(&task, &label, &lent.value);
             if plugin.known.is_tight() {
                 tokio::spawn(Arc::clone(&plugin.logs).sweep());
             }

@@ -96,7 +96,7 @@ impl Door {
         if let Ok(answer) = Tree::parse(answer) {
             let container = self.run.key();
             values::each(path, read || unwraps, &answer, &mut |label, value| {
-                self.known.learn_asked(&container, label, &value);
+                self.known.learn_asked(&container, &label, &value);
             });
         }
     }

@@ -216,7 +216,7 @@ impl Logs {
             match read {
                 Ok(Some(value)) => {
                     let label = Label::new(name, None, "value");
-                    self.known.learn(&holder, label, &Secret::new(value));
+                    self.known.learn(&holder, &label, &Secret::new(value));
                 }
                 Ok(None) => {}
                 Err(error) => {

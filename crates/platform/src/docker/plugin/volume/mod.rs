@@ -325,7 +325,7 @@ fn learn(volume_name: &str, volume: &Volume, known: &Known) {
             None => None,
         };
         let label = label.unwrap_or_else(|| Label::new(name.as_str(), None, "value"));
-        known.learn(&holder, label, &value);
+        known.learn(&holder, &label, &value);
     }
 }
 
