@@ -11,7 +11,7 @@ use crate::mount::{Mount, MountConfig};
 use crate::operation::{Operation, Verb};
 use crate::outcome::Outcome;
 use crate::path::Path;
-use crate::request::{Call, Captures};
+use crate::request::{Call, Captures, Peer};
 use async_trait::async_trait;
 /// What an engine's storage is made of: engines know no other part of the barrier.
 pub use cofferdam_barrier::{Batch, Commit, Opened, Revision, View};
@@ -266,6 +266,17 @@ pub trait Routed: Send + Sync + Sized + 'static {
         false
     }
 
+    /// As [`Self::renew`], for methods that look at who asks: at what the connection showed, and when.
+    fn renew_for<'a>(
+        &'a self,
+        view: &'a View,
+        token: &'a crate::token::Entry,
+        asking: Asking<'a>,
+    ) -> Pending<'a, crate::outcome::Login> {
+        let _ = asking;
+        self.renew(view, token)
+    }
+
     /// Re-checks the binding of a token this method issued, before it is renewed.
     fn renew<'a>(
         &'a self,
@@ -279,6 +290,15 @@ pub trait Routed: Send + Sync + Sized + 'static {
             ))
         })
     }
+}
+
+/// Who wants a token renewed: whoever sends the request, be it the token's own or another one.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// The other end of the connection.
+    pub peer: &'a Peer,
+    /// When the request was admitted.
+    pub now: Time,
 }
 
 /// A secret that an engine keeps, for what is made of all stored values.
@@ -359,6 +379,14 @@ pub trait Engine: Send + Sync + 'static {
         &self,
         view: &View,
         token: &crate::token::Entry,
+    ) -> Result<crate::outcome::Login, Fault>;
+
+    /// See [`Routed::renew_for`].
+    async fn renew_for(
+        &self,
+        view: &View,
+        token: &crate::token::Entry,
+        asking: Asking<'_>,
     ) -> Result<crate::outcome::Login, Fault>;
 
     /// All rows, for coverage tests and documentation.
@@ -492,6 +520,15 @@ impl<E: Routed> Engine for E {
         token: &crate::token::Entry,
     ) -> Result<crate::outcome::Login, Fault> {
         Routed::renew(self, view, token).await
+    }
+
+    async fn renew_for(
+        &self,
+        view: &View,
+        token: &crate::token::Entry,
+        asking: Asking<'_>,
+    ) -> Result<crate::outcome::Login, Fault> {
+        Routed::renew_for(self, view, token, asking).await
     }
 
     fn routes(&self) -> Vec<Listed> {

@@ -36,5 +36,5 @@ pub use operation::{Operation, Verb};
 pub use outcome::{Alias, Login, Outcome, Response};
 pub use registry::Offer;
 pub use reply::{Answer, Reply, Standing};
-pub use request::{Arrival, Call, Caller, Captures, Open, Peer, Query};
+pub use request::{Arrival, Call, Caller, Captures, Chain, Open, Peer, Query};
 pub use vault::{Info, Parts, SealChoice, Vault};

@@ -9,12 +9,16 @@ use crate::token;
 use cofferdam_barrier::View;
 use cofferdam_secret::Secret;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// Who is at the other end of the connection, as the kernel tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A network connection.
     Network(SocketAddr),
+    /// A network connection whose other end showed certificates and proved that it has the key of the
+    /// first. Whose they are, nobody has judged.
+    Certified(SocketAddr, Chain),
     /// The local socket.
     Local {
         /// Of the peer process.
@@ -24,13 +28,49 @@ pub enum Peer {
     },
 }
 
+/// Certificates as TLS carried them (DER): the one of the key first, then what leads to an authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain(Arc<[Vec<u8>]>);
+
+impl Chain {
+    /// Of a connection whose handshake proved the key of the first; `None` without one.
+    #[must_use]
+    pub fn new(certificates: Vec<Vec<u8>>) -> Option<Self> {
+        (!certificates.is_empty()).then(|| Self(certificates.into()))
+    }
+
+    /// All of them; there is at least one.
+    #[must_use]
+    pub fn certificates(&self) -> &[Vec<u8>] {
+        &self.0
+    }
+}
+
 impl Peer {
+    /// Where the other end is; the local socket has no address.
+    #[must_use]
+    pub const fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Network(address) | Self::Certified(address, _) => Some(*address),
+            Self::Local { .. } => None,
+        }
+    }
+
+    /// What it showed.
+    #[must_use]
+    pub const fn chain(&self) -> Option<&Chain> {
+        match self {
+            Self::Certified(_, chain) => Some(chain),
+            Self::Network(_) | Self::Local { .. } => None,
+        }
+    }
+
     /// The address for CIDR rules; a local peer counts as loopback.
     /// IPv4-mapped IPv6 is judged as the IPv4 address it is.
     #[must_use]
     pub const fn ip(&self) -> IpAddr {
         match self {
-            Self::Network(address) => address.ip().to_canonical(),
+            Self::Network(address) | Self::Certified(address, _) => address.ip().to_canonical(),
             Self::Local { .. } => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
         }
     }

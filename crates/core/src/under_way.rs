@@ -63,7 +63,7 @@ impl UnderWay {
     pub(crate) fn shown(&self) -> BTreeMap<String, Value> {
         let listed = self.list().into_iter().map(|seated| {
             let address = match seated.peer {
-                Peer::Network(address) => address.to_string(),
+                Peer::Network(address) | Peer::Certified(address, _) => address.to_string(),
                 Peer::Local { uid, .. } => format!("uid {uid}"),
             };
             let shape = json!({

@@ -9,7 +9,7 @@
 
 mod support;
 
-use cofferdam_server::tls::{Authority, Context, Oldest};
+use cofferdam_server::tls::{Authority, Clients, Context, Oldest};
 use cofferdam_server::{Limits, Listen, bind, listen::Secured};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -182,7 +182,7 @@ async fn tls_1_2_is_refused_where_1_3_is_the_oldest() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::open(&directory.path().join("tls"), now()).unwrap();
     let context =
-        Context::from_authority(&authority, &["localhost".to_owned()], now(), Oldest::Tls13)
+        Context::from_authority(&authority, &["localhost".to_owned()], now(), Oldest::Tls13, &Clients::default())
             .unwrap();
     let security = Secured::Tls(Arc::new(context));
     let bound = bind(vec![Listen::Tcp {
@@ -318,7 +318,7 @@ fn certificate_files_that_hold_something_else_are_named() {
         directory.path().join("key.pem"),
     );
     let attempt = || {
-        Context::from_files(&cert, &key, Oldest::Tls12, None)
+        Context::from_files(&cert, &key, Oldest::Tls12, &Clients::default())
             .err()
             .unwrap()
             .to_string()
@@ -335,7 +335,7 @@ fn certificate_files_that_hold_something_else_are_named() {
     std::fs::write(&cert, made.cert.pem()).unwrap();
     assert!(attempt().contains("no unencrypted PEM private key"));
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    assert!(Context::from_files(&cert, &key, Oldest::Tls12, None).is_ok());
+    assert!(Context::from_files(&cert, &key, Oldest::Tls12, &Clients::default()).is_ok());
     let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(&key, other.signing_key.serialize_pem()).unwrap();
     assert!(attempt().contains("cannot be used together"));

@@ -435,8 +435,8 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         Tcp,
         "tls_disable_client_certs",
-        NoEffect,
-        "clients are not asked for certificates unless required",
+        Honoured,
+        "clients are not asked for a certificate: nobody can log in with one",
     ),
     key(
         Tcp,

@@ -7,7 +7,7 @@ use cofferdam_core::Open;
 use cofferdam_hcl::Value;
 use cofferdam_server::Limits;
 use cofferdam_server::limits::Unit;
-use cofferdam_server::tls::Oldest;
+use cofferdam_server::tls::{Clients, Oldest};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -97,12 +97,14 @@ fn security(section: &Section) -> Result<Security, ConfigError> {
     let oldest = oldest(section)?;
     let clients = if flag("tls_require_and_verify_client_cert")? {
         let text = "tls_require_and_verify_client_cert needs tls_client_ca_file";
-        Some(
+        Clients::Demanded(
             file("tls_client_ca_file")?
                 .ok_or_else(|| ConfigError::refused(&section.place, text))?,
         )
+    } else if flag("tls_disable_client_certs")? {
+        Clients::Unasked
     } else {
-        None
+        Clients::Asked
     };
     match (file("tls_cert_file")?, file("tls_key_file")?) {
         (Some(certificate), Some(key)) => Ok(Security::Files {
@@ -111,13 +113,14 @@ fn security(section: &Section) -> Result<Security, ConfigError> {
             oldest,
             clients,
         }),
-        (None, None) if clients.is_some() => Err(ConfigError::refused(
+        (None, None) if clients.authority().is_some() => Err(ConfigError::refused(
             &section.place,
             "client certificates need tls_cert_file and tls_key_file",
         )),
         (None, None) => Ok(Security::Own {
             names: names(section)?,
             oldest,
+            clients,
         }),
         _ => Err(ConfigError::refused(
             &section.place,

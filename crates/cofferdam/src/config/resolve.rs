@@ -5,7 +5,7 @@ use super::seal::{self, AwsKms, Transit};
 use super::{ConfigError, Warning, listener, storage};
 use cofferdam_hcl::Value;
 use cofferdam_server::Limits;
-use cofferdam_server::tls::Oldest;
+use cofferdam_server::tls::{Clients, Oldest};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -66,14 +66,16 @@ pub(crate) enum Security {
         certificate: PathBuf,
         key: PathBuf,
         oldest: Oldest,
-        /// CA of clients that must show a certificate.
-        clients: Option<PathBuf>,
+        /// What is wanted of clients.
+        clients: Clients,
     },
     /// A certificate of our own CA.
     Own {
         /// More names for it.
         names: Vec<String>,
         oldest: Oldest,
+        /// What is wanted of clients; none of them needs a certificate here.
+        clients: Clients,
     },
 }
 
@@ -127,6 +129,7 @@ impl Resolved {
             security: Security::Own {
                 names: Vec::new(),
                 oldest: Oldest::default(),
+                clients: Clients::default(),
             },
             limits: Limits::default(),
         }

@@ -1,6 +1,6 @@
 use super::*;
 use cofferdam_server::Limits;
-use cofferdam_server::tls::Oldest;
+use cofferdam_server::tls::{Clients, Oldest};
 use std::time::Duration;
 
 fn read(text: &str) -> Result<(Resolved, Vec<Warning>), ConfigError> {
@@ -64,7 +64,7 @@ listener "tcp" {
         certificate: "/etc/tls/cert.pem".into(),
         key: "/etc/tls/key.pem".into(),
         oldest: Oldest::Tls12,
-        clients: None,
+        clients: Clients::Asked,
     };
     assert_eq!(
         resolved.listeners,

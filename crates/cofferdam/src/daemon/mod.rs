@@ -13,7 +13,7 @@ use crate::files;
 use cofferdam_api::places::{self, Environment};
 use cofferdam_api::{Client, Endpoint, Trust};
 use cofferdam_server::Limits;
-use cofferdam_server::tls::Oldest;
+use cofferdam_server::tls::{Clients, Oldest};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -91,6 +91,7 @@ impl Home {
             security: Security::Own {
                 names: Vec::new(),
                 oldest: Oldest::default(),
+                clients: Clients::default(),
             },
             limits: Limits::default(),
         };

@@ -3,7 +3,7 @@
 use crate::cli::Failure;
 use crate::config::Resolved;
 use cofferdam_core::clock::{Clock, WallClock};
-use cofferdam_server::tls::{Authority, Context, Oldest};
+use cofferdam_server::tls::{Authority, Clients, Context, Oldest};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Certificates {
         certificate: &Path,
         key: &Path,
         oldest: Oldest,
-        clients: Option<&Path>,
+        clients: &Clients,
     ) -> Result<Arc<Context>, Failure> {
         let context = Context::from_files(certificate, key, oldest, clients)
             .map_err(|error| Failure::local(error.to_string()))?;
@@ -76,6 +76,7 @@ impl Certificates {
         address: SocketAddr,
         more: &[String],
         oldest: Oldest,
+        clients: &Clients,
     ) -> Result<Arc<Context>, Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::local(error.to_string());
         if self.authority.is_none() {
@@ -86,7 +87,7 @@ impl Certificates {
         let Some(authority) = &self.authority else {
             return Err(failed(&"the CA is not open"));
         };
-        let context = Context::from_authority(authority, &names, now(), oldest)
+        let context = Context::from_authority(authority, &names, now(), oldest, clients)
             .map_err(|error| failed(&error))?;
         let context = Arc::new(context);
         self.issued.push((Arc::clone(&context), names));

@@ -211,11 +211,13 @@ fn listen(listener: &Listener, certificates: &mut Certificates) -> Result<Listen
                     certificate,
                     key,
                     *oldest,
-                    clients.as_deref(),
+                    clients,
                 )?),
-                Security::Own { names, oldest } => {
-                    Secured::Tls(certificates.own(*address, names, *oldest)?)
-                }
+                Security::Own {
+                    names,
+                    oldest,
+                    clients,
+                } => Secured::Tls(certificates.own(*address, names, *oldest, clients)?),
             };
             Ok(Listen::Tcp {
                 address: *address,

@@ -97,8 +97,8 @@ fn listener(listener: &Listener) -> Value {
                 "tls_disable": matches!(security, Security::DangerouslyPlain),
                 "tls_cert_file": files.map(|(certificate, ..)| certificate),
                 "tls_key_file": files.map(|(_, key, _)| key),
-                "tls_client_ca_file": files.and_then(|(.., clients)| clients.as_deref()),
-                "tls_require_and_verify_client_cert": files.is_some_and(|(.., clients)| clients.is_some()),
+                "tls_client_ca_file": files.and_then(|(.., clients)| clients.authority()),
+                "tls_require_and_verify_client_cert": files.is_some_and(|(.., clients)| clients.authority().is_some()),
             });
             json!({"type": "tcp", "config": config})
         }

@@ -16,7 +16,7 @@ use crate::fault::{Fault, Kind};
 use crate::metrics::{Class, Metrics};
 use crate::operation::Operation;
 use crate::reply::{Answer, Reply};
-use crate::request::{Caller, Peer};
+use crate::request::Caller;
 use crate::token::Entry;
 use crate::vault::Services;
 
@@ -185,15 +185,10 @@ fn public(fault: &Fault) -> &str {
 
 fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, Fault> {
     let salt = services.audit.salt();
-    let address = match &facts.peer {
-        Peer::Network(address) => address.ip().to_canonical().to_string(),
-        Peer::Local { .. } => String::new(),
-    };
-    let port = if let Peer::Network(address) = &facts.peer {
-        address.port()
-    } else {
-        0
-    };
+    let network = facts.peer.address();
+    let address = network.map(|address| address.ip().to_canonical().to_string());
+    let address = address.unwrap_or_default();
+    let port = network.map_or(0, |address| address.port());
     let plain = facts
         .point
         .as_ref()

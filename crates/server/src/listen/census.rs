@@ -120,7 +120,7 @@ impl Origin {
     fn of(peer: &Peer) -> Self {
         match peer {
             Peer::Local { uid, .. } => Self::Uid(*uid),
-            Peer::Network(_) => match peer.ip() {
+            Peer::Network(_) | Peer::Certified(..) => match peer.ip() {
                 IpAddr::V4(address) => Self::V4(address.octets()),
                 IpAddr::V6(address) => Self::V6(network(address)),
             },

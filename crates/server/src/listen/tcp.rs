@@ -7,7 +7,7 @@ use super::{ListenError, breathe};
 use crate::door::Door;
 use crate::http::Shared;
 use crate::tls::Context;
-use cofferdam_core::Peer;
+use cofferdam_core::{Chain, Peer};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,9 +149,20 @@ async fn secure<D: Door>(
     let Ok(Some(stream)) = tokio::time::timeout(shared.limits().head_time, handshake).await else {
         return;
     };
+    let peer = certified(peer, stream.get_ref().1);
     let protocol = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,
         _ => Protocol::Http1,
     };
     drive(stream, protocol, peer, &seat, shared, stop).await;
+}
+
+/// The peer with what it showed.
+fn certified(peer: Peer, session: &rustls::ServerConnection) -> Peer {
+    let shown = session.peer_certificates().unwrap_or_default();
+    let chain = Chain::new(shown.iter().map(|one| one.as_ref().to_vec()).collect());
+    match (peer.address(), chain) {
+        (Some(address), Some(chain)) => Peer::Certified(address, chain),
+        _ => peer,
+    }
 }

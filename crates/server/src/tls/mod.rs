@@ -5,14 +5,15 @@
 //! the names the listener has then, and again when it ages.
 
 pub mod authority;
+mod clients;
 mod files;
 
 pub use authority::{Authority, AuthorityError};
+pub use clients::Clients;
 pub use files::FileError;
 
 use arc_swap::ArcSwap;
-use rustls::RootCertStore;
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,8 +53,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// With a certificate chain and a key from PEM files. `clients`: the CA that every client's
-    /// certificate must come from; `None`: clients are not asked for one.
+    /// With a certificate chain and a key from PEM files.
     ///
     /// # Errors
     /// When a file cannot be read or does not hold what it should.
@@ -61,7 +61,7 @@ impl Context {
         certificate: &Path,
         key: &Path,
         oldest: Oldest,
-        clients: Option<&Path>,
+        clients: &Clients,
     ) -> Result<Self, TlsError> {
         Self::new(certified(certificate, key)?, oldest, clients)
     }
@@ -75,14 +75,15 @@ impl Context {
         names: &[String],
         now: time::OffsetDateTime,
         oldest: Oldest,
+        clients: &Clients,
     ) -> Result<Self, TlsError> {
-        Self::new(issue(authority, names, now)?, oldest, None)
+        Self::new(issue(authority, names, now)?, oldest, clients)
     }
 
     fn new(
         certified: CertifiedKey,
         oldest: Oldest,
-        clients: Option<&Path>,
+        clients: &Clients,
     ) -> Result<Self, TlsError> {
         let current = Arc::new(Current(ArcSwap::from_pointee(certified)));
         let versions: &[_] = match oldest {
@@ -93,16 +94,9 @@ impl Context {
         let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .map_err(TlsError::Unusable)?;
-        let builder = match clients {
+        let builder = match clients.verifier(provider)? {
             None => builder.with_no_client_auth(),
-            Some(path) => {
-                let roots = client_roots(path)?;
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                builder.with_client_cert_verifier(
-                    verifier.map_err(|_| TlsError::ClientAuthority(path.to_owned()))?,
-                )
-            }
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
         let mut config =
             builder.with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
@@ -160,16 +154,6 @@ fn issue(
 ) -> Result<CertifiedKey, TlsError> {
     let (chain, key) = authority.issue(names, now)?;
     CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Unusable)
-}
-
-fn client_roots(path: &Path) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in files::certificates(path)? {
-        roots
-            .add(certificate)
-            .map_err(|_| TlsError::ClientAuthority(path.to_owned()))?;
-    }
-    Ok(roots)
 }
 
 /// The certificate in use.

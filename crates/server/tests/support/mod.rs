@@ -15,7 +15,7 @@
 use cofferdam_core::{Answer, Arrival, Fault, Peer, Standing};
 use cofferdam_secret::Secret;
 use cofferdam_server::listen::Secured;
-use cofferdam_server::tls::{Authority, Context, Oldest};
+use cofferdam_server::tls::{Authority, Clients, Context, Oldest};
 use cofferdam_server::{Answered, Door, Limits, Listen, Local, Running, bind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ impl Door for Fake {
 
 fn echo(arrival: &Arrival) -> String {
     let peer = match &arrival.peer {
-        Peer::Network(_) => "network".to_owned(),
+        Peer::Network(_) | Peer::Certified(..) => "network".to_owned(),
         Peer::Local { uid, admin } => format!("uid {uid} admin {admin}"),
     };
     serde_json::json!({
@@ -110,7 +110,7 @@ pub async fn start(plain: bool, limits: Limits) -> Server {
         Secured::DangerouslyPlain
     } else {
         Secured::Tls(Arc::new(
-            Context::from_authority(&authority, &names, now(), Oldest::Tls12).unwrap(),
+            Context::from_authority(&authority, &names, now(), Oldest::Tls12, &Clients::default()).unwrap(),
         ))
     };
     let socket = directory.path().join("run/cofferdam.sock");

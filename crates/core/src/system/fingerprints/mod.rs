@@ -163,7 +163,7 @@ fn prefixes(call: &Call<'_>) -> Vec<String> {
 fn stays_here(call: &Call<'_>) -> Result<(), Fault> {
     match call.peer {
         Peer::Local { .. } => Ok(()),
-        Peer::Network(_) => Err(Fault::invalid(
+        Peer::Network(_) | Peer::Certified(..) => Err(Fault::invalid(
             "the key of fingerprints stays on its host: ask over the server's own socket, or take a \
              pack with: cofferdam fingerprints export",
         )),

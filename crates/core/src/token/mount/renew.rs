@@ -3,6 +3,7 @@
 use super::create::ROLE;
 use super::handles::ByAccessor;
 use super::{Tokens, named_token, role};
+use crate::engine::Asking;
 use crate::fault::Fault;
 use crate::json::field::Ttl;
 use crate::outcome::{Login, Outcome};
@@ -121,7 +122,11 @@ async fn rules(
     let point = point.filter(|point| entry.is_of(&point.mount.uuid));
     let point = point.ok_or_else(gone)?;
     let engine = point.engine.as_ref().ok_or_else(gone)?;
-    let login = engine.renew(&point.view, entry).await?;
+    let asking = Asking {
+        peer: call.peer,
+        now: call.now,
+    };
+    let login = engine.renew_for(&point.view, entry, asking).await?;
     if !entry.groups.is_empty() {
         let (accessor, groups) = (&point.mount.accessor, &entry.groups);
         let renewed = services
