@@ -30,6 +30,7 @@ use std::sync::Arc;
 pub fn offers() -> Vec<Offer> {
     use auth::approle::{self, AppRole};
     use auth::aws::{self, Aws};
+    use auth::cert::{self, Cert};
     use auth::docker::{self, Docker};
     use auth::jwt::{self, Jwt};
     use auth::kubernetes::{self, Kubernetes};
@@ -68,6 +69,11 @@ pub fn offers() -> Vec<Offer> {
             class: Class::Auth,
             kind: aws::KIND,
             engine: Arc::new(Aws::default()),
+        },
+        Offer {
+            class: Class::Auth,
+            kind: cert::KIND,
+            engine: Arc::new(Cert::default()),
         },
         Offer {
             class: Class::Auth,

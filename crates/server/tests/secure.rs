@@ -181,9 +181,14 @@ async fn a_handshake_that_stalls_is_cut() {
 async fn tls_1_2_is_refused_where_1_3_is_the_oldest() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::open(&directory.path().join("tls"), now()).unwrap();
-    let context =
-        Context::from_authority(&authority, &["localhost".to_owned()], now(), Oldest::Tls13, &Clients::default())
-            .unwrap();
+    let context = Context::from_authority(
+        &authority,
+        &["localhost".to_owned()],
+        now(),
+        Oldest::Tls13,
+        &Clients::default(),
+    )
+    .unwrap();
     let security = Secured::Tls(Arc::new(context));
     let bound = bind(vec![Listen::Tcp {
         address: "127.0.0.1:0".parse().unwrap(),

@@ -50,7 +50,7 @@ const ENGINES: &[&str] = &[
     "ldap",
 ];
 /// Of those, the ones that this server has; OpenBao has no `aws`.
-const OUR_METHODS: &[&str] = &["approle", "userpass", "jwt", "kubernetes", "aws"];
+const OUR_METHODS: &[&str] = &["approle", "userpass", "jwt", "kubernetes", "aws", "cert"];
 const OUR_ENGINES: &[&str] = &["transit", "totp"];
 
 /// Paths with the operations they have, parameters without their names.

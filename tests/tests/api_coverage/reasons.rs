@@ -27,7 +27,6 @@ const fn later(prefix: &'static str, why: &'static str) -> Reason {
 
 const REASONS: &[Reason] = &[
     // Engines and methods.
-    later("/auth/cert", "the auth method of TLS certificates"),
     never(
         "/auth/jwt/cel",
         "no language is run on the server: a role's claims and globs say what a token must be",

@@ -207,12 +207,7 @@ fn listen(listener: &Listener, certificates: &mut Certificates) -> Result<Listen
                     key,
                     oldest,
                     clients,
-                } => Secured::Tls(certificates.filed(
-                    certificate,
-                    key,
-                    *oldest,
-                    clients,
-                )?),
+                } => Secured::Tls(certificates.filed(certificate, key, *oldest, clients)?),
                 Security::Own {
                     names,
                     oldest,

@@ -2,6 +2,7 @@
 
 pub mod approle;
 pub mod aws;
+pub mod cert;
 mod cidr;
 pub mod docker;
 mod glob;

@@ -122,3 +122,123 @@ impl ClientCertVerifier for OfKeys {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::client::ResolvesClientCert;
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::sign::CertifiedKey;
+    use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+
+    fn provider() -> Arc<CryptoProvider> {
+        Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+    }
+
+    struct Made {
+        certificate: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+    }
+
+    fn made(name: &str) -> Made {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        Made {
+            certificate: params.self_signed(&key).unwrap().der().clone(),
+            key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        }
+    }
+
+    /// Shows what it is told to, whoever's key it has.
+    #[derive(Debug)]
+    struct Shows(Option<Arc<CertifiedKey>>);
+
+    impl ResolvesClientCert for Shows {
+        fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+            self.0.clone()
+        }
+
+        fn has_certs(&self) -> bool {
+            self.0.is_some()
+        }
+    }
+
+    /// How many certificates the server got, or why there is no connection.
+    fn handshake(
+        clients: &Clients,
+        shown: Option<(Vec<CertificateDer<'static>>, &PrivateKeyDer<'static>)>,
+        version: &'static rustls::SupportedProtocolVersion,
+    ) -> Result<usize, rustls::Error> {
+        let own = made("server.example");
+        let mut roots = RootCertStore::empty();
+        roots.add(own.certificate.clone()).unwrap();
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[version])
+            .unwrap();
+        let builder = match clients.verifier(provider()).unwrap() {
+            None => builder.with_no_client_auth(),
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+        };
+        let server = builder
+            .with_single_cert(vec![own.certificate.clone()], own.key.clone_key())
+            .unwrap();
+        let shown = shown.map(|(chain, key)| {
+            let key = provider().key_provider.load_private_key(key.clone_key());
+            Arc::new(CertifiedKey::new(chain, key.unwrap()))
+        });
+        let client = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_cert_resolver(Arc::new(Shows(shown)));
+        let name = ServerName::try_from("server.example").unwrap();
+        let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
+        let mut server = ServerConnection::new(Arc::new(server)).unwrap();
+        for _ in 0..20 {
+            if !client.is_handshaking() && !server.is_handshaking() {
+                break;
+            }
+            let mut wire = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut wire).unwrap();
+            }
+            let mut rest = wire.as_slice();
+            while !rest.is_empty() {
+                server.read_tls(&mut rest).unwrap();
+                server.process_new_packets()?;
+            }
+            let mut wire = Vec::new();
+            while server.wants_write() {
+                server.write_tls(&mut wire).unwrap();
+            }
+            let mut rest = wire.as_slice();
+            while !rest.is_empty() {
+                client.read_tls(&mut rest).unwrap();
+                client.process_new_packets()?;
+            }
+        }
+        assert!(!server.is_handshaking(), "the handshake does not end");
+        Ok(server.peer_certificates().unwrap_or_default().len())
+    }
+
+    #[test]
+    fn a_certificate_counts_with_its_key_alone() {
+        let (ada, eve) = (made("ada"), made("eve"));
+        for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+            let shown = |chain: Vec<CertificateDer<'static>>, made: &Made| {
+                handshake(&Clients::Asked, Some((chain, &made.key)), version)
+            };
+            let own = vec![ada.certificate.clone()];
+            assert_eq!(shown(own.clone(), &ada), Ok(1));
+            assert!(shown(own.clone(), &eve).is_err(), "the key of another");
+            assert_eq!(handshake(&Clients::Asked, None, version), Ok(0));
+            let unasked = handshake(&Clients::Unasked, Some((own.clone(), &ada.key)), version);
+            assert_eq!(unasked, Ok(0));
+            // More than anybody has.
+            assert!(shown(vec![ada.certificate.clone(); MOST_CERTIFICATES], &ada).is_ok());
+            assert!(shown(vec![ada.certificate.clone(); MOST_CERTIFICATES + 1], &ada).is_err());
+            let large = CertificateDer::from(vec![0; MOST_BYTES]);
+            assert!(shown(vec![ada.certificate.clone(), large], &ada).is_err());
+        }
+    }
+}

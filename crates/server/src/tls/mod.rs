@@ -80,11 +80,7 @@ impl Context {
         Self::new(issue(authority, names, now)?, oldest, clients)
     }
 
-    fn new(
-        certified: CertifiedKey,
-        oldest: Oldest,
-        clients: &Clients,
-    ) -> Result<Self, TlsError> {
+    fn new(certified: CertifiedKey, oldest: Oldest, clients: &Clients) -> Result<Self, TlsError> {
         let current = Arc::new(Current(ArcSwap::from_pointee(certified)));
         let versions: &[_] = match oldest {
             Oldest::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],

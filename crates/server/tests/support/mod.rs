@@ -110,7 +110,14 @@ pub async fn start(plain: bool, limits: Limits) -> Server {
         Secured::DangerouslyPlain
     } else {
         Secured::Tls(Arc::new(
-            Context::from_authority(&authority, &names, now(), Oldest::Tls12, &Clients::default()).unwrap(),
+            Context::from_authority(
+                &authority,
+                &names,
+                now(),
+                Oldest::Tls12,
+                &Clients::default(),
+            )
+            .unwrap(),
         ))
     };
     let socket = directory.path().join("run/cofferdam.sock");
