@@ -185,19 +185,44 @@ fn collect(value: &[u8], extent: Extent) -> Vec<Shape> {
 fn whole(value: &[u8], all: &mut Collected) {
     all.push(Shape::exact(Form::Raw, copy(value)));
     base64::shapes(value, all);
+    escaped(value, all);
+}
+
+fn escaped(value: &[u8], all: &mut Collected) {
     all.push(escape::hex(value));
     escape::shapes(value, all);
     escape::utf16(value, all);
 }
 
-/// Every form of a few bytes inside a value, however short: what all forms of the value have.
-pub(crate) fn of_window(window: &[u8]) -> Vec<Shape> {
+/// Every form of a few bytes that lie `before` bytes inside a value, however short: what all forms of the
+/// value have.
+pub(crate) fn of_window(window: &[u8], before: usize) -> Vec<Shape> {
     let mut all = Collected {
         shortest: 1,
         ..Collected::new(Extent::Telling)
     };
-    whole(window, &mut all);
+    all.push(Shape::exact(Form::Raw, copy(window)));
+    base64::window(window, before, &mut all);
+    escaped(window, &mut all);
+    // A character that is cut in two is escaped as a whole: what lies between has these forms for certain.
+    let whole = without_halves(window);
+    if !whole.is_empty() && whole.len() < window.len() {
+        escaped(whole, &mut all);
+    }
     all.shapes
+}
+
+/// The bytes of characters that are there as a whole.
+fn without_halves(mut bytes: &[u8]) -> &[u8] {
+    while let [0x80..=0xbf, rest @ ..] = bytes {
+        bytes = rest;
+    }
+    match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => {
+            bytes.get(..error.valid_up_to()).unwrap_or_default()
+        }
+        _ => bytes,
+    }
 }
 
 /// Where the lines are that are searched for alone.

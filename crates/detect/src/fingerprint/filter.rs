@@ -3,15 +3,16 @@
 //! As the filter of the search by value (`matcher/filter.rs`), with keyed tags: a bit set that says
 //! "surely not" nearly always, then a table. Every second byte is looked at for short windows, every
 //! fourth for long ones. Windows of forms that stand among letters and digits only are looked for there
-//! (`runs.rs`), and those of UTF-16 where every second byte is zero.
+//! (`runs.rs`), and those of UTF-16 where every second byte is zero. Samples with a mark are asked for one
+//! by one, where the mark is (`turns.rs`).
 
 use super::key::Mix;
-use super::print::{LONG, SHORT};
+use super::look::{LONG, SHORT};
 
 /// Folds ASCII case (and, harmlessly, a few other pairs of bytes) in eight bytes at once.
-const FOLD: u64 = 0x2020_2020_2020_2020;
+pub(super) const FOLD: u64 = 0x2020_2020_2020_2020;
 /// The five bytes of a short sample.
-const FIVE: u64 = 0x00ff_ffff_ffff;
+pub(super) const FIVE: u64 = 0x00ff_ffff_ffff;
 
 /// A byte as windows know it.
 pub(super) const fn fold(byte: u8, folded: bool) -> u8 {
@@ -149,6 +150,15 @@ impl Tier {
             self.words::<2>(Cut::LONG, text, from, candidate);
         } else {
             self.words::<4>(Cut::SHORT, text, from, candidate);
+        }
+    }
+
+    /// As [`Self::scan`] for one sample, which begins at `at`.
+    #[inline(always)]
+    pub(super) fn one(&self, sample: u64, at: usize, candidate: &mut impl FnMut(u32, usize)) {
+        let tag = self.mix.tag(sample);
+        if self.probe(tag) & 1 == 1 {
+            self.report(&[tag], at, 1, candidate);
         }
     }
 

@@ -24,10 +24,12 @@
 mod estimate;
 mod filter;
 mod key;
+mod look;
 mod pack;
 mod print;
 mod prints;
 mod runs;
+mod turns;
 mod window;
 
 pub use estimate::bits;

@@ -1,15 +1,17 @@
 //! The print of one value, and its bytes.
 //!
 //! ```text
-//! 1                       form of these bytes
+//! 2                       version of these bytes
 //! state      u8           0: searched for; else why not (see `Weakness`)
 //! bits       u16          estimate of what is not given away
-//! windows    u16, each:   length u8, flags u8, whole u32, samples u8, each: tag u32
+//! windows    u16, each:   length u8, flags u8, whole u32, samples u8, each: at u8, tag u32
 //! forms      u16, each:   window u16, offset u16, length u16, form u8, digest 16
 //! ```
-//! Numbers are big endian.
+//! Numbers are big endian. Version 1 is read and no longer made: its windows have no mark (`look.rs`), and
+//! their samples no `at`, as they are the first ones.
 
-use super::key::{DIGEST, Mix};
+use super::key::DIGEST;
+use super::look::{Look, Looks};
 use super::window::{WINDOW, Window};
 use super::{PrintKey, estimate};
 use crate::forms::{self, Form, Shape};
@@ -17,35 +19,21 @@ use crate::weak::{self, Weakness};
 use memchr::memmem;
 
 /// First byte.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
-/// A window whose letters have no case: in forms whose digits may be written large or small.
-const FOLDED: u8 = 1;
-
-/// Short windows are sampled with five bytes at two places, since every second place of a text is
-/// looked at; long ones with eight at four.
-pub(super) const SHORT: (usize, usize) = (5, 2);
-pub(super) const LONG: (usize, usize) = (8, 4);
+/// What is read besides.
+const FIRST_VERSION: u8 = 1;
 
 /// What is known of a value without the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Print {
+    version: u8,
     /// Why it is not searched for.
     pub weakness: Option<Weakness>,
     /// Estimated bits outside of its window.
     pub bits: u16,
     pub(super) windows: Vec<Look>,
     pub(super) forms: Vec<Trace>,
-}
-
-/// A window in one form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Look {
-    pub(super) length: u8,
-    pub(super) folded: bool,
-    pub(super) whole: u32,
-    /// Tags of the samples at its first places.
-    pub(super) samples: Vec<u32>,
 }
 
 /// A form of the value.
@@ -71,6 +59,7 @@ impl Print {
     pub fn of(key: &PrintKey, value: &[u8], least: u32) -> Self {
         let value = value.trim_ascii();
         let mut print = Self {
+            version: VERSION,
             weakness: weak::judge(value).err(),
             bits: 0,
             windows: Vec::new(),
@@ -94,6 +83,15 @@ impl Print {
             return print;
         }
         print.add(key, value, &each, &windows, least);
+        print
+    }
+
+    /// With these windows, whatever they are.
+    #[cfg(test)]
+    pub(super) fn with(key: &PrintKey, value: &[u8], windows: &[Window]) -> Self {
+        let mut print = Self::of(key, b"", 0);
+        print.weakness = None;
+        print.add(key, value, &estimate::of_bytes(value), windows, 0);
         print
     }
 
@@ -156,16 +154,21 @@ impl Print {
     /// As bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, self.weakness.map_or(0, Weakness::code)];
+        let mut out = vec![self.version, self.weakness.map_or(0, Weakness::code)];
         out.extend(self.bits.to_be_bytes());
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
         let (windows, forms) = (count(self.windows.len()), count(self.forms.len()));
         out.extend(windows.to_be_bytes());
         for look in self.windows.iter().take(usize::from(windows)) {
-            out.extend([look.length, if look.folded { FOLDED } else { 0 }]);
+            out.extend([look.length, look.flags()]);
             out.extend(look.whole.to_be_bytes());
             out.push(look.samples.len() as u8);
-            out.extend(look.samples.iter().flat_map(|tag| tag.to_be_bytes()));
+            for (at, tag) in &look.samples {
+                if self.version != FIRST_VERSION {
+                    out.push(*at);
+                }
+                out.extend(tag.to_be_bytes());
+            }
         }
         out.extend(forms.to_be_bytes());
         for trace in self.forms.iter().take(usize::from(forms)) {
@@ -184,7 +187,8 @@ impl Print {
     /// [`Malformed`] for anything that [`Print::to_bytes`] does not make.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut from = Reader(bytes);
-        if from.byte()? != VERSION {
+        let version = from.byte()?;
+        if !(FIRST_VERSION..=VERSION).contains(&version) {
             return Err(Malformed);
         }
         let weakness = match from.byte()? {
@@ -194,7 +198,7 @@ impl Print {
         let bits = from.short()?;
         let mut windows = Vec::new();
         for _ in 0..from.short()? {
-            windows.push(from.look()?);
+            windows.push(from.look(version)?);
         }
         let mut forms = Vec::new();
         for _ in 0..from.short()? {
@@ -204,6 +208,7 @@ impl Print {
             return Err(Malformed);
         }
         Ok(Self {
+            version,
             weakness,
             bits,
             windows,
@@ -224,69 +229,6 @@ fn outside(each: &[f64], part: std::ops::Range<usize>, windows: &[Window]) -> u3
     };
     let hidden = part.filter(|&at| !shown(at));
     hidden.filter_map(|at| each.get(at)).sum::<f64>() as u32
-}
-
-/// The windows of a print in all forms, each once.
-struct Looks {
-    mix: Mix,
-    all: Vec<Look>,
-}
-
-impl Looks {
-    const fn new(mix: Mix) -> Self {
-        Self {
-            mix,
-            all: Vec::new(),
-        }
-    }
-
-    /// The numbers of a window in one form; none if it is too short to be sampled.
-    fn number(&mut self, part: &Shape) -> Option<std::ops::Range<u16>> {
-        let bytes = part.bytes.expose();
-        let free = part.caseless.iter().any(|mark| *mark != 0);
-        let looks = if bytes.len() >= LONG.0 + LONG.1 - 1 {
-            vec![self.look(bytes, true)]
-        } else if bytes.len() >= SHORT.0 + SHORT.1 - 1 {
-            let mut looks = vec![self.look(bytes, false)];
-            if free {
-                // All small, or all large: encoders do one or the other.
-                let mut large = bytes.clone();
-                for (byte, mark) in large.iter_mut().zip(&part.caseless) {
-                    *byte &= !mark;
-                }
-                looks.push(self.look(&large, false));
-                zeroize::Zeroize::zeroize(&mut large);
-            }
-            looks
-        } else {
-            return None;
-        };
-        let known = |look: &Look| self.all.iter().position(|other| other == look);
-        let first = match looks.first().and_then(known) {
-            Some(first) => first,
-            None => {
-                self.all.extend(looks.iter().cloned());
-                self.all.len() - looks.len()
-            }
-        };
-        let first = u16::try_from(first).ok()?;
-        Some(first..first + looks.len() as u16)
-    }
-
-    fn look(&self, bytes: &[u8], folded: bool) -> Look {
-        let (width, step) = if folded { LONG } else { SHORT };
-        let samples = (0..step).filter_map(|at| bytes.get(at..at + width));
-        Look {
-            length: bytes.len() as u8,
-            folded,
-            whole: self
-                .mix
-                .whole(bytes.iter().map(|&byte| super::filter::fold(byte, folded))),
-            samples: samples
-                .map(|sample| self.mix.tag(super::filter::word(sample, folded)))
-                .collect(),
-        }
-    }
 }
 
 struct Reader<'b>(&'b [u8]);
@@ -310,25 +252,20 @@ impl Reader<'_> {
         self.take().map(u32::from_be_bytes)
     }
 
-    fn look(&mut self) -> Result<Look, Malformed> {
-        let length = self.byte()?;
-        let folded = match self.byte()? {
-            0 => false,
-            FOLDED => true,
-            _ => return Err(Malformed),
-        };
-        let whole = self.long()?;
-        let (width, step) = if folded { LONG } else { SHORT };
-        if usize::from(self.byte()?) != step || usize::from(length) < width + step - 1 {
-            return Err(Malformed);
+    fn look(&mut self, version: u8) -> Result<Look, Malformed> {
+        let (length, flags, whole) = (self.byte()?, self.byte()?, self.long()?);
+        let mut samples = Vec::new();
+        for number in 0..self.byte()? {
+            let at = match version {
+                FIRST_VERSION => number,
+                _ => self.byte()?,
+            };
+            samples.push((at, self.long()?));
         }
-        let samples = (0..step).map(|_| self.long()).collect::<Result<_, _>>()?;
-        Ok(Look {
-            length,
-            folded,
-            whole,
-            samples,
-        })
+        let marked = version != FIRST_VERSION;
+        Look::read(length, flags, whole, samples)
+            .filter(|look| marked || look.mark.is_none())
+            .ok_or(Malformed)
     }
 
     fn trace(&mut self, windows: &[Look]) -> Result<Trace, Malformed> {

@@ -3,8 +3,10 @@
 use super::PrintKey;
 use super::filter::{Sample, Tier, fold};
 use super::key::{DIGEST, Mix};
-use super::print::{Look as Shown, Print};
+use super::look::Look as Shown;
+use super::print::Print;
 use super::runs;
+use super::turns::{self, Asked};
 use super::window::WINDOW;
 use crate::forms::Form;
 use crate::label::Label;
@@ -31,14 +33,17 @@ pub struct Prints {
     entries: Vec<Entry>,
     looks: Vec<Look>,
     traces: Vec<Trace>,
-    /// By [`Place`], then short and long ones.
+    /// Those without a mark by [`Place`], then short and long ones.
     samples: [[Vec<Sample>; 2]; 3],
+    /// Those with a mark.
+    marked: Vec<Sample>,
+    asked: Asked,
     /// Length of the shortest form that stands among letters and digits.
     lettered: Option<usize>,
     longest: usize,
 }
 
-/// Where a window is looked for.
+/// Where a window is looked for that has no mark.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Anywhere = 0,
@@ -118,22 +123,31 @@ impl Prints {
                 traces: (first as u32, (self.traces.len() - first) as u32),
             });
             let traces = self.traces.get(first..).unwrap_or_default();
-            let Some(place) = Place::of(look, traces, plain) else {
-                continue;
-            };
-            if place == Place::Lettered {
+            let place = Place::of(look, traces, plain);
+            if place == Some(Place::Lettered) && look.mark.is_none() {
                 let lengths = traces.iter().map(|trace| usize::from(trace.length));
                 self.lettered = lengths.chain(self.lettered).min();
             }
-            let tiers = self.samples.get_mut(place as usize);
-            let samples = tiers.and_then(|tiers| tiers.get_mut(usize::from(look.folded)));
-            if let Some(samples) = samples {
-                samples.extend(look.samples.iter().enumerate().map(|(at, tag)| Sample {
-                    tag: *tag,
+            let to = match (place, look.mark) {
+                // No form has it.
+                (None, _) => None,
+                (_, Some(mark)) => {
+                    self.asked.add(mark);
+                    Some(&mut self.marked)
+                }
+                (Some(place), None) => {
+                    let tiers = self.samples.get_mut(place as usize);
+                    tiers.and_then(|tiers| tiers.get_mut(usize::from(look.folded)))
+                }
+            };
+            let samples = look.samples.iter();
+            to.into_iter().for_each(|to| {
+                to.extend(samples.clone().map(|&(at, tag)| Sample {
+                    tag,
                     look: here,
-                    at: at as u8,
+                    at,
                 }));
-            }
+            });
         }
         let lengths = print.forms.iter().map(|trace| usize::from(trace.length));
         self.longest = lengths.max().unwrap_or(0).max(self.longest);
@@ -187,6 +201,8 @@ impl Prints {
             anywhere,
             lettered,
             wide,
+            marked: Tier::new(mix, true, self.marked),
+            asked: self.asked,
             shortest: self.lettered.unwrap_or(0),
             looks: self.looks,
             traces: self.traces,
@@ -204,6 +220,8 @@ pub(crate) struct Keyed {
     anywhere: Vec<Tier>,
     lettered: Vec<Tier>,
     wide: Vec<Tier>,
+    marked: Option<Tier>,
+    asked: Asked,
     /// The shortest row of letters and digits that may be a form.
     shortest: usize,
     looks: Vec<Look>,
@@ -245,6 +263,11 @@ impl Keyed {
         }
         for tier in &self.wide {
             tier.scan_wide(text, &mut judge);
+        }
+        if let Some(tier) = &self.marked {
+            turns::each(text, self.asked, |sample, at| {
+                tier.one(sample, at, &mut judge)
+            });
         }
     }
 

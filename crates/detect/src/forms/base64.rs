@@ -15,6 +15,19 @@ const FIRST_LINE: usize = 64;
 const SECOND_LINE: std::ops::Range<usize> = 76..128;
 
 pub(super) fn shapes(value: &[u8], all: &mut Collected) {
+    once(value, all);
+    wrapped(value, all);
+    // A value that is encoded twice is nearly always encoded alone the first time.
+    twice(&encode(&STANDARD_NO_PAD, value), all);
+}
+
+/// A few bytes that have `before` bytes before them in a value that is encoded alone.
+pub(super) fn window(window: &[u8], before: usize, all: &mut Collected) {
+    once(window, all);
+    twice(&interior(&STANDARD_NO_PAD, window, before % 3), all);
+}
+
+fn once(value: &[u8], all: &mut Collected) {
     for alignment in 0..3 {
         all.push(Shape::exact(
             Form::Base64,
@@ -25,9 +38,9 @@ pub(super) fn shapes(value: &[u8], all: &mut Collected) {
             interior(&URL_SAFE_NO_PAD, value, alignment),
         ));
     }
-    wrapped(value, all);
-    // A value that is encoded twice is nearly always encoded alone the first time.
-    let once = encode(&STANDARD_NO_PAD, value);
+}
+
+fn twice(once: &Secret<Vec<u8>>, all: &mut Collected) {
     for alignment in 0..3 {
         let twice = interior(&STANDARD_NO_PAD, once.expose(), alignment);
         all.push(Shape::exact(Form::Base64Twice, twice));
