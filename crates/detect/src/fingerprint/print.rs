@@ -86,16 +86,15 @@ impl Print {
         print
     }
 
-    /// With these windows, whatever they are.
-    #[cfg(test)]
-    pub(super) fn with(key: &PrintKey, value: &[u8], windows: &[Window]) -> Self {
-        let mut print = Self::of(key, b"", 0);
-        print.weakness = None;
-        print.add(key, value, &estimate::of_bytes(value), windows, 0);
-        print
-    }
-
-    fn add(&mut self, key: &PrintKey, value: &[u8], each: &[f64], windows: &[Window], least: u32) {
+    /// With these windows.
+    pub(super) fn add(
+        &mut self,
+        key: &PrintKey,
+        value: &[u8],
+        each: &[f64],
+        windows: &[Window],
+        least: u32,
+    ) {
         let mut looks = Looks::new(key.mix());
         for shape in forms::shapes(value) {
             if shape.form == Form::Line {

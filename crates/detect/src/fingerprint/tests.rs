@@ -45,6 +45,14 @@ fn by_value(values: &[Vec<u8>]) -> Matcher {
     Matcher::new(needles)
 }
 
+/// A print with these windows, whatever they are.
+fn with(value: &[u8], windows: &[window::Window]) -> Print {
+    let mut print = Print::of(&key(), b"", 0);
+    print.weakness = None;
+    print.add(&key(), value, &estimate::of_bytes(value), windows, 0);
+    print
+}
+
 /// Passwords as machines make them: with bytes that every form escapes, tokens that none does, of one class
 /// of characters only, and with letters of two bytes.
 fn value() -> impl Strategy<Value = Vec<u8>> {
@@ -151,7 +159,7 @@ proptest! {
                 *byte = other.as_bytes()[here];
             }
         }
-        let first = |value: &[u8]| Print::with(&key(), value, &[window::Window::at(value, at)]);
+        let first = |value: &[u8]| with(value, &[window::Window::at(value, at)]);
         let (before, after) = (first(&value), first(&changed));
         // Tags, marks and where samples lie. Which of the windows are used is told by the second stage:
         // a form that is the same in both alphabets of base64 is there once.
