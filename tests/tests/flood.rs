@@ -122,6 +122,12 @@ fn a_flood_of_strangers_changes_nothing() {
         all.map(|(method, path)| {
             let mut answer = ask(method, path, Value::Null);
             answer["request_id"] = Value::Null;
+            // A guess at a name that nobody has costs as much as one at a name that somebody has: one
+            // encryption of an entry that is always the same.
+            if path == "sys/key-status" {
+                answer["encryptions"] = Value::Null;
+                answer["data"]["encryptions"] = Value::Null;
+            }
             answer
         })
     };
