@@ -5,7 +5,12 @@
 //! it, so a policy removed on one replica is gone on all of them for every request that begins after
 //! the removal was acknowledged. A task follows the store's watch; nothing polls.
 
+mod policies;
+
+pub(crate) use policies::{About, Change, Kept};
+
 use crate::audit::MountFragment;
+use crate::clock::{Clock, Time};
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::identity;
@@ -18,19 +23,19 @@ use crate::token::{self, Entry};
 use arc_swap::ArcSwap;
 use cofferdam_barrier::{Barrier, Batch, Commit, Revision, Unsealed, View};
 use cofferdam_secret::Secret;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 /// Where the mount table is stored.
 const MOUNTS: &str = "core/mounts";
-/// Where policies are stored, by name.
-const POLICIES: &str = "policy/";
 /// Where tokens are stored, by their hash.
 const TOKENS: &str = "token/id/";
 /// Where the audit table is stored.
 pub(crate) const AUDIT: &str = "core/audit";
+/// Attempts to change a policy beside other writers.
+const ROUNDS: u32 = 32;
 /// Cached rule sets per snapshot; beyond it the cache starts again.
 const ACLS: usize = 4096;
 
@@ -64,7 +69,9 @@ pub(crate) struct Tables {
     table: Table,
     table_revision: Option<Revision>,
     points: HashMap<String, Arc<MountPoint>>,
-    policies: BTreeMap<String, (Arc<Policy>, Arc<str>)>,
+    policies: policies::All,
+    /// When the first of the policies ends.
+    ends: Option<Time>,
     acls: Mutex<HashMap<Vec<String>, Ruled>>,
     settings: Arc<Settings>,
     /// Of all snapshots of this process.
@@ -120,9 +127,9 @@ impl Tables {
         self.points.get(path)
     }
 
-    /// A policy and its text.
+    /// A policy and what is known of it.
     #[must_use]
-    pub(crate) fn policy(&self, name: &str) -> Option<&(Arc<Policy>, Arc<str>)> {
+    pub(crate) fn policy(&self, name: &str) -> Option<&Kept> {
         self.policies.get(name)
     }
 
@@ -134,6 +141,21 @@ impl Tables {
             .filter(|name| *name != "root" && !self.policies.contains_key(*name))
             .cloned()
             .collect()
+    }
+
+    /// The same without the policies that have ended.
+    fn without_ended(&self, now: Time) -> Self {
+        let policies = policies::standing(&self.policies, now);
+        Self {
+            table: self.table.clone(),
+            table_revision: self.table_revision,
+            points: self.points.clone(),
+            ends: policies::first_end(&policies),
+            policies,
+            acls: Mutex::default(),
+            settings: self.settings.clone(),
+            number: SNAPSHOTS.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// Names of all policies, `root` included.
@@ -178,7 +200,7 @@ impl Tables {
         let policies: Vec<_> = names
             .iter()
             .filter_map(|name| self.policies.get(name))
-            .map(|(policy, _)| policy)
+            .map(|kept| &kept.policy)
             .collect();
         let templated = |policy: &&&Arc<Policy>| !root && policy.is_templated();
         let ruled = Ruled {
@@ -210,6 +232,7 @@ pub(crate) struct Registry {
     applied: watch::Sender<Revision>,
     /// Told of every token that changed, before the change counts as applied.
     tokens: Arc<token::Cache>,
+    clock: Arc<dyn Clock>,
     /// Bumped when the audit table changed; the audit room listens.
     audit_changed: watch::Sender<u64>,
 }
@@ -224,6 +247,7 @@ impl Registry {
         barrier: Barrier<Unsealed>,
         offers: Vec<Offer>,
         tokens: Arc<token::Cache>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, Fault> {
         forget(&offers, None);
         let seen = barrier.read_barrier().await?;
@@ -241,13 +265,14 @@ impl Registry {
                 .put(MOUNTS, encode(&table)?);
             barrier.commit(batch).await?.ignore();
         }
-        let tables = load(&barrier, &offers, None, Changed::ALL).await?;
+        let tables = load(&barrier, &offers, None, Changed::ALL, clock.now()).await?;
         Ok(Arc::new(Self {
             barrier,
             offers,
             current: ArcSwap::from_pointee(tables),
             applied: watch::Sender::new(seen),
             tokens,
+            clock,
             audit_changed: watch::Sender::new(0),
         }))
     }
@@ -280,7 +305,10 @@ impl Registry {
         loop {
             let event = watch.next().await?;
             let mounts = event.keys.iter().any(|key| key == MOUNTS);
-            let policies = event.keys.iter().any(|key| key.starts_with(POLICIES));
+            let policies = event
+                .keys
+                .iter()
+                .any(|key| key.starts_with(policies::POLICIES));
             let changed = Changed {
                 mounts,
                 policies,
@@ -331,6 +359,7 @@ impl Registry {
             &self.offers,
             Some(&self.current.load()),
             changed,
+            self.clock.now(),
         )
         .await?;
         self.current.store(Arc::new(tables));
@@ -344,6 +373,17 @@ impl Registry {
     pub(crate) async fn fresh(&self) -> Result<Arc<Tables>, Fault> {
         let newest = self.barrier.read_barrier().await?;
         self.reach(newest).await?;
+        let tables = self.current.load_full();
+        // The clock is asked only where something ends.
+        let Some(end) = tables.ends else {
+            return Ok(tables);
+        };
+        let now = self.clock.now();
+        if now < end {
+            return Ok(tables);
+        }
+        // Not read again: whoever follows the store may be putting a newer snapshot in its place.
+        self.current.rcu(|tables| tables.without_ended(now));
         Ok(self.current.load_full())
     }
 
@@ -453,18 +493,56 @@ impl Registry {
         ))
     }
 
-    /// Stores or removes a policy, and returns when it is in force.
+    /// Stores or removes (`None`) a policy, and returns when it is in force. `change` is told what
+    /// there is, and asked again where another writer was faster.
     ///
     /// # Errors
-    /// The store's failure.
-    pub(crate) async fn put_policy(&self, name: &str, text: Option<&str>) -> Result<(), Fault> {
-        let key = format!("{POLICIES}{name}");
-        let batch = match text {
-            Some(text) => Batch::new().put(key, Secret::new(text.as_bytes().to_vec())),
-            None => Batch::new().delete(key),
-        };
-        if let Commit::Done(revision) = self.barrier.commit(batch).await? {
-            self.reach(revision).await?;
+    /// Those of `change`, and the store's.
+    pub(crate) async fn put_policy(
+        &self,
+        name: &str,
+        now: Time,
+        mut change: impl FnMut(Option<(&str, About)>) -> Result<Option<Change>, Fault>,
+    ) -> Result<(), Fault> {
+        for _ in 0..ROUNDS {
+            let (found, revision) = policies::stored(&self.barrier, name, now).await?;
+            // What is built in is there before anything is stored.
+            let built_in = self.current.load().policy(name).cloned();
+            let standing = match (&found, &built_in) {
+                (Some((text, about)), _) => Some((text.as_str(), *about)),
+                (None, Some(kept)) if kept.about.version == 0 => Some((&*kept.text, kept.about)),
+                _ => None,
+            };
+            let batch = Batch::new().expect(policies::key(name), revision);
+            let batch = match change(standing)? {
+                Some(change) => {
+                    let before = standing.map(|(_, about)| about);
+                    batch.put(policies::key(name), policies::next(before, change, now)?)
+                }
+                None => batch.delete(policies::key(name)),
+            };
+            if let Commit::Done(revision) = self.barrier.commit(batch).await? {
+                return self.reach(revision).await;
+            }
+        }
+        Err(Fault::unavailable(
+            "the policy has too many writers; try again",
+            "lost every race",
+        ))
+    }
+
+    /// Removes what is left of policies that have ended.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn drop_ended(&self) -> Result<(), Fault> {
+        let now = self.clock.now();
+        for (key, revision) in policies::ended(&self.barrier, now).await? {
+            let batch = Batch::new()
+                .expect_at(key.as_str(), revision)
+                .delete(key.as_str());
+            // Where it changed meanwhile, it has not ended.
+            self.barrier.commit(batch).await?.ignore();
         }
         Ok(())
     }
@@ -504,6 +582,7 @@ async fn load(
     offers: &[Offer],
     old: Option<&Tables>,
     changed: Changed,
+    now: Time,
 ) -> Result<Tables, Fault> {
     let Changed {
         mounts, policies, ..
@@ -518,7 +597,7 @@ async fn load(
     };
     let policies = match old {
         Some(old) if !policies => old.policies.clone(),
-        _ => read_policies(barrier).await?,
+        _ => policies::read(barrier, now).await?,
     };
     let points = table
         .iter()
@@ -528,6 +607,7 @@ async fn load(
         table,
         table_revision,
         points,
+        ends: policies::first_end(&policies),
         policies,
         acls: Mutex::default(),
         settings,
@@ -566,39 +646,6 @@ async fn read_table(barrier: &Barrier<Unsealed>) -> Result<(Table, Option<Revisi
         }
         None => Ok((Table::builtin(), None)),
     }
-}
-
-async fn read_policies(
-    barrier: &Barrier<Unsealed>,
-) -> Result<BTreeMap<String, (Arc<Policy>, Arc<str>)>, Fault> {
-    let mut all = BTreeMap::new();
-    insert(&mut all, "default", crate::policy::DEFAULT)?;
-    insert(&mut all, "response-wrapping", crate::token::WRAPPING_POLICY)?;
-    let mut after: Option<String> = None;
-    loop {
-        let page = barrier.range(POLICIES, after.as_deref(), 512).await?;
-        for opened in &page.entries {
-            let name = opened.key.trim_start_matches(POLICIES);
-            let text = std::str::from_utf8(opened.value.expose())
-                .map_err(|_| Fault::internal("a stored policy is not text"))?;
-            insert(&mut all, name, text)?;
-        }
-        after = page.entries.last().map(|last| last.key.clone());
-        if !page.more || after.is_none() {
-            return Ok(all);
-        }
-    }
-}
-
-fn insert(
-    all: &mut BTreeMap<String, (Arc<Policy>, Arc<str>)>,
-    name: &str,
-    text: &str,
-) -> Result<(), Fault> {
-    let policy = Policy::parse(name, text)
-        .map_err(|_| Fault::internal(format!("stored policy {name} does not parse")))?;
-    all.insert(name.to_owned(), (Arc::new(policy), text.into()));
-    Ok(())
 }
 
 fn encode(table: &Table) -> Result<Secret<Vec<u8>>, Fault> {

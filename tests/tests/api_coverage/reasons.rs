@@ -97,7 +97,6 @@ const REASONS: &[Reason] = &[
     later("/sys/mfa", "second factors at login"),
     later("/sys/monitor", "the server's log as a stream"),
     later("/sys/namespaces", "namespaces"),
-    later("/sys/policies/acl", "changing part of a policy"),
     never(
         "/sys/policies/detailed/acl",
         "OpenBao lists it below a name, too, where it answers about no policy",

@@ -9,7 +9,6 @@ use crate::outcome::Outcome;
 use crate::request::Call;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 pub(super) const RESULTANT: Route<System> = Route::new(
     "internal/ui/resultant-acl",
@@ -62,13 +61,8 @@ async fn resultant(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
 
 async fn detailed(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     #[derive(Serialize)]
-    struct Detail<'a> {
-        name: &'a str,
-        policy: Arc<str>,
-    }
-    #[derive(Serialize)]
     struct Shape<'a> {
-        key_info: BTreeMap<&'a str, Detail<'a>>,
+        key_info: BTreeMap<&'a str, super::policies::Shape<'a>>,
         keys: Vec<&'a str>,
     }
     let tables = engine.services()?.registry.fresh().await?;
@@ -87,12 +81,7 @@ async fn detailed(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
         .filter(|name| after.is_empty() || *name > after)
         .take(limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX))
         .collect();
-    let detail = |name| {
-        let text = tables.policy(name).map(|(_, text)| text.clone());
-        // The root policy has no text.
-        let policy = text.unwrap_or_else(|| "".into());
-        (name, Detail { name, policy })
-    };
+    let detail = |name| (name, super::policies::Shape::of(name, tables.policy(name)));
     Outcome::data(&Shape {
         key_info: names.iter().copied().map(detail).collect(),
         keys: names,

@@ -33,7 +33,7 @@ mod wrapping;
 
 use crate::engine::{Access, Route, Routed};
 use crate::fault::Fault;
-use crate::operation::Verb::{Delete, List, Read, Write};
+use crate::operation::Verb::{Delete, List, Patch, Read, Write};
 use crate::vault::Services;
 use ceremony::{generate_root, rotate_root};
 use std::sync::{Arc, OnceLock, Weak};
@@ -118,6 +118,7 @@ impl Routed for System {
             &[
                 (Read, |e, c| Box::pin(policies::read(e, c))),
                 (Write, |e, c| Box::pin(policies::write(e, c))),
+                (Patch, |e, c| Box::pin(policies::patch(e, c))),
                 (Delete, |e, c| Box::pin(policies::delete(e, c))),
             ],
         ),

@@ -103,7 +103,8 @@ impl Vault {
         let generation = barrier.seal_record().await?;
         let generation = generation.map_or(0, |record| record.generation);
         let cache = Arc::new(token::Cache::default());
-        let registry = Registry::open(barrier.clone(), offers, cache.clone()).await?;
+        let registry =
+            Registry::open(barrier.clone(), offers, cache.clone(), self.clock.clone()).await?;
         let mounts = registry.current();
         let cubbyhole = mounts
             .point("cubbyhole")
@@ -180,6 +181,12 @@ fn spawn_background(services: &Arc<Services>) {
             }
             if round.is_multiple_of(NOTE_EVERY) {
                 services.audit.note_heads(services.barrier()).await;
+                if let Err(fault) = services.registry.drop_ended().await {
+                    tracing::warn!(
+                        reason = fault.internal_text(),
+                        "cannot remove policies that have ended"
+                    );
+                }
                 if let Err(fault) = rotation::keep(&services).await {
                     tracing::warn!(
                         reason = fault.internal_text(),

@@ -22,6 +22,7 @@ mod identity;
 mod leaks;
 mod leases;
 mod migrate;
+mod policies;
 mod records;
 mod replicas;
 mod retired;
