@@ -102,6 +102,7 @@ struct ShownConfig<'a> {
 
 pub(super) fn show(mount: &Mount) -> Shown<'_> {
     let config = &mount.config;
+    let built_in = BUILT_IN.contains(&mount.kind.as_str());
     Shown {
         accessor: &mount.accessor,
         config: ShownConfig {
@@ -109,11 +110,12 @@ pub(super) fn show(mount: &Mount) -> Shown<'_> {
             max_lease_ttl: config.max_lease_ttl,
             common: tune::Common::of(mount),
         },
-        deprecation_status: (!BUILT_IN.contains(&mount.kind.as_str())).then_some("supported"),
+        deprecation_status: (!built_in).then_some("supported"),
         description: &mount.description,
         external_entropy_access: false,
         local: mount.local,
-        options: (!config.options.is_empty()).then_some(&config.options),
+        // What is always there has none; what somebody mounted may have had some.
+        options: (!built_in || !config.options.is_empty()).then_some(&config.options),
         plugin_version: "",
         running_plugin_version: VERSION,
         running_sha256: "",

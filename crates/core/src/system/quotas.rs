@@ -65,23 +65,19 @@ async fn read_config(engine: &System) -> Result<Outcome, Fault> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct WantedConfig {
-    enable_rate_limit_audit_logging: Option<Flag>,
-    enable_rate_limit_response_headers: Option<Flag>,
-    rate_limit_exempt_paths: Option<Words>,
+    enable_rate_limit_audit_logging: Flag,
+    enable_rate_limit_response_headers: Flag,
+    rate_limit_exempt_paths: Words,
 }
 
 async fn write_config(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let wanted: WantedConfig = call.body.parse()?;
-    let mut config = tables(engine).await?.settings().quotas().config.clone();
-    if let Some(Flag(audit)) = wanted.enable_rate_limit_audit_logging {
-        config.audit = audit;
-    }
-    if let Some(Flag(headers)) = wanted.enable_rate_limit_response_headers {
-        config.headers = headers;
-    }
-    if let Some(Words(exempt)) = wanted.rate_limit_exempt_paths {
-        config.exempt = exempt;
-    }
+    // As OpenBao has it: what is not said is off, and empty.
+    let config = quota::Config {
+        audit: wanted.enable_rate_limit_audit_logging.0,
+        headers: wanted.enable_rate_limit_response_headers.0,
+        exempt: wanted.rate_limit_exempt_paths.0,
+    };
     let batch = Batch::new().put(quota::CONFIG, encoded(&config)?);
     commit(&*engine.services()?, batch).await?;
     Ok(Outcome::Done)

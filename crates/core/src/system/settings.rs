@@ -156,7 +156,9 @@ async fn read_header(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> 
     let tables = engine.services()?.registry.fresh().await?;
     let hashed = tables.settings().headers().get(&name);
     let hashed = hashed.ok_or_else(|| Fault::invalid("Could not find header in config"))?;
-    Outcome::data(&BTreeMap::from([(name, json!({"hmac": hashed}))]))
+    // By the name it was asked for.
+    let asked = call.capture("header");
+    Outcome::data(&BTreeMap::from([(asked, json!({"hmac": hashed}))]))
 }
 
 #[derive(Default, Deserialize)]

@@ -106,11 +106,11 @@ impl Change {
     }
 
     fn policies(&self, role: &mut Role) -> Result<(), Fault> {
-        let named = [
-            (&self.allowed_policies, &mut role.allowed),
-            (&self.disallowed_policies, &mut role.disallowed),
+        let named: [(_, _, fn(&str) -> Result<String, Fault>); 2] = [
+            (&self.allowed_policies, &mut role.allowed, policy),
+            (&self.disallowed_policies, &mut role.disallowed, any_policy),
         ];
-        for (from, to) in named {
+        for (from, to, policy) in named {
             if let Some(Words(words)) = from {
                 *to = words
                     .iter()
@@ -153,6 +153,14 @@ fn possible(role: &Role) -> Result<(), Fault> {
         role if role.explicit_max_ttl > 0 => cannot("tokens with an explicit max TTL"),
         role if role.num_uses > 0 => cannot("tokens with limited use count"),
         _ => Ok(()),
+    }
+}
+
+/// The root policy, too: it may be among those that are not handed out.
+fn any_policy(text: &str) -> Result<String, Fault> {
+    match text.eq_ignore_ascii_case(Name::ROOT) {
+        true => Ok(Name::ROOT.to_owned()),
+        false => policy(text),
     }
 }
 
