@@ -1,7 +1,7 @@
 //! What the search by fingerprint costs: `cargo run --profile fast -p cofferdam-detect --example fingerprints`.
 //!
-//! The same texts as `throughput`: patterns alone, patterns with fingerprints of 10,000 values in one pass,
-//! and both exact searches alone.
+//! The log and the libraries of `throughput`, and source code (the crates that cargo has unpacked): patterns
+//! alone, patterns with fingerprints of 50 and of 10,000 values in one pass, and both exact searches alone.
 
 #![allow(clippy::print_stdout, reason = "prints a table for people")]
 #![allow(
@@ -19,18 +19,22 @@ use std::time::{Duration, Instant};
 
 mod texts;
 
-const VALUES: usize = 10_000;
-
 fn main() {
-    let texts = [("log", texts::log("")), ("libraries", texts::libraries())];
-    for (kind, marks) in [("letters and digits", ""), ("with marks", "#&\"/ !@")] {
-        println!("\nvalues: {kind}");
-        measure(&values(marks), &texts);
+    let texts = [
+        ("log", texts::log("")),
+        ("source", texts::source()),
+        ("libraries", texts::libraries()),
+    ];
+    for count in [50, 10_000] {
+        for (kind, marks) in [("letters and digits", ""), ("with marks", "#&\"/ !@")] {
+            println!("\n{count} values: {kind}");
+            measure(&values(count, marks), &texts);
+        }
     }
 }
 
 /// Random values of 16 to 48 characters, each with one of these marks.
-fn values(marks: &str) -> Vec<Secret<Vec<u8>>> {
+fn values(count: usize, marks: &str) -> Vec<Secret<Vec<u8>>> {
     let value = |number: usize| {
         let mut text = random_base62(16 + number * 7 % 33).unwrap();
         if let Some(mark) = marks.chars().cycle().nth(number % 100) {
@@ -38,7 +42,7 @@ fn values(marks: &str) -> Vec<Secret<Vec<u8>>> {
         }
         text.into_bytes()
     };
-    (0..VALUES).map(value).collect()
+    (0..count).map(value).collect()
 }
 
 fn measure(values: &[Secret<Vec<u8>>], texts: &[(&str, Vec<u8>)]) {
@@ -52,9 +56,9 @@ fn measure(values: &[Secret<Vec<u8>>], texts: &[(&str, Vec<u8>)]) {
     let made = start.elapsed();
     let bytes: usize = prints.iter().map(|print| print.to_bytes().len()).sum();
     println!(
-        "{VALUES} prints: {:.1} us and {} bytes each",
-        made.as_secs_f64() * 1e6 / VALUES as f64,
-        bytes / VALUES
+        "prints: {:.1} us and {} bytes each",
+        made.as_secs_f64() * 1e6 / values.len() as f64,
+        bytes / values.len()
     );
     let start = Instant::now();
     let mut set = Prints::new();

@@ -42,6 +42,32 @@ pub(crate) fn libraries() -> Vec<u8> {
     text
 }
 
+/// Rust, C and what lies beside it, as cargo has unpacked it, without its tests of large data.
+pub(crate) fn source() -> Vec<u8> {
+    let home = std::env::home_dir().unwrap_or_default();
+    let mut folders = vec![home.join(".cargo/registry/src")];
+    let mut text = Vec::new();
+    while let Some(folder) = folders.pop().filter(|_| text.len() < SIZE) {
+        let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().collect();
+        entries.sort_by_key(std::fs::DirEntry::path);
+        for entry in entries {
+            let (path, kind) = (entry.path(), entry.file_type().unwrap());
+            let code = path.extension().is_some_and(|end| {
+                ["rs", "c", "h", "toml", "md"]
+                    .iter()
+                    .any(|known| end == *known)
+            });
+            if kind.is_dir() {
+                folders.push(path);
+            } else if code && entry.metadata().is_ok_and(|about| about.len() < 1 << 20) {
+                text.extend(std::fs::read(path).unwrap_or_default());
+            }
+        }
+    }
+    text.truncate(SIZE);
+    text
+}
+
 /// Processor time of the least of some runs: the machine may be shared.
 pub(crate) fn best(runs: usize, mut work: impl FnMut()) -> Duration {
     let mut best = Duration::MAX;
