@@ -13,7 +13,7 @@ everything = ""
 NAME = "‹secret:secret/one@1›"
 
 def fail(text):
-    sys.exit(f"{text}\nleft on the screen: {screen!r}\nall of it: {everything!r}")
+    sys.exit(f"{text} at line {sys._getframe(2).f_lineno}\nleft on the screen: {screen!r}\nall of it: {everything!r}")
 
 def until(pattern, patience=30):
     """Reads until the pattern is on the screen, and takes everything up to it away."""
@@ -46,6 +46,11 @@ def say(word):
     until(rf"\b{word}\r")
     until(r"\$ ")
 
+def stop():
+    type_("\x1a")
+    until(r"Stopped")
+    until(r"\$ ")
+
 def runs():
     line("jobs")
     seen = until(r"(Running|Stopped|Done)[^\n]*\n")
@@ -57,7 +62,9 @@ def event(name):
     open(f"{place}/{name}", "w").close()
 
 def run(script):
-    return f"{program} run -secret one -- sh -c '{script}' {place}"
+    # Not dash: a key that comes between its vfork and exec stops the new process, and the shell waits for that
+    # in the kernel and never stops, with us or without.
+    return f"{program} run -secret one -- bash -c '{script}' {place}"
 
 WAIT = "until [ -e $0/{0} ]; do sleep 0.1; done"
 # A shell's prompt is not a line of its own where a job writes in between.
@@ -76,7 +83,7 @@ until(r"\brc=7\r")
 until(r"\$ ")
 
 # Brought to the front it reads what is typed, and keys make their signals.
-line(run(f"trap \"echo IN\"\"T\" INT; echo rea\"\"dy; {WAIT.format('b')}; read word; echo got-$word; cat $one_FILE; read word; echo last-$word") + " &")
+line(run(f"trap \"echo IN\"\"T\" INT; echo rea\"\"dy; {WAIT.format('b')}; read word; echo got-$word; cat $one_FILE; {WAIT.format('c')}; read word; echo last-$word") + " &")
 until(r"\bready\r")
 runs()
 line("fg")
@@ -87,41 +94,38 @@ until(r"got-north\r")
 until(NAME)
 type_("\x03")
 until(r"INT\r")
+event("c")
 line("south")
-until(r"last-(south)?\r")
+until(r"last-south\r")
 until(r"\$ ")
 
 # Begun in front, stopped by its key and sent on: it runs, and what is typed is the shell's.
-line(run(f"echo rea\"\"dy; {WAIT.format('c')}; echo wri\"\"tes; cat $one_FILE; {WAIT.format('d')}; read word; echo got-$word; {WAIT.format('e')}; exit 5"))
+line(run(f"echo rea\"\"dy; {WAIT.format('d')}; echo wri\"\"tes; cat $one_FILE; {WAIT.format('e')}; read word; echo got-$word; {WAIT.format('f')}; exit 5"))
 until(r"\bready\r")
-type_("\x1a")
-until(r"Stopped")
-until(r"\$ ")
+stop()
 line("bg")
 until(r"\$ ")
 runs()
 for word in ["second", "third", "fourth"]:
     say(word)
 runs()
-event("c")
-until(r"\bwrites\r")
+event("d")
+until(r"writes\r")
 until(NAME)
 say("fifth")
 runs()
 # Again in front the keys are its own.
 line("fg")
 until(r"run -secret one[^\n]*\n")
-event("d")
+event("e")
 time.sleep(0.3)
 line("east")
 until(r"got-east\r")
-type_("\x1a")
-until(r"Stopped")
-until(r"\$ ")
+stop()
 line("bg")
 until(r"\$ ")
 runs()
-event("e")
+event("f")
 line("wait $!; wait; echo ended")
 until(r"\bended\r")
 until(r"\$ ")
