@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+/// Method, path and body.
+pub(crate) type Step = (&'static str, &'static str, fn() -> Value);
+
 /// One endpoint.
 pub(crate) struct Row {
     /// As the lists of both servers name it.
@@ -13,7 +16,7 @@ pub(crate) struct Row {
     /// Which part of what is read.
     pub(crate) below: Option<&'static str>,
     /// What has to be there: method, path, body.
-    pub(crate) before: &'static [(&'static str, &'static str, fn() -> Value)],
+    pub(crate) before: &'static [Step],
     /// A value for every field.
     pub(crate) first: fn() -> Value,
     /// Another one, for those that may change.
@@ -80,13 +83,13 @@ macro_rules! other_token {
 const POLICY: &str = "path \"secret/data/a\" { capabilities = [\"read\"] }";
 const OTHER_POLICY: &str = "path \"secret/data/b\" { capabilities = [\"read\"] }";
 
-const APPROLE: (&str, &str, fn() -> Value) = (
+const APPROLE: Step = (
     "POST",
     "auth/approle/role/part",
     || json!({"token_bound_cidrs": ["10.0.0.0/8"]}),
 );
-const ENTITY: (&str, &str, fn() -> Value) = ("POST", "identity/entity/name/holder", || json!({}));
-const MOUNTED: (&str, &str, fn() -> Value) = ("POST", "sys/mounts/tuned", || json!({"type": "kv"}));
+const ENTITY: Step = ("POST", "identity/entity/name/holder", || json!({}));
+const MOUNTED: Step = ("POST", "sys/mounts/tuned", || json!({"type": "kv"}));
 
 /// A field of an AppRole role that has an endpoint of its own.
 macro_rules! part {
@@ -1098,6 +1101,6 @@ pub(crate) fn unread(path: &str) -> Option<&'static str> {
     };
     let found = UNREAD
         .iter()
-        .find(|(_, begins)| begins.iter().any(|begin| below(&begin)));
+        .find(|(_, begins)| begins.iter().any(below));
     found.map(|(why, _)| *why)
 }

@@ -106,35 +106,25 @@ impl Change {
     }
 
     fn policies(&self, role: &mut Role) -> Result<(), Fault> {
-        let named: [(_, _, fn(&str) -> Result<String, Fault>); 2] = [
-            (&self.allowed_policies, &mut role.allowed, policy),
-            (&self.disallowed_policies, &mut role.disallowed, any_policy),
-        ];
-        for (from, to, policy) in named {
+        let named = |from: &Option<Words>, to: &mut Vec<String>, one: fn(&str) -> _| {
             if let Some(Words(words)) = from {
                 *to = words
                     .iter()
-                    .map(|word| policy(word))
-                    .collect::<Result<_, _>>()?;
+                    .map(|word| one(word))
+                    .collect::<Result<_, Fault>>()?;
                 to.sort_unstable();
                 to.dedup();
             }
-        }
-        let globs = [
-            (&self.allowed_policies_glob, &mut role.allowed_glob),
-            (&self.disallowed_policies_glob, &mut role.disallowed_glob),
-        ];
-        for (from, to) in globs {
-            if let Some(Words(words)) = from {
-                *to = words
-                    .iter()
-                    .map(|word| glob(word))
-                    .collect::<Result<_, _>>()?;
-                to.sort_unstable();
-                to.dedup();
-            }
-        }
-        Ok(())
+            Ok::<(), Fault>(())
+        };
+        named(&self.allowed_policies, &mut role.allowed, policy)?;
+        named(&self.disallowed_policies, &mut role.disallowed, any_policy)?;
+        named(&self.allowed_policies_glob, &mut role.allowed_glob, glob)?;
+        named(
+            &self.disallowed_policies_glob,
+            &mut role.disallowed_glob,
+            glob,
+        )
     }
 }
 
