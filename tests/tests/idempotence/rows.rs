@@ -1099,8 +1099,6 @@ pub(crate) fn unread(path: &str) -> Option<&'static str> {
                 .strip_prefix(begin)
                 .is_some_and(|rest| rest.starts_with('/'))
     };
-    let found = UNREAD
-        .iter()
-        .find(|(_, begins)| begins.iter().any(below));
+    let found = UNREAD.iter().find(|(_, begins)| begins.iter().any(below));
     found.map(|(why, _)| *why)
 }

@@ -124,7 +124,7 @@ pub(super) async fn bring(job: &Job, class: Class) -> Result<Vec<Source>, Failur
         };
         let Some(kind) = kind(class, &entry) else {
             let served = format!(
-                "this server has no {} of this type: {}",
+                "no {} of this type is copied: {}",
                 class.kind(),
                 text(&entry, "type")
             );
