@@ -25,6 +25,11 @@ pub(crate) const SAME: &[&str] = &[
     r#"path "a" { capabilities = ["\u0072ead"] }"#,
     r#"path "a" { policy = "write" capabilities = ["patch"] }"#,
     r#"path "a" { policy = "bogus" }"#,
+    r#"path "{{identity.entity.id}}" { capabilities = ["read"] }"#,
+    r#"path "secret/{{identity.entity.metadata.team}}/*" { capabilities = ["read"] }"#,
+    r#"path "secret/{{identity.nothing}}" { capabilities = ["read"] }"#,
+    r#"path "secret/{{identity.entity.id" { capabilities = ["read"] }"#,
+    r#"path "secret/identity.entity.id}}" { capabilities = ["read"] }"#,
     r#"path "" { capabilities = ["read"] }"#,
     r#"path "/a" { capabilities = ["read"] }"#,
     r#"path "a//b" { capabilities = ["read"] }"#,
@@ -102,10 +107,6 @@ pub(crate) const ONLY_OPENBAO_TAKES: &[(&str, &str)] = &[
     (
         r#"path "a" { capabilities = ["read"] expiration = "2030-01-01T00:00:00Z" }"#,
         "would restrict; not implemented",
-    ),
-    (
-        r#"path "{{identity.entity.id}}" { capabilities = ["read"] }"#,
-        "templates are not implemented yet",
     ),
 ];
 
