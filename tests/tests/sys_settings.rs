@@ -170,7 +170,8 @@ fn audit_records_show_the_headers_that_were_asked_for() {
     assert_eq!(data(&server, below)["headers"], configured);
     assert_eq!(
         data(&server, &format!("{below}/X-HASHED")),
-        json!({"x-hashed": {"hmac": true}})
+        json!({"X-HASHED": {"hmac": true}}),
+        "by the name it was asked for"
     );
     let lines = [
         "X-Clear: in sight",
