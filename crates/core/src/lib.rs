@@ -22,6 +22,7 @@ mod outcome;
 pub mod path;
 mod pipeline;
 pub mod policy;
+mod record;
 mod registry;
 mod reply;
 mod request;

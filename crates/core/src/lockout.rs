@@ -16,6 +16,7 @@
 use crate::clock::Time;
 use crate::fault::Fault;
 use crate::mount::MountConfig;
+use crate::record::decode;
 use cofferdam_barrier::{Commit, Opened, Revision, View};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -89,7 +90,7 @@ impl Record {
 }
 
 fn record(found: &Opened) -> Result<Record, Fault> {
-    serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)
+    decode(&found.value)
 }
 
 async fn load(view: &View, name: &str) -> Result<Option<(Record, Revision)>, Fault> {

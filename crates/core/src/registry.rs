@@ -18,11 +18,11 @@ use crate::metrics;
 use crate::mount::{Class, Mount, Table};
 use crate::path::Path;
 use crate::policy::{Acl, Policy};
+use crate::record::encode;
 use crate::settings::{self, Settings};
 use crate::token::{self, Entry};
 use arc_swap::ArcSwap;
 use cofferdam_barrier::{Barrier, Batch, Commit, Revision, Unsealed, View};
-use cofferdam_secret::Secret;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -72,6 +72,8 @@ pub(crate) struct Tables {
     policies: policies::All,
     /// When the first of the policies ends.
     ends: Option<Time>,
+    /// The store holds some that have ended.
+    remains: bool,
     acls: Mutex<HashMap<Vec<String>, Ruled>>,
     settings: Arc<Settings>,
     /// Of all snapshots of this process.
@@ -151,6 +153,7 @@ impl Tables {
             table_revision: self.table_revision,
             points: self.points.clone(),
             ends: policies::first_end(&policies),
+            remains: true,
             policies,
             acls: Mutex::default(),
             settings: self.settings.clone(),
@@ -536,6 +539,9 @@ impl Registry {
     /// # Errors
     /// The store's.
     pub(crate) async fn drop_ended(&self) -> Result<(), Fault> {
+        if !self.fresh().await?.remains {
+            return Ok(());
+        }
         let now = self.clock.now();
         for (key, revision) in policies::ended(&self.barrier, now).await? {
             let batch = Batch::new()
@@ -595,8 +601,8 @@ async fn load(
         Some(old) if !mounts => (old.table.clone(), old.table_revision),
         _ => read_table(barrier).await?,
     };
-    let policies = match old {
-        Some(old) if !policies => old.policies.clone(),
+    let (policies, remains) = match old {
+        Some(old) if !policies => (old.policies.clone(), old.remains),
         _ => policies::read(barrier, now).await?,
     };
     let points = table
@@ -608,6 +614,7 @@ async fn load(
         table_revision,
         points,
         ends: policies::first_end(&policies),
+        remains,
         policies,
         acls: Mutex::default(),
         settings,
@@ -646,10 +653,4 @@ async fn read_table(barrier: &Barrier<Unsealed>) -> Result<(Table, Option<Revisi
         }
         None => Ok((Table::builtin(), None)),
     }
-}
-
-fn encode(table: &Table) -> Result<Secret<Vec<u8>>, Fault> {
-    serde_json::to_vec(table)
-        .map(Secret::new)
-        .map_err(Fault::internal)
 }

@@ -2,6 +2,7 @@
 
 use super::entities::{listing, policies};
 use super::record::{Group, Sort};
+use super::sought::Sought;
 use super::store::{ATTEMPTS, Members, Store, Stored, busy, checked, checked_pairs};
 use super::{Identities, shape};
 use crate::fault::Fault;
@@ -216,46 +217,16 @@ pub(super) async fn names(engine: &Identities) -> Result<Outcome, Fault> {
     Outcome::keys(&names)
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Sought {
-    id: String,
-    name: String,
-    alias_id: String,
-    alias_name: String,
-    alias_mount_accessor: String,
-}
-
 pub(super) async fn lookup(engine: &Identities, call: Call<'_>) -> Result<Outcome, Fault> {
-    let sought: Sought = call.body.parse()?;
-    let by_alias = !sought.alias_name.is_empty() || !sought.alias_mount_accessor.is_empty();
-    let ways = [&sought.id, &sought.name, &sought.alias_id];
-    let ways = ways.iter().filter(|way| !way.is_empty()).count() + usize::from(by_alias);
-    match ways {
-        0 => return Err(Fault::invalid("query parameter not supplied")),
-        1 => {}
-        _ => {
-            return Err(Fault::invalid(
-                "query parameter conflict; please supply distinct set of query parameters",
-            ));
-        }
-    }
+    let half = "both 'alias_name' and 'alias_mount_accessor' needs to be set";
+    let sought = Sought::of(call.body, half)?;
     let services = engine.services()?;
     let store = &services.identity;
-    let found = if by_alias {
-        if sought.alias_name.is_empty() || sought.alias_mount_accessor.is_empty() {
-            return Err(Fault::invalid(
-                "both 'alias_name' and 'alias_mount_accessor' needs to be set",
-            ));
-        }
-        let (accessor, name) = (&sought.alias_mount_accessor, &sought.alias_name);
-        store.group_by_alias(accessor, name).await?
-    } else if !sought.id.is_empty() {
-        store.group(&sought.id).await?
-    } else if !sought.name.is_empty() {
-        store.group_by_name(&sought.name).await?
-    } else {
-        store.group_by_alias_id(&sought.alias_id).await?
+    let found = match sought {
+        Sought::Id(id) => store.group(&id).await?,
+        Sought::Name(name) => store.group_by_name(&name).await?,
+        Sought::AliasId(id) => store.group_by_alias_id(&id).await?,
+        Sought::Alias { accessor, name } => store.group_by_alias(&accessor, &name).await?,
     };
     match found {
         Some(found) => shown(engine, &found.record).await,

@@ -16,6 +16,7 @@ mod groups;
 mod merge;
 mod record;
 mod shape;
+mod sought;
 mod store;
 
 pub use record::{Alias, Entity, Group, Sort};

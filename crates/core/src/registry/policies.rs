@@ -61,22 +61,24 @@ pub(super) fn key(name: &str) -> String {
     format!("{POLICIES}{name}")
 }
 
-/// All that have not ended, with what is built in.
-pub(super) async fn read(barrier: &Barrier<Unsealed>, now: Time) -> Result<All, Fault> {
-    let mut all = built_in()?;
+/// All that have not ended, with what is built in; and whether the store holds some that have.
+pub(super) async fn read(barrier: &Barrier<Unsealed>, now: Time) -> Result<(All, bool), Fault> {
+    let (mut all, mut remains) = (built_in()?, false);
     let mut after: Option<String> = None;
     loop {
         let page = barrier.range(POLICIES, after.as_deref(), 512).await?;
         for opened in &page.entries {
             let name = opened.key.trim_start_matches(POLICIES);
             let (text, about) = decode(opened)?;
-            if !about.ended(now) {
+            if about.ended(now) {
+                remains = true;
+            } else {
                 all.insert(name.to_owned(), kept(name, &text, about)?);
             }
         }
         after = page.entries.last().map(|last| last.key.clone());
         if !page.more || after.is_none() {
-            return Ok(all);
+            return Ok((all, remains));
         }
     }
 }
@@ -139,15 +141,13 @@ pub(super) fn next(
     change: Change,
     now: Time,
 ) -> Result<Secret<Vec<u8>>, Fault> {
-    let record = Record {
+    crate::record::encode(&Record {
         text: change.text,
         version: before.map_or(0, |about| about.version) + 1,
         modified: now,
         cas_required: change.cas_required,
         expiration: change.expiration,
-    };
-    let bytes = serde_json::to_vec(&record).map_err(Fault::internal)?;
-    Ok(Secret::new(bytes))
+    })
 }
 
 impl About {

@@ -11,8 +11,8 @@ pub use cors::Cors;
 pub use quota::{Pace, Quotas};
 
 use crate::fault::Fault;
+use crate::record::decode;
 use cofferdam_barrier::{Barrier, Unsealed};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
@@ -72,14 +72,5 @@ pub(crate) async fn stored<T: DeserializeOwned>(
     let Some(found) = barrier.get(key).await? else {
         return Ok(None);
     };
-    serde_json::from_slice(found.value.expose())
-        .map(Some)
-        .map_err(|_| Fault::internal("a stored setting does not parse"))
-}
-
-/// A record as it is stored.
-pub(crate) fn encoded(record: &impl Serialize) -> Result<cofferdam_secret::Secret<Vec<u8>>, Fault> {
-    serde_json::to_vec(record)
-        .map(cofferdam_secret::Secret::new)
-        .map_err(Fault::internal)
+    decode(&found.value).map(Some)
 }

@@ -5,9 +5,10 @@
 //! a path before its mount before everything. An IPv6 address counts with its /64, which one peer
 //! has for itself.
 
-use super::{encoded, stored};
+use super::stored;
 use crate::clock::Time;
 use crate::fault::Fault;
+use crate::record::encode;
 use cofferdam_barrier::{Barrier, Unsealed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -270,7 +271,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// A limit as it is stored.
 pub(crate) fn record(rule: &Rule) -> Result<cofferdam_secret::Secret<Vec<u8>>, Fault> {
-    encoded(rule)
+    encode(rule)
 }
 
 #[cfg(test)]

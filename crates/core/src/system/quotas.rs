@@ -9,9 +9,9 @@ use crate::json::field::{Flag, Ttl, Words};
 use crate::operation::Verb::{Delete, List, Read, Write};
 use crate::outcome::Outcome;
 use crate::path::Path;
+use crate::record::encode;
 use crate::registry::Tables;
 use crate::request::Call;
-use crate::settings::encoded;
 use crate::settings::quota::{self, Rule};
 use cofferdam_barrier::Batch;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ async fn write_config(engine: &System, call: Call<'_>) -> Result<Outcome, Fault>
         headers: wanted.enable_rate_limit_response_headers.0,
         exempt: wanted.rate_limit_exempt_paths.0,
     };
-    let batch = Batch::new().put(quota::CONFIG, encoded(&config)?);
+    let batch = Batch::new().put(quota::CONFIG, encode(&config)?);
     commit(&*engine.services()?, batch).await?;
     Ok(Outcome::Done)
 }

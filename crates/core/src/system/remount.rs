@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::mount::{Class, Mount};
 use crate::outcome::{Outcome, Response};
 use crate::path::{Name, Path};
+use crate::record::decode;
 use crate::request::Call;
 use crate::token::retired;
 use cofferdam_barrier::{Batch, Commit};
@@ -105,7 +106,7 @@ async fn moves(
     let Some(found) = services.barrier().get(MOVES).await? else {
         return Ok((VecDeque::new(), None));
     };
-    let moves = serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?;
+    let moves = decode(&found.value)?;
     Ok((moves, Some(found.revision)))
 }
 

@@ -14,10 +14,10 @@ use crate::fault::Fault;
 use crate::json::field::{Count, Flag, Ttl, duration_text};
 use crate::operation::Verb::{Read, Write};
 use crate::outcome::Outcome;
+use crate::record::{decode, encode};
 use crate::request::Call;
 use crate::vault::Services;
 use cofferdam_barrier::{Limits, Term, View};
-use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Default for Config {
 impl Config {
     async fn load(view: &View) -> Result<Self, Fault> {
         let stored = view.get(CONFIG).await?;
-        stored.map_or(Ok(Self::default()), |found| parsed(found.value.expose()))
+        stored.map_or(Ok(Self::default()), |found| decode(&found.value))
     }
 
     const fn bound(self) -> u64 {
@@ -167,7 +167,7 @@ async fn write(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
         }
         config.max_operations = count;
     }
-    let batch = view.batch().put(CONFIG, stored(&config)?);
+    let batch = view.batch().put(CONFIG, encode(&config)?);
     view.commit(batch).await?.ignore();
     services.barrier().set_bound(config.bound());
     Ok(Outcome::Done)
@@ -194,7 +194,7 @@ async fn installed(services: &Services) -> Result<Installed, Fault> {
     let stored_one = view.get(INSTALLED).await?;
     let term = services.barrier().term()?.0;
     if let Some(found) = &stored_one {
-        let installed: Installed = parsed(found.value.expose())?;
+        let installed: Installed = decode(&found.value)?;
         if installed.term >= term {
             return Ok(installed);
         }
@@ -205,7 +205,7 @@ async fn installed(services: &Services) -> Result<Installed, Fault> {
     };
     let revision = stored_one.map(|found| found.revision);
     let batch = view.batch().expect(INSTALLED, revision);
-    let batch = batch.put(INSTALLED, stored(&now)?);
+    let batch = batch.put(INSTALLED, encode(&now)?);
     // Where another replica was faster, its note says nearly the same.
     view.commit(batch).await?.ignore();
     Ok(now)
@@ -219,15 +219,4 @@ async fn note(services: &Services, term: Term) -> Result<(), Fault> {
 
 fn view(services: &Services) -> View {
     services.barrier().view("rotation/")
-}
-
-fn stored(value: &impl Serialize) -> Result<Secret<Vec<u8>>, Fault> {
-    serde_json::to_vec(value)
-        .map(Secret::new)
-        .map_err(Fault::internal)
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(bytes)
-        .map_err(|_| Fault::internal("a stored record of rotation does not parse"))
 }

@@ -7,8 +7,9 @@ use crate::fault::Fault;
 use crate::json::field::Words;
 use crate::operation::Verb::{Delete, Read, Write};
 use crate::outcome::Outcome;
+use crate::record::encode;
 use crate::request::Call;
-use crate::settings::{self, Cors, encoded, stored};
+use crate::settings::{self, Cors, stored};
 use crate::vault::Services;
 use cofferdam_barrier::{Batch, Commit};
 use serde::{Deserialize, Serialize};
@@ -120,7 +121,7 @@ async fn write_cors(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
         headers,
         credentials,
     };
-    let batch = Batch::new().put(settings::CORS, encoded(&cors)?);
+    let batch = Batch::new().put(settings::CORS, encode(&cors)?);
     commit(&*engine.services()?, batch).await?;
     Ok(Outcome::Done)
 }
@@ -210,7 +211,7 @@ async fn change_headers(
         }
         let batch = Batch::new()
             .expect(settings::HEADERS, revision)
-            .put(settings::HEADERS, encoded(&headers)?);
+            .put(settings::HEADERS, encode(&headers)?);
         if commit(&services, batch).await? {
             return Ok(Outcome::Done);
         }

@@ -11,6 +11,7 @@ use super::entry::{Entry, Issued, Prepared, Purpose, Standing};
 use crate::clock::Time;
 use crate::fault::Fault;
 use crate::identity;
+use crate::record::{decode, encode};
 use cofferdam_barrier::{Batch, Commit, Opened, View};
 use cofferdam_secret::{Secret, random_base62};
 use hmac::{Hmac, KeyInit, Mac};
@@ -753,15 +754,4 @@ fn describe(hash: String, accessor: String, now: Time, new: &NewToken) -> Entry 
 
 fn expiry_key(end: Time, hash: &str) -> String {
     format!("expiry/{:016x}/{hash}", end.nanos())
-}
-
-fn encode(value: &impl Serialize) -> Result<Secret<Vec<u8>>, Fault> {
-    serde_json::to_vec(value)
-        .map(Secret::new)
-        .map_err(Fault::internal)
-}
-
-fn decode<'a, T: Deserialize<'a>>(value: &'a Secret<Vec<u8>>) -> Result<T, Fault> {
-    serde_json::from_slice(value.expose())
-        .map_err(|error| Fault::internal(format!("stored token record: {:?}", error.classify())))
 }

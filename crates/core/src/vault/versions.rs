@@ -2,6 +2,7 @@
 
 use crate::clock::Time;
 use crate::fault::Fault;
+use crate::record::decode;
 use cofferdam_barrier::{Barrier, Batch, Commit, Unsealed};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ pub(crate) struct Installed {
 /// All of them.
 pub(crate) async fn all(barrier: &Barrier<Unsealed>) -> Result<Vec<Installed>, Fault> {
     match barrier.get(KEY).await? {
-        Some(found) => serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable),
+        Some(found) => decode(&found.value),
         None => Ok(Vec::new()),
     }
 }
@@ -35,9 +36,7 @@ pub(super) async fn note(
     for _ in 0..16 {
         let found = barrier.get(KEY).await?;
         let mut all: Vec<Installed> = match &found {
-            Some(found) => {
-                serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?
-            }
+            Some(found) => decode(&found.value)?,
             None => Vec::new(),
         };
         if all.iter().any(|installed| installed.version == version) {

@@ -1,7 +1,8 @@
 //! One transaction over any number of records of identity.
 
-use super::{Record, Stored, encode};
+use super::{Record, Stored};
 use crate::fault::Fault;
+use crate::record::encode;
 use cofferdam_barrier::Batch;
 use cofferdam_secret::Secret;
 use std::collections::BTreeMap;

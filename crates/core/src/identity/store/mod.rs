@@ -16,9 +16,9 @@ pub(crate) use standing::{Found, Subject};
 
 use super::record::{Alias, Entity, Group};
 use crate::fault::Fault;
+use crate::record::decode;
 use change::Change;
 use cofferdam_barrier::{Commit, Revision, View};
-use cofferdam_secret::Secret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -298,17 +298,6 @@ impl Store {
             Commit::Done(_)
         ))
     }
-}
-
-fn encode(record: &impl Serialize) -> Result<Secret<Vec<u8>>, Fault> {
-    serde_json::to_vec(record)
-        .map(Secret::new)
-        .map_err(Fault::internal)
-}
-
-fn decode<R: DeserializeOwned>(value: &Secret<Vec<u8>>) -> Result<R, Fault> {
-    serde_json::from_slice(value.expose())
-        .map_err(|error| Fault::internal(format!("stored identity: {:?}", error.classify())))
 }
 
 /// What is shared of a group by all tokens that are in it.

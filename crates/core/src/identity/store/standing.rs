@@ -1,9 +1,10 @@
 //! What identity says of an entity at this moment: its groups, however deep, and the policies of all.
 
-use super::{Record, Shared, Store, decode};
+use super::{Record, Shared, Store};
 use crate::fault::Fault;
 use crate::identity::record::{Alias, Entity};
 use crate::policy::{Field, Of, What};
+use crate::record::decode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 

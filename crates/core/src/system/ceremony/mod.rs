@@ -22,6 +22,7 @@ use crate::fault::Fault;
 use crate::json::Body;
 use crate::operation::Verb;
 use crate::outcome::Outcome;
+use crate::record::decode;
 use crate::vault::Services;
 use cofferdam_barrier::seal::ceremony::{Ceremony, Step};
 use cofferdam_barrier::seal::{self, Found, Seal as _, shamir};
@@ -135,8 +136,7 @@ async fn load<T: Serialize + DeserializeOwned>(
     let Some(found) = barrier.get(place).await? else {
         return Ok(None);
     };
-    let attempt: Attempt<T> =
-        serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?;
+    let attempt: Attempt<T> = decode(&found.value)?;
     if now >= attempt.started.after(LIFETIME) {
         // When somebody was faster, it is gone or a new one already.
         let _faster = store::<T>(barrier, place, Some(found.revision), None).await?;

@@ -14,9 +14,9 @@ use super::shares::{author, of_author};
 use crate::fault::Fault;
 use crate::outcome::Outcome;
 use crate::path::Name;
+use crate::record::{decode, encode};
 use crate::request::Call;
 use cofferdam_barrier::{Commit, View};
-use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
 
 /// Most exposures of one report; a client says how many more it had.
@@ -112,8 +112,8 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
     seen::note(&view, &mut report).await?;
     let key = place(&report.id);
     let own = format!("{}{}", of_author(REPORT, &author(&report.by)), report.id);
-    let batch = view.batch().expect_absent(&key).put(&key, stored(&report)?);
-    let batch = batch.put(own, stored(&())?);
+    let batch = view.batch().expect_absent(&key).put(&key, encode(&report)?);
+    let batch = batch.put(own, encode(&())?);
     match view.commit(batch).await? {
         Commit::Done(_) => {
             // The report stands, whatever becomes of old ones.
@@ -152,7 +152,7 @@ async fn make_room(engine: &System, view: &View, author: &str) -> Result<(), Fau
 /// Removes a report, and the memory of what nobody has seen since.
 async fn remove(view: &View, author: &str, id: &str) -> Result<(), Fault> {
     if let Some(found) = view.get(&place(id)).await? {
-        let report: Report = parsed(found.value.expose())?;
+        let report: Report = decode(&found.value)?;
         seen::forget(view, &report).await?;
     }
     let own = format!("{}{id}", of_author(REPORT, author));
@@ -164,7 +164,7 @@ async fn remove(view: &View, author: &str, id: &str) -> Result<(), Fault> {
 pub(super) async fn read(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let found = view(engine)?.get(&place(&name(&call)?)).await?;
     let found = found.ok_or_else(Fault::missing)?;
-    Outcome::data(&parsed::<Report>(found.value.expose())?)
+    Outcome::data(&decode::<Report>(&found.value)?)
 }
 
 pub(super) async fn delete(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
@@ -173,7 +173,7 @@ pub(super) async fn delete(engine: &System, call: Call<'_>) -> Result<Outcome, F
     let Some(found) = view.get(&place(&id)).await? else {
         return Ok(Outcome::Done);
     };
-    let author = author(&parsed::<Report>(found.value.expose())?.by);
+    let author = author(&decode::<Report>(&found.value)?.by);
     let own = format!("{}{id}", of_author(REPORT, &author));
     let batch = view.batch().delete(place(&id)).delete(own);
     view.commit(batch).await?.ignore();
@@ -239,14 +239,4 @@ fn check(wanted: &Wanted) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-fn stored(value: &impl Serialize) -> Result<Secret<Vec<u8>>, Fault> {
-    serde_json::to_vec(value)
-        .map(Secret::new)
-        .map_err(Fault::internal)
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(bytes).map_err(|_| Fault::internal("a stored report does not parse"))
 }

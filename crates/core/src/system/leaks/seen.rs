@@ -1,7 +1,8 @@
 //! When each exposure was seen first and last, by the hash of the secret's path.
 
-use super::{Exposure, Report, parsed, stored};
+use super::{Exposure, Report};
 use crate::fault::Fault;
+use crate::record::{decode, encode};
 use cofferdam_barrier::{Commit, View};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -96,14 +97,14 @@ async fn change(
         let known = view.get(&key).await?;
         let revision = known.as_ref().map(|known| known.revision);
         let mut all: BTreeMap<String, Seen> = match &known {
-            Some(known) => parsed(known.value.expose())?,
+            Some(known) => decode(&known.value)?,
             None => BTreeMap::new(),
         };
         how(&mut all);
         let batch = view.batch().expect(&key, revision);
         let batch = match all.is_empty() {
             true => batch.delete(&key),
-            false => batch.put(&key, stored(&all)?),
+            false => batch.put(&key, encode(&all)?),
         };
         if let Commit::Done(_) = view.commit(batch).await? {
             return Ok(());

@@ -15,9 +15,9 @@ use crate::fault::Fault;
 use crate::json::field::Pairs;
 use crate::outcome::Outcome;
 use crate::path::{Name, Path};
+use crate::record::{decode, encode};
 use crate::request::Call;
 use cofferdam_barrier::{Batch, Commit, View};
-use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -108,7 +108,7 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
     check(&record)?;
     let record = canonical(record)?;
     let key = place(kind, &record.id);
-    let batch = Batch::new().expect_absent(&key).put(&key, stored(&record)?);
+    let batch = Batch::new().expect_absent(&key).put(&key, encode(&record)?);
     let mut batch = retention::enter(batch, &record, call.now)?;
     for (number, given) in record.secrets.iter().enumerate() {
         let mention = Mention {
@@ -118,7 +118,7 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
             version: given.version,
         };
         let sorted = retention::mention(&record, call.now.nanos(), number, &given.path);
-        batch = batch.put(sorted, stored(&mention)?);
+        batch = batch.put(sorted, encode(&mention)?);
     }
     let view = view(engine)?;
     match view.commit(batch).await? {
@@ -157,7 +157,7 @@ pub(super) async fn read(engine: &System, call: Call<'_>) -> Result<Outcome, Fau
     let (kind, id) = named(&call)?;
     let found = view(engine)?.get(&place(kind, &id)).await?;
     let found = found.ok_or_else(Fault::missing)?;
-    Outcome::data(&parsed::<Record>(found.value.expose())?)
+    Outcome::data(&decode::<Record>(&found.value)?)
 }
 
 pub(super) async fn list(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
@@ -195,7 +195,7 @@ pub(super) async fn by_secret(engine: &System, call: Call<'_>) -> Result<Outcome
     let after = last.and_then(|entry| entry.key.strip_prefix(&prefix).map(str::to_owned));
     let mut records = Vec::with_capacity(page.entries.len());
     for entry in &page.entries {
-        let mention: Mention = parsed(entry.value.expose())?;
+        let mention: Mention = decode(&entry.value)?;
         if only.is_none() || mention.version == only {
             records.push(mention);
         }
@@ -289,14 +289,4 @@ fn canonical(mut record: Record) -> Result<Record, Fault> {
         given.path = secret_path(&given.path)?;
     }
     Ok(record)
-}
-
-fn stored(value: &impl Serialize) -> Result<Secret<Vec<u8>>, Fault> {
-    serde_json::to_vec(value)
-        .map(Secret::new)
-        .map_err(Fault::internal)
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(bytes).map_err(|_| Fault::internal("a stored record does not parse"))
 }

@@ -8,11 +8,12 @@
 //! Where there are too many, whoever has made the most gives the oldest of his own
 //! (`crates/core/src/system/shares.rs`): nobody pushes out the records of others by making many.
 
-use super::{Record, index, kind, parsed, place, stored, view};
+use super::{Record, index, kind, place, view};
 use crate::clock::Time;
 use crate::fault::Fault;
 use crate::json::field::{Count, Ttl};
 use crate::outcome::Outcome;
+use crate::record::{decode, encode};
 use crate::request::Call;
 use crate::system::System;
 use crate::system::shares::{author, of_author};
@@ -46,7 +47,7 @@ impl Keep {
 
     async fn load(view: &View, kind: &str) -> Result<Self, Fault> {
         match view.get(&config(kind)).await? {
-            Some(found) => parsed(found.value.expose()),
+            Some(found) => decode(&found.value),
             None => Ok(Self::of(kind)),
         }
     }
@@ -76,7 +77,7 @@ pub(in crate::system) async fn write(engine: &System, call: Call<'_>) -> Result<
     }
     // Without a condition there is no conflict.
     let _ = view
-        .commit(Batch::new().put(config(kind), stored(&keep)?))
+        .commit(Batch::new().put(config(kind), encode(&keep)?))
         .await?;
     Ok(Outcome::Done)
 }
@@ -86,8 +87,8 @@ pub(super) fn enter(batch: Batch, record: &Record, now: Time) -> Result<Batch, F
     let name = moment(now.nanos(), &record.id);
     let of_author = of_author(&record.kind, &author(&record.by));
     Ok(batch
-        .put(format!("{}{name}", by_time(&record.kind)), stored(&())?)
-        .put(format!("{of_author}{name}"), stored(&())?))
+        .put(format!("{}{name}", by_time(&record.kind)), encode(&())?)
+        .put(format!("{of_author}{name}"), encode(&())?))
 }
 
 /// The key of an entry of the index; `number` tells the secrets of one record apart.
@@ -149,7 +150,7 @@ async fn remove(view: &View, kind: &str, nanos: u64, id: &str) -> Result<Option<
     let found = view.get(&key).await?;
     let mut by = None;
     if let Some(found) = &found {
-        let record: Record = parsed(found.value.expose())?;
+        let record: Record = decode(&found.value)?;
         for (number, given) in record.secrets.iter().enumerate() {
             batch = batch.delete(mention(&record, nanos, number, &given.path));
         }

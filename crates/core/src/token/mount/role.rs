@@ -1,8 +1,8 @@
 //! A role of tokens: what whoever may use it gets, whatever they hold themselves.
 
 use crate::fault::Fault;
+use crate::record::{decode, encode};
 use cofferdam_barrier::{Commit, Revision, View};
-use cofferdam_secret::{Buffer, Secret};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +138,7 @@ pub(super) async fn load(view: &View, name: &str) -> Result<Option<Stored>, Faul
     let Some(found) = view.get(&key_of(name)).await? else {
         return Ok(None);
     };
-    let role = serde_json::from_slice(found.value.expose()).map_err(Fault::unreadable)?;
+    let role = decode(&found.value)?;
     Ok(Some(Stored {
         role,
         revision: found.revision,
@@ -155,16 +155,10 @@ pub(super) async fn save(
     let key = key_of(name);
     let batch = view.batch().expect(key.as_str(), before);
     let batch = match role {
-        Some(role) => batch.put(key, encoded(role)?),
+        Some(role) => batch.put(key, encode(role)?),
         None => batch.delete(key),
     };
     Ok(matches!(view.commit(batch).await?, Commit::Done(_)))
-}
-
-fn encoded(role: &Role) -> Result<Secret<Vec<u8>>, Fault> {
-    let mut out = Buffer::with_capacity(512);
-    serde_json::to_writer(&mut out, role).map_err(Fault::internal)?;
-    Ok(out.finish())
 }
 
 #[cfg(test)]
