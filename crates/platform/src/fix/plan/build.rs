@@ -36,11 +36,13 @@ struct Recipe {
     context: PathBuf,
     services: BTreeSet<String>,
     arguments: Vec<Argument>,
+    /// Which services give a secret to an argument, by its name.
+    givers: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Recipe {
-    /// Refuses arguments to which services give different values: whichever were taken, the images of the
-    /// other services would be built with it. Gives their names.
+    /// Refuses arguments to which services give different values, or some of them none: whichever were
+    /// taken, the images of the other services would be built with it. Gives their names.
     fn refuse_differing(&mut self) -> BTreeSet<String> {
         let mut lines: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
         for one in &self.arguments {
@@ -55,11 +57,14 @@ impl Recipe {
             values.any(|value| Some(value) != first)
         };
         lines.retain(|_, all| differs(all));
-        let names: BTreeSet<String> = lines.into_keys().map(str::to_owned).collect();
+        let mut names: BTreeSet<String> = lines.into_keys().map(str::to_owned).collect();
+        let some = self.givers.iter();
+        let some = some.filter(|(_, givers)| givers.len() < self.services.len());
+        names.extend(some.map(|(name, _)| name.clone()));
         for one in &mut self.arguments {
             if names.contains(&one.name) && one.refused.is_none() {
                 one.refused = Some(
-                    "services that share its Dockerfile give it different values; give each a name of its own, or a Dockerfile"
+                    "services that share its Dockerfile give it different values, or none; give each a name of its own, or a Dockerfile"
                         .to_owned(),
                 );
             }
@@ -78,6 +83,9 @@ impl Work<'_> {
                 let known = recipes.entry(path).or_default();
                 known.context = recipe.context;
                 known.services.extend(recipe.services);
+                for (name, givers) in recipe.givers {
+                    known.givers.entry(name).or_default().extend(givers);
+                }
                 let new = recipe.arguments.into_iter();
                 let new: Vec<_> = new
                     .filter(|one| {
@@ -123,9 +131,14 @@ impl Work<'_> {
             context: context.clone(),
             services: BTreeSet::from([service.to_owned()]),
             arguments: Vec::new(),
+            givers: BTreeMap::new(),
         };
         if let Some(args) = node.get("args") {
             recipe.arguments = self.arguments(doc, &args);
+        }
+        for argument in &recipe.arguments {
+            let givers = recipe.givers.entry(argument.name.clone()).or_default();
+            givers.insert(service.to_owned());
         }
         Some((normal(&context.join(name)), recipe))
     }

@@ -310,6 +310,33 @@ fn placeholders_are_named_and_left_unless_asked_for() {
     );
 }
 
+#[test]
+fn an_argument_that_one_of_two_services_gives_stays_where_it_is() {
+    let compose = "services:\n  a:\n    build:\n      context: .\n      args:\n        NPM_PASSWORD: PWa\n        API_PASSWORD: PWc\n  b:\n    build:\n      context: .\n      args: {API_PASSWORD: PWc}\n";
+    let dockerfile = "FROM x\nARG NPM_PASSWORD\nARG API_PASSWORD\nRUN npm $NPM_PASSWORD\nRUN api $API_PASSWORD\n";
+    let (after, outcome) = run(
+        &[("compose.yml", compose), ("Dockerfile", dockerfile)],
+        &options(),
+    );
+    let (yaml, recipe) = (&after["compose.yml"], &after["Dockerfile"]);
+    assert!(
+        yaml.contains(&format!("NPM_PASSWORD: {PASSWORD}a\n")),
+        "{yaml}"
+    );
+    assert!(!yaml.contains("API_PASSWORD"), "{yaml}");
+    assert!(recipe.contains("\nRUN npm $NPM_PASSWORD\n"), "{recipe}");
+    assert!(!recipe.contains("ARG API_PASSWORD"), "{recipe}");
+    let left = outcome
+        .left
+        .iter()
+        .find(|left| left.place == "compose.yml line 6");
+    assert!(
+        left.is_some_and(|left| left.what.contains("different values, or none")),
+        "{:?}",
+        outcome.left
+    );
+}
+
 /// Services that share a Dockerfile: the same value is one secret, different ones are nobody's to choose
 /// from.
 #[test]
