@@ -201,6 +201,34 @@ fn fill(theirs: &Bao) {
         bob.trim(),
         accessor.trim()
     ));
+    bao(
+        theirs,
+        &["write", "identity/group", "-"],
+        &json!({
+            "name": "shop", "policies": ["app"], "metadata": {"floor": "2"},
+            "member_entity_ids": [bob.trim()],
+        })
+        .to_string(),
+    );
+    let shop = run("read -field=id identity/group/name/shop");
+    bao(
+        theirs,
+        &["write", "identity/group", "-"],
+        &json!({"name": "all", "policies": ["own"], "member_group_ids": [shop.trim()]}).to_string(),
+    );
+    run("write identity/group name=outside type=external policies=own");
+    let outside = run("read -field=id identity/group/name/outside");
+    let jwt = run("read -field=accessor sys/auth/jwt");
+    run(&format!(
+        "write identity/group-alias name=staff canonical_id={} mount_accessor={}",
+        outside.trim(),
+        jwt.trim()
+    ));
+    bao(
+        theirs,
+        &["policy", "write", "each", "-"],
+        "path \"secret/data/{{identity.entity.name}}/*\" { capabilities = [\"read\"] }",
+    );
     // Keys.
     run("secrets enable transit");
     run("write transit/keys/out exportable=true allow_plaintext_backup=true type=aes256-gcm96");
@@ -244,6 +272,10 @@ const READS: &[&str] = &[
     "auth/kubernetes/role/pods",
     "auth/token/roles/ci",
     "identity/entity/name/Bob",
+    "identity/group/name/shop",
+    "identity/group/name/all",
+    "identity/group/name/outside",
+    "sys/policies/acl/each",
     "transit/keys/out",
     "transit/keys/sign",
     "sys/quotas/rate-limit/slow",
@@ -260,12 +292,13 @@ const OWN: &[&str] = &[
     "last_update_time",
     "modified",
     "version",
-    "cas_required",
     "group_ids",
     "direct_group_ids",
     "inherited_group_ids",
-    "allow_slashes_in_identity_templates",
-    "allow_wildcards_in_identity_templates",
+    "member_entity_ids",
+    "member_group_ids",
+    "modify_index",
+    "parent_group_ids",
     "uuid",
     "local",
     "merged_from_canonical_ids",
@@ -414,6 +447,24 @@ fn a_real_openbao_is_copied_field_by_field() {
     );
     let bob = here(&ours, "GET", "identity/entity/name/bob", &Value::Null).1;
     assert_eq!(bob["data"]["aliases"][0]["mount_accessor"], accessor);
+
+    // Groups hold whom they held, by the ids of here.
+    let of_group = |name: &str, field: &str| {
+        let path = format!("identity/group/name/{name}");
+        here(&ours, "GET", &path, &Value::Null).1["data"][field].clone()
+    };
+    let shop = of_group("shop", "id");
+    assert_eq!(
+        of_group("shop", "member_entity_ids"),
+        json!([bob["data"]["id"]])
+    );
+    assert_eq!(of_group("all", "member_group_ids"), json!([shop]));
+    let jwt = here(&ours, "GET", "sys/auth/jwt", &Value::Null).1["data"]["accessor"].clone();
+    let outside = of_group("outside", "alias");
+    assert_eq!(
+        (&outside["name"], &outside["mount_accessor"]),
+        (&json!("staff"), &jwt)
+    );
 
     // Keys are the same keys.
     let sent = json!({"ciphertext": ciphertext["data"]["ciphertext"]});

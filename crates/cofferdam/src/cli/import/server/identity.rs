@@ -78,28 +78,8 @@ async fn entity(job: &Job, id: &str, known: &Known<'_>) -> Result<(), Trouble> {
     let path = format!("identity/entity/name/{name}");
     let here = job.target.data(&path).await?;
     let body = only(&there, FIELDS);
-    match &here {
-        None => {
-            job.write(&path, &body).await?;
-            job.report().created(ENTITY, name);
-        }
-        Some(here) => {
-            let other = other(&there, here, FIELDS);
-            if other.is_empty() {
-                job.report().unchanged(ENTITY);
-            } else if job.overwrite {
-                job.write(&path, &body).await?;
-                job.report().changed(ENTITY, name, "overwritten");
-            } else {
-                job.report()
-                    .different(ENTITY, name, format!("other {}", other.join(", ")));
-            }
-        }
-    }
-    let here = match here {
-        None if !job.dry_run => job.target.data(&path).await?,
-        here => here,
-    };
+    let other = here.as_ref().map(|here| other(&there, here, FIELDS));
+    let here = settled(job, (ENTITY, name, &path), &body, here, other).await?;
     let here_id = here
         .as_ref()
         .map(|here| text(here, "id").to_owned())
@@ -118,6 +98,36 @@ async fn entity(job: &Job, id: &str, known: &Known<'_>) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+/// Makes one of them, or leaves or overwrites the one that is here, which differs in `other`. What is
+/// here afterwards; nothing, where this is only a look.
+async fn settled(
+    job: &Job,
+    (kind, name, path): (&'static str, &str, &str),
+    body: &Tree,
+    here: Option<Tree>,
+    other: Option<Vec<&'static str>>,
+) -> Result<Option<Tree>, Trouble> {
+    match other {
+        None => {
+            job.write(path, body).await?;
+            job.report().created(kind, name);
+            if !job.dry_run {
+                return job.target.data(path).await;
+            }
+        }
+        Some(other) if other.is_empty() => job.report().unchanged(kind),
+        Some(_) if job.overwrite => {
+            job.write(path, body).await?;
+            job.report().changed(kind, name, "overwritten");
+        }
+        Some(other) => {
+            let why = format!("other {}", other.join(", "));
+            job.report().different(kind, name, why);
+        }
+    }
+    Ok(here)
 }
 
 /// The accessor here of the method that an alias is for.
@@ -200,32 +210,15 @@ async fn group(job: &Job, id: &str, known: &Known<'_>) -> Result<(), Trouble> {
     if internal {
         wanted.insert("member_entity_ids", members);
     }
-    match &here {
-        None => {
-            job.write(&path, &wanted).await?;
-            job.report().created(GROUP, name);
+    let other = here.as_ref().map(|here| {
+        let mut other = other(&wanted, here, FIELDS);
+        let field = "member_entity_ids";
+        if internal && !same_setting(wanted.get(field), here.get(field)) {
+            other.push(field);
         }
-        Some(here) => {
-            let mut other = other(&wanted, here, FIELDS);
-            let field = "member_entity_ids";
-            if internal && !same_setting(wanted.get(field), here.get(field)) {
-                other.push(field);
-            }
-            if other.is_empty() {
-                job.report().unchanged(GROUP);
-            } else if job.overwrite {
-                job.write(&path, &wanted).await?;
-                job.report().changed(GROUP, name, "overwritten");
-            } else {
-                job.report()
-                    .different(GROUP, name, format!("other {}", other.join(", ")));
-            }
-        }
-    }
-    let here = match here {
-        None if !job.dry_run => job.target.data(&path).await?,
-        here => here,
-    };
+        other
+    });
+    let here = settled(job, (GROUP, name, &path), &wanted, here, other).await?;
     let here_id = here
         .as_ref()
         .map(|here| text(here, "id").to_owned())
