@@ -7,6 +7,8 @@
 use cofferdam_secret::{Buffer, Secret};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 /// What is signed.
 pub struct Request<'r> {
@@ -60,6 +62,17 @@ impl Request<'_> {
     }
 }
 
+/// A moment in whole seconds since 1970, as AWS writes it: `20150830T123600Z`.
+///
+/// `None` where it has no year of four digits.
+#[must_use]
+pub fn moment(seconds: u64) -> Option<String> {
+    let form = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let seconds = i64::try_from(seconds).ok()?;
+    let moment = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+    moment.format(form).ok()
+}
+
 /// The key of one day, region and service.
 fn key(secret: &Secret<Vec<u8>>, parts: &[&str]) -> Option<Secret<Vec<u8>>> {
     let mut first = Buffer::with_capacity(secret.expose().len() + 4);
@@ -102,6 +115,14 @@ mod tests {
             let made = key(&secret(), &[day, "us-east-1", "iam", "aws4_request"]).unwrap();
             assert_eq!(hex::encode(made.expose()), expected);
         }
+    }
+
+    #[test]
+    fn moments_are_written_as_aws_does() {
+        assert_eq!(moment(1_440_938_160).as_deref(), Some("20150830T123600Z"));
+        assert_eq!(moment(0).as_deref(), Some("19700101T000000Z"));
+        assert_eq!(moment(u64::MAX), None);
+        assert_eq!(moment(400_000_000_000), None);
     }
 
     /// The worked example of AWS' documentation of the signing process (ListUsers).

@@ -185,3 +185,66 @@ fn kept(name: &str, text: &str, about: About) -> Result<Kept, Fault> {
         about,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::{Clock as _, ManualClock};
+    use crate::registry::{About, Change, Registry};
+    use crate::token;
+    use cofferdam_barrier::{Barrier, RootKey, seal};
+    use cofferdam_store::memory::Memory;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::sync::watch;
+
+    #[tokio::test]
+    async fn what_is_left_of_an_ended_policy_is_removed_and_a_new_one_is_not() {
+        let (root, store) = (RootKey::generate().unwrap(), Arc::new(Memory::new()));
+        let record = seal::Record {
+            config: seal::Config {
+                kind: "shamir".to_owned(),
+                shares: 1,
+                threshold: 1,
+            },
+            wrapped: Vec::new(),
+            recovery: None,
+            generation: 0,
+        };
+        let barrier = Barrier::new(store).initialize(&root, &record).await;
+        let barrier = barrier.map_err(|(_, error)| error).unwrap();
+        let clock = Arc::new(ManualClock::default());
+        let registry = Registry::open(
+            barrier.clone(),
+            Vec::new(),
+            Arc::new(token::Cache::default()),
+            clock.clone(),
+        );
+        let registry = registry.await.unwrap();
+        let stop = watch::Sender::new(false);
+        let following = tokio::spawn(registry.clone().follow(stop.subscribe()));
+        let put = async |name: &str, seconds: u64| {
+            let now = clock.now();
+            let end = now.after(Duration::from_secs(seconds));
+            let change = |_: Option<(&str, About)>| {
+                Ok(Some(Change {
+                    text: String::new(),
+                    cas_required: false,
+                    expiration: Some(end),
+                }))
+            };
+            registry.put_policy(name, now, change).await.unwrap();
+        };
+        put("short", 10).await;
+        put("long", 100).await;
+        let there = async || barrier.list("policy/", None, 10).await.unwrap().names;
+        registry.drop_ended().await.unwrap();
+        assert_eq!(there().await, ["long", "short"]);
+        clock.advance(Duration::from_secs(10));
+        assert!(registry.fresh().await.unwrap().policy("short").is_none());
+        registry.drop_ended().await.unwrap();
+        assert_eq!(there().await, ["long"]);
+        assert!(registry.fresh().await.unwrap().policy("long").is_some());
+        stop.send_replace(true);
+        following.await.unwrap();
+    }
+}

@@ -1,7 +1,7 @@
 //! AWS: a key is two values, and the secret one is not sent: a request is signed with it.
 
 use super::{Life, Outgoing, of_status};
-use cofferdam_aws_signature::Request;
+use cofferdam_aws_signature::{Request, moment};
 use cofferdam_secret::Secret;
 
 const HOST: &str = "sts.amazonaws.com";
@@ -21,9 +21,10 @@ pub struct Caller<'c> {
     pub session: Option<&'c Secret<Vec<u8>>>,
 }
 
-/// The request `GetCallerIdentity`, which every key may make. `moment` is `YYYYMMDDTHHMMSSZ`.
+/// The request `GetCallerIdentity`, which every key may make. `now` is in seconds since 1970.
 #[must_use]
-pub fn caller_identity(caller: &Caller<'_>, moment: &str) -> Option<Outgoing> {
+pub fn caller_identity(caller: &Caller<'_>, now: u64) -> Option<Outgoing> {
+    let moment = moment(now)?;
     let id = std::str::from_utf8(caller.id.expose()).ok()?;
     let session = caller.session.map(Secret::expose);
     let graphic = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
@@ -47,7 +48,7 @@ pub fn caller_identity(caller: &Caller<'_>, moment: &str) -> Option<Outgoing> {
         region: REGION,
         service: SERVICE,
     };
-    let authorization = request.authorization(id, caller.secret, moment)?;
+    let authorization = request.authorization(id, caller.secret, &moment)?;
     let mut headers: Vec<(String, Secret<Vec<u8>>)> = headers
         .into_iter()
         .filter(|(name, _)| *name != "host")
@@ -102,7 +103,7 @@ mod tests {
             secret: &key,
             session: Some(&session),
         };
-        let request = caller_identity(&caller, "20150830T123600Z").unwrap();
+        let request = caller_identity(&caller, 1_440_938_160).unwrap();
         assert_eq!(
             (request.host.as_str(), request.target.as_str()),
             (HOST, "/")
@@ -133,7 +134,7 @@ mod tests {
             secret: &key,
             session: None,
         };
-        assert!(caller_identity(&caller, "20150830T123600Z").is_none());
+        assert!(caller_identity(&caller, 1_440_938_160).is_none());
     }
 
     #[test]

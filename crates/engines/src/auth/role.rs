@@ -25,6 +25,15 @@ pub(super) struct Stored<T> {
     pub(super) revision: Revision,
 }
 
+impl<T> Stored<T> {
+    /// What was found, taken apart.
+    pub(super) fn apart(found: Option<Self>) -> (Option<T>, Option<Revision>) {
+        found.map_or((None, None), |found| {
+            (Some(found.record), Some(found.revision))
+        })
+    }
+}
+
 /// The record at `key`, if there is one.
 pub(super) async fn load<T: DeserializeOwned>(
     view: &View,
@@ -39,17 +48,14 @@ pub(super) async fn load<T: DeserializeOwned>(
     }))
 }
 
-/// Commits a new or changed record; whether nobody was faster.
-pub(super) async fn save<T: Serialize>(
+/// Commits a new or changed record, if what was there is still of this revision; whether it is.
+pub(super) async fn save(
     view: &View,
     key: &str,
-    before: Option<&Stored<T>>,
-    record: &T,
+    before: Option<Revision>,
+    record: &impl Serialize,
 ) -> Result<bool, Fault> {
-    let batch = view
-        .batch()
-        .expect(key, before.map(|before| before.revision))
-        .put(key, encode(record)?);
+    let batch = view.batch().expect(key, before).put(key, encode(record)?);
     Ok(matches!(view.commit(batch).await?, Commit::Done(_)))
 }
 

@@ -1,18 +1,38 @@
-//! `role`, `role/NAME`: what every method does alike with its roles. Changing them is its own.
+//! `role`, `role/NAME`: what every method does alike with its roles. What a change means is its own.
 
-use super::role::{self, Stored, name, remove};
+use super::role::{self, Stored, finished, name, remove, save};
 use crate::contest::Contests;
 use cofferdam_core::engine::{Pending, View};
-use cofferdam_core::{Call, Fault, Outcome};
+use cofferdam_core::{Call, Fault, Operation, Outcome};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// A role as it is to be stored, and what is to be said of it.
+pub(super) type Changed<R> = (R, Vec<String>);
 
 /// A method whose roles are records by their names.
 pub(super) trait Roles: Send + Sync + 'static {
     /// As it is stored.
-    type Role: DeserializeOwned + Send + Sync;
+    type Role: Serialize + DeserializeOwned + Send + Sync;
+
+    /// Whether a write that policy allows as an update may make what is not there: as in Vault, where
+    /// nobody asks beforehand.
+    const MADE_BY_UPDATE: bool = false;
 
     /// Where changes of one role meet.
     fn contests(&self) -> &Contests;
+
+    /// The role called `name` (canonical) as a write makes it of what is there. May be asked again,
+    /// where another writer was faster.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    fn changed<'a>(
+        &'a self,
+        call: &'a Call<'_>,
+        name: &'a str,
+        before: Option<Self::Role>,
+    ) -> Pending<'a, Changed<Self::Role>>;
 
     /// As it is read.
     ///
@@ -47,6 +67,26 @@ pub(super) fn read<'a, M: Roles>(_: &'a M, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let stored = called::<M>(&call).await?.ok_or_else(Fault::missing)?;
         M::shown(&stored.record)
+    })
+}
+
+pub(super) fn write<'a, M: Roles>(method: &'a M, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let name = name(call.capture("name"))?;
+        let key = key_of(&name);
+        let mut contest = method.contests().enter(call.view.prefix(), &name);
+        loop {
+            let (before, revision) = Stored::apart(load::<M::Role>(call.view, &name).await?);
+            // Policy allowed an update only: what was there a moment ago must not be made anew.
+            if before.is_none() && call.operation == Operation::Update && !M::MADE_BY_UPDATE {
+                return Err(Fault::unsupported("unsupported path"));
+            }
+            let (role, warnings) = method.changed(&call, &name, before).await?;
+            if save(call.view, &key, revision, &role).await? {
+                return Ok(finished(warnings));
+            }
+            contest.lost().await?;
+        }
     })
 }
 

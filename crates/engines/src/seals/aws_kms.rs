@@ -7,17 +7,15 @@ use crate::outbound::{Trust, Url};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cofferdam_aws_signature::Request;
+use cofferdam_aws_signature::{Request, moment};
 use cofferdam_barrier::seal::Seal;
 use cofferdam_barrier::{Error, RootKey};
-use cofferdam_core::clock::{Clock as _, Time, WallClock};
+use cofferdam_core::clock::{Clock as _, WallClock};
 use cofferdam_core::json::field::Text;
 use cofferdam_secret::Secret;
 use http::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::json;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 const WHO: &str = "seal awskms";
 const SORT: &str = "application/x-amz-json-1.1";
@@ -71,7 +69,7 @@ impl AwsKms {
         body: Secret<Vec<u8>>,
     ) -> Result<Secret<Vec<u8>>, Error> {
         let url = self.url()?;
-        let moment = moment(WallClock.now());
+        let moment = moment(WallClock.now().seconds()).ok_or_else(|| failed(WHO, "no request"))?;
         let plain = |text: &str| Secret::new(text.as_bytes().to_vec());
         let mut headers = vec![
             ("content-type", plain(SORT)),
@@ -137,16 +135,6 @@ impl AwsKms {
     }
 }
 
-/// As AWS writes it: `20150830T123600Z`.
-fn moment(now: Time) -> String {
-    let seconds = i64::try_from(now.seconds()).unwrap_or(i64::MAX);
-    let form = format_description!("[year][month][day]T[hour][minute][second]Z");
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()
-        .and_then(|moment| moment.format(form).ok())
-        .unwrap_or_default()
-}
-
 #[async_trait]
 impl Seal for AwsKms {
     fn kind(&self) -> &'static str {
@@ -185,18 +173,5 @@ impl Seal for AwsKms {
              here can use that key as long as these credentials may",
             self.key
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_written_without_marks() {
-        assert_eq!(
-            moment(Time::from_nanos(1_440_938_160_000_000_000)),
-            "20150830T123600Z"
-        );
     }
 }

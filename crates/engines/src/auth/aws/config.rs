@@ -5,7 +5,7 @@
 use super::{Aws, endpoint};
 use crate::auth::role::{self, Stored, remove, save};
 use cofferdam_core::engine::{Pending, Route, View};
-use cofferdam_core::json::field::{Count, Flag, Text, Words};
+use cofferdam_core::json::field::{Count, Flag, Text, Whole, Words};
 use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize, Serializer};
@@ -133,20 +133,6 @@ impl Unserved {
     }
 }
 
-/// A number that may be -1, also as text.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(untagged)]
-enum Retries {
-    Number(i64),
-    Text(#[serde(deserialize_with = "number")] i64),
-}
-
-fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
-    let text = String::deserialize(from)?;
-    let wrong = |_| serde::de::Error::custom("a whole number");
-    text.trim().parse().map_err(wrong)
-}
-
 #[derive(Deserialize)]
 struct Change {
     access_key: Option<String>,
@@ -157,7 +143,7 @@ struct Change {
     use_sts_region_from_client: Option<Flag>,
     iam_server_id_header_value: Option<String>,
     allowed_sts_header_values: Option<Words>,
-    max_retries: Option<Retries>,
+    max_retries: Option<Whole>,
 }
 
 /// Headers that say how a request is sent and not what it is, or that are ours to write.
@@ -225,7 +211,7 @@ impl Change {
         if let Some(Words(words)) = &self.allowed_sts_header_values {
             to.headers = header_names(words)?;
         }
-        if let Some(Retries::Number(count) | Retries::Text(count)) = self.max_retries {
+        if let Some(Whole(count)) = self.max_retries {
             to.max_retries = count;
         }
         to.check()
@@ -267,14 +253,14 @@ fn write<'a>(method: &'a Aws, call: Call<'a>) -> Pending<'a> {
         let change: Change = call.body.parse()?;
         let mut contest = method.contests.enter(call.view.prefix(), KEY);
         loop {
-            let before = stored(call.view).await?;
+            let (before, revision) = Stored::apart(stored(call.view).await?);
             // Policy allowed an update only: what was there a moment ago must not be made anew.
             if before.is_none() && call.operation == Operation::Update {
                 return Err(Fault::unsupported("unsupported path"));
             }
-            let mut config = load(call.view).await?;
+            let mut config = before.unwrap_or_default();
             change.apply(&mut config)?;
-            if save(call.view, KEY, before.as_ref(), &config).await? {
+            if save(call.view, KEY, revision, &config).await? {
                 return Ok(Outcome::Done);
             }
             contest.lost().await?;

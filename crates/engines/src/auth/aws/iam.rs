@@ -6,13 +6,11 @@ use super::config::Config;
 use super::endpoint;
 use super::sts::{Doubt, Line, MOST};
 use crate::outbound::{Asked, Trust, send_with};
-use cofferdam_aws_signature::Request;
-use cofferdam_core::clock::{Clock as _, Time, WallClock};
+use cofferdam_aws_signature::{Request, moment};
+use cofferdam_core::clock::{Clock as _, WallClock};
 use cofferdam_secret::Secret;
 use http::header::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 const SORT: &str = "application/x-www-form-urlencoded; charset=utf-8";
 /// What a form has to encode.
@@ -21,16 +19,6 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
-
-/// As AWS writes it: `20150830T123600Z`.
-fn moment(now: Time) -> Option<String> {
-    let form = format_description!("[year][month][day]T[hour][minute][second]Z");
-    let seconds = i64::try_from(now.seconds()).ok()?;
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()?
-        .format(form)
-        .ok()
-}
 
 /// Who `principal` is, as its account's IAM says. Nothing of the answer counts unless it is about the
 /// same account, sort and name.
@@ -48,7 +36,7 @@ pub(super) async fn resolve(
     let name = utf8_percent_encode(&principal.name, PLAIN);
     let body = format!("Action={action}&Version=2010-05-08&{field}={name}");
     let ask = || async {
-        let moment = moment(WallClock.now()).ok_or(crate::outbound::Failed::Broken)?;
+        let moment = moment(WallClock.now().seconds()).ok_or(crate::outbound::Failed::Broken)?;
         let plain = |text: &str| Secret::new(text.as_bytes().to_vec());
         let headers = [
             ("content-type", plain(SORT)),

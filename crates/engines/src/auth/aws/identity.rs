@@ -3,7 +3,7 @@
 use super::Aws;
 use super::answer::Caller;
 use super::role::Role;
-use crate::auth::role::{self, save};
+use crate::auth::role::{self, Stored, save};
 use cofferdam_core::engine::{Pending, Route, View};
 use cofferdam_core::json::field::Words;
 use cofferdam_core::{Call, Fault, Outcome, Verb};
@@ -168,10 +168,10 @@ fn write<'a>(method: &'a Aws, call: Call<'a>) -> Pending<'a> {
         let change: Change = call.body.parse()?;
         let mut contest = method.contests.enter(call.view.prefix(), KEY);
         loop {
-            let before = role::load::<Config>(call.view, KEY).await?;
-            let mut config = load(call.view).await?;
+            let (before, revision) = Stored::apart(role::load::<Config>(call.view, KEY).await?);
+            let mut config = before.unwrap_or_default();
             change.apply(&mut config)?;
-            if save(call.view, KEY, before.as_ref(), &config).await? {
+            if save(call.view, KEY, revision, &config).await? {
                 return Ok(Outcome::Done);
             }
             contest.lost().await?;

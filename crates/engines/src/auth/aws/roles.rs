@@ -2,13 +2,12 @@
 
 use super::role::{Role, TYPE};
 use super::{Aws, config};
-use crate::auth::role::{finished, name, save};
-use crate::auth::roles::{self, Roles};
+use crate::auth::roles::{self, Changed, Roles};
 use crate::auth::{old_names, token};
 use crate::contest::Contests;
 use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::json::field::{Flag, Words};
-use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
+use cofferdam_core::{Call, Fault, Outcome, Verb};
 use serde::{Deserialize, Serialize};
 
 pub(super) const LIST: Route<Aws> = Route::new("role", &[(Verb::List, roles::list)]);
@@ -19,7 +18,7 @@ pub(super) const ROUTE: Route<Aws> = Route::new(
     "role/~name",
     &[
         (Verb::Read, roles::read),
-        (Verb::Write, write),
+        (Verb::Write, roles::write),
         (Verb::Delete, roles::delete),
     ],
 )
@@ -119,42 +118,6 @@ impl Change {
     }
 }
 
-fn write<'a>(method: &'a Aws, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move {
-        let name = name(call.capture("name"))?;
-        call.body.parse::<Unserved>()?.refuse()?;
-        let change: Change = call.body.parse()?;
-        let mut contest = method.contests.enter(call.view.prefix(), &name);
-        loop {
-            let before = roles::load::<Role>(call.view, &name).await?;
-            // Policy allowed an update only: what was there a moment ago must not be made anew.
-            if before.is_none() && call.operation == Operation::Update {
-                return Err(Fault::unsupported("unsupported path"));
-            }
-            let mut role = before
-                .as_ref()
-                .map(|before| before.record.clone())
-                .unwrap_or_default();
-            let asks = change.apply(&mut role)?;
-            if role.id.is_empty() {
-                role.id = uuid::Uuid::new_v4().to_string();
-            }
-            role.name.clone_from(&name);
-            role.old.apply(call.body, &mut role.token)?;
-            let warnings = role.token.apply(call.body, call.mount)?;
-            role.bounds()?;
-            if asks {
-                let config = config::load(call.view).await?;
-                role.resolve(&method.line, &config).await?;
-            }
-            if save(call.view, &roles::key_of(&name), before.as_ref(), &role).await? {
-                return Ok(finished(warnings));
-            }
-            contest.lost().await?;
-        }
-    })
-}
-
 const NONE: [&str; 0] = [];
 
 #[derive(Serialize)]
@@ -215,6 +178,32 @@ impl Roles for Aws {
 
     fn contests(&self) -> &Contests {
         &self.contests
+    }
+
+    fn changed<'a>(
+        &'a self,
+        call: &'a Call<'_>,
+        name: &'a str,
+        before: Option<Role>,
+    ) -> Pending<'a, Changed<Role>> {
+        Box::pin(async move {
+            call.body.parse::<Unserved>()?.refuse()?;
+            let change: Change = call.body.parse()?;
+            let mut role = before.unwrap_or_default();
+            let asks = change.apply(&mut role)?;
+            if role.id.is_empty() {
+                role.id = uuid::Uuid::new_v4().to_string();
+            }
+            name.clone_into(&mut role.name);
+            role.old.apply(call.body, &mut role.token)?;
+            let warnings = role.token.apply(call.body, call.mount)?;
+            role.bounds()?;
+            if asks {
+                let config = config::load(call.view).await?;
+                role.resolve(&self.line, &config).await?;
+            }
+            Ok((role, warnings))
+        })
     }
 
     fn shown(role: &Role) -> Result<Outcome, Fault> {

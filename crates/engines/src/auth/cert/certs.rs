@@ -2,8 +2,7 @@
 
 use super::Cert;
 use super::entry::Entry;
-use crate::auth::role::{finished, name, save};
-use crate::auth::roles::{self, Roles};
+use crate::auth::roles::{self, Changed, Roles};
 use crate::auth::{old_names, token};
 use crate::contest::Contests;
 use cofferdam_core::engine::{Pending, Route};
@@ -17,7 +16,7 @@ pub(super) const ROUTE: Route<Cert> = Route::new(
     "certs/~name",
     &[
         (Verb::Read, roles::read),
-        (Verb::Write, write),
+        (Verb::Write, roles::write),
         (Verb::Delete, roles::delete),
     ],
 );
@@ -87,29 +86,6 @@ impl Change {
     }
 }
 
-fn write<'a>(method: &'a Cert, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move {
-        let name = name(call.capture("name"))?;
-        let change: Change = call.body.parse()?;
-        let mut contest = method.contests.enter(call.view.prefix(), &name);
-        loop {
-            let before = roles::load::<Entry>(call.view, &name).await?;
-            let mut entry = before
-                .as_ref()
-                .map(|before| before.record.clone())
-                .unwrap_or_default();
-            entry.name.clone_from(&name);
-            entry.old.apply(call.body, &mut entry.token)?;
-            let warnings = entry.token.apply(call.body, call.mount)?;
-            change.apply(&mut entry)?;
-            if save(call.view, &roles::key_of(&name), before.as_ref(), &entry).await? {
-                return Ok(finished(warnings));
-            }
-            contest.lost().await?;
-        }
-    })
-}
-
 #[derive(Serialize)]
 struct Shown<'a> {
     allowed_common_names: Option<&'a [String]>,
@@ -135,9 +111,27 @@ struct Shown<'a> {
 
 impl Roles for Cert {
     type Role = Entry;
+    const MADE_BY_UPDATE: bool = true;
 
     fn contests(&self) -> &Contests {
         &self.contests
+    }
+
+    fn changed<'a>(
+        &'a self,
+        call: &'a Call<'_>,
+        name: &'a str,
+        before: Option<Entry>,
+    ) -> Pending<'a, Changed<Entry>> {
+        Box::pin(async move {
+            let change: Change = call.body.parse()?;
+            let mut entry = before.unwrap_or_default();
+            name.clone_into(&mut entry.name);
+            entry.old.apply(call.body, &mut entry.token)?;
+            let warnings = entry.token.apply(call.body, call.mount)?;
+            change.apply(&mut entry)?;
+            Ok((entry, warnings))
+        })
     }
 
     fn shown(entry: &Entry) -> Result<Outcome, Fault> {

@@ -1,7 +1,7 @@
 //! `config`: what a renewal asks for, and what an alias tells.
 
 use super::Cert;
-use crate::auth::role::{self, save};
+use crate::auth::role::{self, Stored, save};
 use cofferdam_core::engine::{Pending, Route, View};
 use cofferdam_core::json::field::{Count, Flag};
 use cofferdam_core::{Call, Fault, Outcome, Verb};
@@ -44,15 +44,15 @@ fn write<'a>(method: &'a Cert, call: Call<'a>) -> Pending<'a> {
         }
         let mut contest = method.contests.enter(call.view.prefix(), KEY);
         loop {
-            let before = role::load::<Config>(call.view, KEY).await?;
-            let mut config = load(call.view).await?;
+            let (before, revision) = Stored::apart(role::load::<Config>(call.view, KEY).await?);
+            let mut config = before.unwrap_or_default();
             if let Some(Flag(set)) = change.disable_binding {
                 config.disable_binding = set;
             }
             if let Some(Flag(set)) = change.enable_identity_alias_metadata {
                 config.enable_identity_alias_metadata = set;
             }
-            if save(call.view, KEY, before.as_ref(), &config).await? {
+            if save(call.view, KEY, revision, &config).await? {
                 return Ok(Outcome::Done);
             }
             contest.lost().await?;

@@ -72,7 +72,7 @@ fn write<'a>(method: &'a Cert, call: Call<'a>) -> Pending<'a> {
         let mut contest = method.contests.enter(call.view.prefix(), &key);
         loop {
             let before = role::load::<List>(call.view, &key).await?;
-            if save(call.view, &key, before.as_ref(), &list).await? {
+            if save(call.view, &key, before.map(|before| before.revision), &list).await? {
                 return Ok(Outcome::Done);
             }
             contest.lost().await?;

@@ -1,8 +1,6 @@
 //! A role: which containers it is for, and what their tokens are like.
 
 use super::container::{Container, is_digest};
-use crate::auth::role;
-use crate::auth::roles;
 use crate::auth::token::Settings;
 use cofferdam_core::Fault;
 use cofferdam_core::engine::View;
@@ -38,12 +36,27 @@ pub(super) struct Bounds {
     pub(super) hosts: Vec<String>,
 }
 
-/// A role with the revision a change of it must compare with.
-pub(super) type Stored = role::Stored<Role>;
+impl Role {
+    /// Refuses what would admit what nobody meant, and tokens that the host cannot look after.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.bounds.check()?;
+        if self.token.num_uses > 0 {
+            return Err(Fault::invalid(
+                "token_num_uses: the host keeps one token for all requests of a container, so they cannot be counted",
+            ));
+        }
+        if self.token.batch {
+            return Err(Fault::invalid(
+                "token_type: batch tokens cannot be renewed, and the host renews what a container has",
+            ));
+        }
+        Ok(())
+    }
+}
 
 impl Bounds {
     /// Refuses bounds that would admit what nobody meant.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), Fault> {
         if !self.image_ids.iter().all(|id| is_digest(id)) {
             return Err(Fault::invalid(
                 "bound_image_ids: expected sha256: and 64 hexadecimal digits in lower case",
@@ -100,25 +113,6 @@ impl Bounds {
             && (self.image_digests.is_empty() || self.image_digests.iter().any(digest))
             && self.labels.iter().all(label)
     }
-}
-
-/// Commits a new or changed role; whether nobody was faster.
-///
-/// # Errors
-/// When it breaks a rule.
-pub(super) async fn save(view: &View, before: Option<&Stored>, role: &Role) -> Result<bool, Fault> {
-    role.bounds.check()?;
-    if role.token.num_uses > 0 {
-        return Err(Fault::invalid(
-            "token_num_uses: the host keeps one token for all requests of a container, so they cannot be counted",
-        ));
-    }
-    if role.token.batch {
-        return Err(Fault::invalid(
-            "token_type: batch tokens cannot be renewed, and the host renews what a container has",
-        ));
-    }
-    role::save(view, &roles::key_of(&role.name), before, role).await
 }
 
 /// Roles looked at in one go.

@@ -1,14 +1,13 @@
 //! `role`, `role/NAME`: making, changing, showing, listing and removing roles.
 
 use super::Docker;
-use super::role::{self, Bounds, Role};
-use crate::auth::role::{finished, name};
-use crate::auth::roles::{self, Roles};
+use super::role::{Bounds, Role};
+use crate::auth::roles::{self, Changed, Roles};
 use crate::auth::token;
 use crate::contest::Contests;
 use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::json::field::{Pairs, Words};
-use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
+use cofferdam_core::{Call, Fault, Outcome, Verb};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,7 +17,7 @@ pub(super) const ROUTE: Route<Docker> = Route::new(
     "role/~name",
     &[
         (Verb::Read, roles::read),
-        (Verb::Write, write),
+        (Verb::Write, roles::write),
         (Verb::Delete, roles::delete),
     ],
 )
@@ -56,34 +55,6 @@ impl Change {
     }
 }
 
-fn write<'a>(method: &'a Docker, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move {
-        let name = name(call.capture("name"))?;
-        let change: Change = call.body.parse()?;
-        let mut contest = method.contests.enter(call.view.prefix(), &name);
-        loop {
-            let before = roles::load::<Role>(call.view, &name).await?;
-            // Policy allowed an update only: what was there a moment ago must not be made anew.
-            if before.is_none() && call.operation == Operation::Update {
-                return Err(Fault::unsupported("unsupported path"));
-            }
-            let mut role = match &before {
-                Some(before) => before.record.clone(),
-                None => Role {
-                    name: name.clone(),
-                    ..Role::default()
-                },
-            };
-            change.apply(&mut role.bounds);
-            let warnings = role.token.apply(call.body, call.mount)?;
-            if role::save(call.view, before.as_ref(), &role).await? {
-                return Ok(finished(warnings));
-            }
-            contest.lost().await?;
-        }
-    })
-}
-
 #[derive(Serialize)]
 struct Shown<'a> {
     bound_compose_projects: &'a [String],
@@ -118,6 +89,23 @@ impl Roles for Docker {
 
     fn contests(&self) -> &Contests {
         &self.contests
+    }
+
+    fn changed<'a>(
+        &'a self,
+        call: &'a Call<'_>,
+        name: &'a str,
+        before: Option<Role>,
+    ) -> Pending<'a, Changed<Role>> {
+        Box::pin(async move {
+            let change: Change = call.body.parse()?;
+            let mut role = before.unwrap_or_default();
+            name.clone_into(&mut role.name);
+            change.apply(&mut role.bounds);
+            let warnings = role.token.apply(call.body, call.mount)?;
+            role.check()?;
+            Ok((role, warnings))
+        })
     }
 
     fn shown(role: &Role) -> Result<Outcome, Fault> {

@@ -2,13 +2,12 @@
 
 use super::Jwt;
 use super::role::{Role, Sort};
-use crate::auth::role::{finished, name, save};
-use crate::auth::roles::{self, Roles};
+use crate::auth::roles::{self, Changed, Roles};
 use crate::auth::{old_names, token};
 use crate::contest::Contests;
 use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::json::field::{Flag, Pairs, SignedTtl, Ttl, Words};
-use cofferdam_core::{Call, Fault, Operation, Outcome, Verb};
+use cofferdam_core::{Call, Fault, Outcome, Verb};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +18,7 @@ pub(super) const ROUTE: Route<Jwt> = Route::new(
     "role/~name",
     &[
         (Verb::Read, roles::read),
-        (Verb::Write, write),
+        (Verb::Write, roles::write),
         (Verb::Delete, roles::delete),
     ],
 )
@@ -175,35 +174,6 @@ fn check_bound(bound: Option<&Map<String, Value>>, globs: bool) -> Result<(), Fa
     }))
 }
 
-fn write<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
-    Box::pin(async move {
-        let name = name(call.capture("name"))?;
-        let change: Change = call.body.parse()?;
-        change.check_served()?;
-        let mut contest = method.contests.enter(call.view.prefix(), &name);
-        loop {
-            let before = roles::load::<Role>(call.view, &name).await?;
-            // Policy allowed an update only: what was there a moment ago must not be made anew.
-            if before.is_none() && call.operation == Operation::Update {
-                return Err(Fault::unsupported("unsupported path"));
-            }
-            let mut role = before
-                .as_ref()
-                .map(|before| before.record.clone())
-                .unwrap_or_default();
-            role.name.clone_from(&name);
-            change.apply(&mut role)?;
-            role.old.apply(call.body, &mut role.token)?;
-            let warnings = role.token.apply(call.body, call.mount)?;
-            role.check()?;
-            if save(call.view, &roles::key_of(&name), before.as_ref(), &role).await? {
-                return Ok(finished(warnings));
-            }
-            contest.lost().await?;
-        }
-    })
-}
-
 #[derive(Serialize)]
 struct Shown<'a> {
     allowed_redirect_uris: Option<&'a [String]>,
@@ -269,6 +239,25 @@ impl Roles for Jwt {
 
     fn contests(&self) -> &Contests {
         &self.contests
+    }
+
+    fn changed<'a>(
+        &'a self,
+        call: &'a Call<'_>,
+        name: &'a str,
+        before: Option<Role>,
+    ) -> Pending<'a, Changed<Role>> {
+        Box::pin(async move {
+            let change: Change = call.body.parse()?;
+            change.check_served()?;
+            let mut role = before.unwrap_or_default();
+            name.clone_into(&mut role.name);
+            change.apply(&mut role)?;
+            role.old.apply(call.body, &mut role.token)?;
+            let warnings = role.token.apply(call.body, call.mount)?;
+            role.check()?;
+            Ok((role, warnings))
+        })
     }
 
     fn shown(role: &Role) -> Result<Outcome, Fault> {

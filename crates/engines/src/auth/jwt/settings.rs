@@ -140,7 +140,14 @@ fn write<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
         let chosen = call.body.raw("namespace_in_state").is_some();
         let mut contest = method.contests.enter(call.view.prefix(), config::KEY);
         loop {
-            if save(call.view, config::KEY, before.as_ref(), &config).await? {
+            if save(
+                call.view,
+                config::KEY,
+                before.as_ref().map(|before| before.revision),
+                &config,
+            )
+            .await?
+            {
                 return Ok(finished(warnings));
             }
             contest.lost().await?;

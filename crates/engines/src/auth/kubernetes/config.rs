@@ -149,7 +149,14 @@ fn write<'a>(method: &'a Kubernetes, call: Call<'a>) -> Pending<'a> {
         let mut contest = method.contests.enter(call.view.prefix(), KEY);
         loop {
             let before = load(call.view).await?;
-            if save(call.view, KEY, before.as_ref(), &config).await? {
+            if save(
+                call.view,
+                KEY,
+                before.map(|before| before.revision),
+                &config,
+            )
+            .await?
+            {
                 return Ok(Outcome::Done);
             }
             contest.lost().await?;

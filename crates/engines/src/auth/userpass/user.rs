@@ -40,5 +40,11 @@ pub(super) async fn load(view: &View, name: &str) -> Result<Option<Stored>, Faul
 
 /// Commits a new or changed user; whether nobody was faster.
 pub(super) async fn save(view: &View, before: Option<&Stored>, user: &User) -> Result<bool, Fault> {
-    role::save(view, &key_of(&user.name), before, user).await
+    role::save(
+        view,
+        &key_of(&user.name),
+        before.map(|before| before.revision),
+        user,
+    )
+    .await
 }
