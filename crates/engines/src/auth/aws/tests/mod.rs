@@ -252,3 +252,40 @@ async fn a_caller_is_who_sts_says() {
     );
     assert!(login(&bench, &draft, json!({})).await.login.is_some());
 }
+
+const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/web/i-1";
+
+/// An account where the role `web` is at the path `/shop/`.
+fn shop(id: &'static str) -> Cloud {
+    Cloud::start(caller(SESSION, &format!("{id}:i-1")), |body| {
+        let sort = if body.contains("GetRole") {
+            "Role"
+        } else {
+            "User"
+        };
+        let name = body.rsplit('=').next().unwrap();
+        match name {
+            "web" => Some(known(
+                sort,
+                "arn:aws:iam::123456789012:role/shop/web",
+                "AROAWEBWEBWE",
+            )),
+            "ada" => Some(known(
+                sort,
+                "arn:aws:iam::123456789012:user/ada",
+                "AIDAADAADAAD",
+            )),
+            // Of another account: somebody answers who should not.
+            "far" => Some(known(
+                sort,
+                "arn:aws:iam::999999999999:role/far",
+                "AROAFARFARFA",
+            )),
+            _ => None,
+        }
+    })
+}
+
+fn keys() -> Value {
+    json!({"access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "canary-own-secret"})
+}

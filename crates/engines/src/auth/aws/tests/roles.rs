@@ -2,43 +2,6 @@
 
 use super::*;
 
-const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/web/i-1";
-
-/// An account where the role `web` is at the path `/shop/`.
-fn shop(id: &'static str) -> Cloud {
-    Cloud::start(caller(SESSION, &format!("{id}:i-1")), |body| {
-        let sort = if body.contains("GetRole") {
-            "Role"
-        } else {
-            "User"
-        };
-        let name = body.rsplit('=').next().unwrap();
-        match name {
-            "web" => Some(known(
-                sort,
-                "arn:aws:iam::123456789012:role/shop/web",
-                "AROAWEBWEBWE",
-            )),
-            "ada" => Some(known(
-                sort,
-                "arn:aws:iam::123456789012:user/ada",
-                "AIDAADAADAAD",
-            )),
-            // Of another account: somebody answers who should not.
-            "far" => Some(known(
-                sort,
-                "arn:aws:iam::999999999999:role/far",
-                "AROAFARFARFA",
-            )),
-            _ => None,
-        }
-    })
-}
-
-fn keys() -> Value {
-    json!({"access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "canary-own-secret"})
-}
-
 #[tokio::test]
 async fn a_name_means_whoever_had_it_when_the_role_was_written() {
     let cloud = shop("AROAWEBWEBWE");
