@@ -61,3 +61,26 @@ impl Cipher {
         Ok(plain)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// STORE-4: as many as one process seals in minutes, and none twice. That a key seals no more than
+    /// 2^30 is counted, see [`crate::Limits`].
+    #[test]
+    fn half_a_million_seals_have_as_many_nonces() {
+        let cipher = Cipher::new(&Secret::new([7; 32])).unwrap();
+        let (mut seen, mut out) = (HashSet::with_capacity(1 << 19), Vec::new());
+        for _ in 0..1 << 19 {
+            out.clear();
+            cipher.seal(b"a", b"b", &mut out).unwrap();
+            let nonce: [u8; NONCE_LEN] = out[..NONCE_LEN].try_into().unwrap();
+            assert!(seen.insert(nonce), "a nonce came twice");
+        }
+        assert_eq!(crate::Limits::default().bound, 1 << 30);
+        assert!(cipher.open(b"a", &out).is_ok());
+        assert_eq!(cipher.open(b"b", &out).err(), Some(Unauthentic));
+    }
+}

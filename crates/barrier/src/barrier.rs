@@ -7,7 +7,7 @@ use crate::{Batch, Error, KeyWatch, Names, View, listing, seal};
 use arc_swap::ArcSwapOption;
 use cofferdam_secret::Secret;
 use cofferdam_store::leadership::{Candidate, Leadership};
-use cofferdam_store::{Commit, Entry, Key, Revision, Span, Store, Transaction};
+use cofferdam_store::{Commit, Entry, Key, Page, Revision, Span, Store, Transaction};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -212,9 +212,7 @@ impl Barrier<Unsealed> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<OpenedPage, Error> {
-        let span = Span::prefix(format!("{DATA}{prefix}").as_bytes());
-        let after = after.map(|after| Key::from(format!("{DATA}{after}")));
-        let page = self.store.range(&span, after.as_ref(), limit).await?;
+        let page = self.page(prefix, after, limit).await?;
         let mut entries = Vec::with_capacity(page.entries.len());
         for entry in page.entries {
             entries.push(self.decrypt(entry).await?);
@@ -223,6 +221,36 @@ impl Barrier<Unsealed> {
             entries,
             more: page.more,
         })
+    }
+
+    /// Keys that begin with `prefix`, as [`Barrier::range`] would find them. Decrypts nothing: a value
+    /// that is damaged has its key all the same.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and those of the store.
+    pub async fn keys(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Names, Error> {
+        self.ring()?;
+        let page = self.page(prefix, after, limit).await?;
+        let key = |entry: &Entry| {
+            let full = std::str::from_utf8(entry.key.as_bytes()).ok()?;
+            full.strip_prefix(DATA).map(str::to_owned)
+        };
+        Ok(Names {
+            names: page.entries.iter().filter_map(key).collect(),
+            more: page.more,
+        })
+    }
+
+    /// A page of entries as they are stored.
+    async fn page(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, Error> {
+        let span = Span::prefix(format!("{DATA}{prefix}").as_bytes());
+        let after = after.map(|after| Key::from(format!("{DATA}{after}")));
+        Ok(self.store.range(&span, after.as_ref(), limit).await?)
     }
 
     /// Names one level under `prefix` (which ends with a slash or is empty), after the name `after`
@@ -375,22 +403,41 @@ impl Barrier<Unsealed> {
         seal: &seal::Record,
         before: Revision,
     ) -> Result<(), Error> {
+        self.rekey_with(root, seal, before, &[]).await
+    }
+
+    /// The same, with values that are put in the same transaction.
+    ///
+    /// # Errors
+    /// As [`Barrier::rekey`].
+    pub async fn rekey_with(
+        &self,
+        root: &RootKey,
+        seal: &seal::Record,
+        before: Revision,
+        more: &[(&str, Secret<Vec<u8>>)],
+    ) -> Result<(), Error> {
         Cipher::new(root.bytes())?;
         loop {
             // A replica that was not told of the last rotation leaves it under the newest key too.
             self.refresh().await?;
-            let ring = self.spend(1).await?;
+            let ring = self.spend(1 + more.len() as u64).await?;
             let stored = self.stored_keyring().await?;
             if stored.revision > ring.revision {
                 continue;
             }
             let sealed = ring.rewrapped(&stored.value, root)?;
-            let transaction = Transaction::new()
+            let mut transaction = Transaction::new()
                 .expect(stored.key.clone(), Some(stored.revision))
                 .expect(Key::from(seal::RECORD), Some(before))
                 .put(stored.key.clone(), sealed.clone())
                 .put(Key::from(ROOT), ring.left(root)?)
                 .put(Key::from(seal::RECORD), seal.to_bytes()?);
+            for (key, value) in more {
+                let full = format!("{DATA}{key}");
+                let value = ring.encrypt(&full, value.expose())?;
+                transaction = transaction.put(Key::from(full), value);
+            }
             if let Commit::Done(revision) = self.store.commit(transaction).await? {
                 self.adopt(Keyring::open(root, &sealed, revision)?);
                 return Ok(());

@@ -52,3 +52,14 @@ pub enum Error {
     #[error("no entropy from the operating system")]
     Entropy,
 }
+
+impl Error {
+    /// What is wrong is one stored value; others can be read.
+    #[must_use]
+    pub const fn is_of_one_value(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged(_) | Self::UnknownTerm(..) | Self::NewerFormat(_)
+        )
+    }
+}

@@ -2,15 +2,18 @@
 //!
 //! A seal wraps the 32-byte root key into a blob that is stored beside the keyring. [`shamir`] is
 //! opened by people holding shares, [`machine`] opens by itself on the machine it was made on,
-//! [`static_key`] wherever its key is given.
+//! [`static_key`] and [`systemd_creds`] wherever their key is given, [`tpm`] where its chip is.
 //!
 //! Which seal is in force is one record, and whatever puts another in force (new shares, a migration)
 //! changes it in the transaction that changes the keyring: there is no moment between two seals.
 
 pub mod ceremony;
+mod key_file;
 pub mod machine;
 pub mod shamir;
 pub mod static_key;
+pub mod systemd_creds;
+pub mod tpm;
 
 use crate::{Error, RootKey};
 use async_trait::async_trait;
@@ -88,6 +91,11 @@ pub struct Record {
     /// holds a seal that is not in force any more, though it may be of the same kind.
     #[serde(default)]
     pub generation: u32,
+    /// What is public of the key that people share ([`shamir::Absent`]), for a root key that is put under
+    /// the same shares. Who may write to the store may change it: it counts where the same is kept
+    /// behind the barrier.
+    #[serde(default)]
+    pub people: Option<shamir::Absent>,
 }
 
 /// A record as it was read.
@@ -107,6 +115,8 @@ struct Stored {
     recovery: Option<String>,
     #[serde(default, skip_serializing_if = "is_first")]
     generation: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    people: Option<String>,
 }
 
 #[expect(
@@ -127,6 +137,10 @@ impl Record {
                 .as_ref()
                 .map(|wrapped| STANDARD.encode(wrapped)),
             generation: self.generation,
+            people: self
+                .people
+                .as_ref()
+                .map(|people| STANDARD.encode(people.to_bytes())),
         };
         serde_json::to_vec(&stored).map_err(|_| Error::Damaged(RECORD.to_owned()))
     }
@@ -140,11 +154,15 @@ impl Record {
             .map(|text| STANDARD.decode(text))
             .transpose();
         let recovery = recovery.map_err(|_| damaged())?;
+        // Only a new root key under the same shares needs it: what is no key is none.
+        let people = stored.people.and_then(|text| STANDARD.decode(text).ok());
+        let people = people.and_then(|bytes| shamir::Absent::from_bytes(&bytes));
         Ok(Self {
             config: stored.config,
             wrapped,
             recovery,
             generation: stored.generation,
+            people,
         })
     }
 }

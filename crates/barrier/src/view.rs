@@ -68,6 +68,25 @@ impl View {
         })
     }
 
+    /// Keys under `prefix`, as [`Barrier::keys`].
+    ///
+    /// # Errors
+    /// As [`Barrier::keys`].
+    pub async fn keys(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Names, Error> {
+        let full = format!("{}{prefix}", self.prefix);
+        let after = after.map(|after| format!("{}{after}", self.prefix));
+        let mut found = self.barrier.keys(&full, after.as_deref(), limit).await?;
+        for key in &mut found.names {
+            *key = key.get(self.prefix.len()..).unwrap_or_default().to_owned();
+        }
+        Ok(found)
+    }
+
     /// Names one level under `prefix`, as [`Barrier::list`].
     ///
     /// # Errors

@@ -27,6 +27,7 @@ async fn record(root: &RootKey) -> Record {
         wrapped: Shamir::generate().unwrap().wrap(root).await.unwrap(),
         recovery: None,
         generation: 0,
+        people: None,
     }
 }
 

@@ -8,7 +8,7 @@
 //! Key file: `version 1 | check 8 | key 32`. The check recognises the machine id, so that a disk
 //! moved to another machine gets a clear error; it is all zero where there was no machine id.
 
-use super::{Record, Seal};
+use super::{Record, Seal, key_file};
 use crate::aead::{Cipher, Unauthentic};
 use crate::{Error, RootKey};
 use async_trait::async_trait;
@@ -16,8 +16,8 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use cofferdam_secret::{Buffer, Secret};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 const VERSION: u8 = 1;
@@ -99,6 +99,7 @@ impl MachineSeal {
             wrapped: self.wrap(root).await?,
             recovery: None,
             generation: 0,
+            people: None,
         })
     }
 }
@@ -165,38 +166,19 @@ fn machine_id(path: &Path) -> Option<String> {
 
 fn read_key(path: &Path) -> Result<Secret<Vec<u8>>, Error> {
     let shown = path.display();
-    let open = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = rustix::fs::open(path, open, Mode::empty())
-        .map(std::fs::File::from)
+    let file = key_file::open(path)
         .map_err(|error| Error::Seal(format!("key file cannot be opened: {shown} ({error})")))?;
-    let meta = file
-        .metadata()
-        .map_err(|error| Error::Seal(format!("key file cannot be read: {shown} ({error})")))?;
-    let me = rustix::process::geteuid().as_raw();
-    if !meta.is_file() || meta.mode() & 0o077 != 0 || (meta.uid() != me && meta.uid() != 0) {
+    let unread =
+        |error: std::io::Error| Error::Seal(format!("key file cannot be read: {shown} ({error})"));
+    if !key_file::is_own(&file, 0o077).map_err(unread)? {
         return Err(Error::Seal(format!(
             "key file must be a file of mode 0600 that belongs to you: {shown}"
         )));
     }
-    let mut bytes = Secret::new(vec![0; FILE_LEN + 1]);
-    let mut length = 0;
-    loop {
-        let free = bytes.expose_mut().get_mut(length..).unwrap_or_default();
-        match file.read(free) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                return Err(Error::Seal(format!(
-                    "key file cannot be read: {shown} ({error})"
-                )));
-            }
-        }
-    }
-    if length != FILE_LEN {
+    let bytes = key_file::read(file, FILE_LEN).map_err(unread)?;
+    if bytes.len() != FILE_LEN {
         return Err(Error::Seal(format!("key file is damaged: {shown}")));
     }
-    bytes.expose_mut().truncate(FILE_LEN);
     Ok(bytes)
 }
 

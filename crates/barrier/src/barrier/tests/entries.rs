@@ -47,18 +47,20 @@ async fn second_initialization_is_refused_and_changes_nothing() {
     assert_eq!(get(&vault.replica().await, "a").await.as_deref(), Some("1"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_initialize_at_once_one_wins_whole() {
     let store = Arc::new(Memory::new());
-    let mut wins = Vec::new();
+    let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..8 {
-        let root = RootKey::generate().unwrap();
-        let record = record(&root).await;
         let barrier = Barrier::new(store.clone());
-        if barrier.initialize(&root, &record).await.is_ok() {
-            wins.push((root, record));
-        }
+        crowd.spawn(async move {
+            let root = RootKey::generate().unwrap();
+            let record = record(&root).await;
+            let won = barrier.initialize(&root, &record).await.is_ok();
+            won.then_some((root, record))
+        });
     }
+    let wins: Vec<_> = crowd.join_all().await.into_iter().flatten().collect();
     assert_eq!(wins.len(), 1);
     let sealed = Barrier::new(store);
     assert_eq!(

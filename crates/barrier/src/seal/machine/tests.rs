@@ -141,6 +141,11 @@ fn linked_or_damaged_key_file_is_named_and_refused() {
     std::fs::remove_file(&file).unwrap();
     symlink(&real, &file).unwrap();
     assert!(machine.refusal().contains("cannot be opened"));
+    // A pipe, which nobody writes to: that is told, and not waited for.
+    std::fs::remove_file(&file).unwrap();
+    let (kind, mode) = (rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600));
+    rustix::fs::mknodat(rustix::fs::CWD, &file, kind, mode, 0).unwrap();
+    assert!(machine.refusal().contains("must be a file"));
 }
 
 #[test]

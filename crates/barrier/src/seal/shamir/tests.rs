@@ -221,3 +221,36 @@ async fn wrapped_root_key_opens_with_its_own_seal_only() {
         "one share is the key itself"
     );
 }
+
+#[tokio::test]
+async fn a_root_key_is_wrapped_for_people_who_are_not_here() {
+    let (people, others) = (Shamir::generate().unwrap(), Shamir::generate().unwrap());
+    let root = RootKey::generate().unwrap();
+    let absent = people.absent().unwrap();
+    assert_eq!(Absent::from_bytes(&absent.to_bytes()), Some(absent.clone()));
+    let (one, two) = (absent.wrap(&root).unwrap(), absent.wrap(&root).unwrap());
+    assert_ne!(one, two);
+    for blob in [&one, &two, &people.wrap(&root).await.unwrap()] {
+        let opened = people.unwrap(blob).await.unwrap();
+        assert_eq!(opened.bytes().expose(), root.bytes().expose());
+        assert!(matches!(others.unwrap(blob).await, Err(Error::WrongKey)));
+    }
+    for place in 0..one.len() {
+        let mut changed = one.clone();
+        changed[place] ^= 1;
+        let opened = people.unwrap(&changed).await;
+        // The highest bit of a public key counts for nothing in X25519, and is in the name all the same.
+        assert!(matches!(opened, Err(Error::WrongKey)), "byte {place}");
+    }
+    for end in 0..one.len() {
+        assert!(people.unwrap(&one[..end]).await.is_err(), "cut at {end}");
+    }
+    // A point that makes every agreement the same.
+    let nowhere = [vec![0; 32], one[32..].to_vec()].concat();
+    assert!(matches!(
+        people.unwrap(&nowhere).await,
+        Err(Error::WrongKey)
+    ));
+    let nobody = Absent::from_bytes(&[0; 32]).unwrap();
+    assert!(nobody.wrap(&root).is_err());
+}
