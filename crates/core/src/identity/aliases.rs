@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     id: String,
     name: String,
     /// The entity it belongs to.

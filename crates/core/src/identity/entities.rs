@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     id: String,
     name: String,
     metadata: Option<Pairs>,
@@ -29,6 +29,8 @@ pub(super) async fn write(engine: &Identities, call: Call<'_>) -> Result<Outcome
     }
     if !call.capture("name").is_empty() {
         call.capture("name").clone_into(&mut wanted.name);
+        // A path with a name is about that name, whatever the body says: policy has looked at the path.
+        wanted.id.clear();
     }
     checked(&wanted.name)?;
     if let Some(metadata) = &wanted.metadata {
@@ -139,12 +141,13 @@ pub(super) async fn delete(engine: &Identities, call: Call<'_>) -> Result<Outcom
     Err(busy())
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Many {
+    entity_ids: Words,
+}
+
 pub(super) async fn delete_many(engine: &Identities, call: Call<'_>) -> Result<Outcome, Fault> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Many {
-        entity_ids: Words,
-    }
     let Many { entity_ids } = call.body.parse()?;
     if entity_ids.0.is_empty() {
         return Err(Fault::invalid("missing entity ids to delete"));

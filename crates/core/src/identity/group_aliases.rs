@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     id: Option<String>,
     name: String,
     mount_accessor: String,

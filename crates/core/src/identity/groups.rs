@@ -18,7 +18,7 @@ const MOST: usize = 10_000;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     id: Option<String>,
     name: Option<String>,
     r#type: Option<String>,

@@ -20,7 +20,7 @@ const MOST: usize = 1000;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     to_entity_id: String,
     from_entity_ids: Words,
     conflicting_alias_ids_to_keep: Words,

@@ -7,6 +7,8 @@
 //! login. What is made of all that for a request stands in the token cache and falls out of it with
 //! the key of the entity or of any of its groups.
 //!
+//! What others are told of an entity is in [`oidc`].
+//!
 //! Follows the API of Vault's identity store, as OpenBao 2.7.2 answers it.
 
 mod aliases;
@@ -14,6 +16,7 @@ mod entities;
 mod group_aliases;
 mod groups;
 mod merge;
+pub(crate) mod oidc;
 mod record;
 mod shape;
 mod sought;
@@ -32,6 +35,7 @@ use std::sync::{Arc, OnceLock, Weak};
 #[derive(Default)]
 pub struct Identities {
     pub(crate) services: OnceLock<Weak<Services>>,
+    published: oidc::Published,
 }
 
 impl Identities {
@@ -45,15 +49,18 @@ impl Identities {
 
 impl Routed for Identities {
     const ROUTES: &'static [Route<Self>] = &[
-        Route::new("entity", &[(Write, |e, c| Box::pin(entities::write(e, c)))]),
+        Route::new("entity", &[(Write, |e, c| Box::pin(entities::write(e, c)))])
+            .takes::<entities::Wanted>(),
         Route::new(
             "entity/batch-delete",
             &[(Write, |e, c| Box::pin(entities::delete_many(e, c)))],
-        ),
+        )
+        .takes::<entities::Many>(),
         Route::new(
             "entity/merge",
             &[(Write, |e, c| Box::pin(merge::merge(e, c)))],
-        ),
+        )
+        .takes::<merge::Wanted>(),
         Route::new("entity/id", &[(List, |e, _| Box::pin(entities::ids(e)))]),
         Route::new(
             "entity/id/:id",
@@ -62,7 +69,8 @@ impl Routed for Identities {
                 (Write, |e, c| Box::pin(entities::write(e, c))),
                 (Delete, |e, c| Box::pin(entities::delete(e, c))),
             ],
-        ),
+        )
+        .takes::<entities::Wanted>(),
         Route::new(
             "entity/name",
             &[(List, |e, _| Box::pin(entities::names(e)))],
@@ -75,11 +83,13 @@ impl Routed for Identities {
                 (Write, |e, c| Box::pin(entities::write(e, c))),
                 (Delete, |e, c| Box::pin(entities::delete(e, c))),
             ],
-        ),
+        )
+        .takes::<entities::Wanted>(),
         Route::new(
             "entity-alias",
             &[(Write, |e, c| Box::pin(aliases::write(e, c)))],
-        ),
+        )
+        .takes::<aliases::Wanted>(),
         Route::new(
             "entity-alias/id",
             &[(List, |e, _| Box::pin(aliases::ids(e)))],
@@ -91,8 +101,10 @@ impl Routed for Identities {
                 (Write, |e, c| Box::pin(aliases::write(e, c))),
                 (Delete, |e, c| Box::pin(aliases::delete(e, c))),
             ],
-        ),
-        Route::new("group", &[(Write, |e, c| Box::pin(groups::write(e, c)))]),
+        )
+        .takes::<aliases::Wanted>(),
+        Route::new("group", &[(Write, |e, c| Box::pin(groups::write(e, c)))])
+            .takes::<groups::Wanted>(),
         Route::new("group/id", &[(List, |e, _| Box::pin(groups::ids(e)))]),
         Route::new(
             "group/id/:id",
@@ -101,7 +113,8 @@ impl Routed for Identities {
                 (Write, |e, c| Box::pin(groups::write(e, c))),
                 (Delete, |e, c| Box::pin(groups::delete(e, c))),
             ],
-        ),
+        )
+        .takes::<groups::Wanted>(),
         Route::new("group/name", &[(List, |e, _| Box::pin(groups::names(e)))]),
         Route::new(
             "group/name/~name",
@@ -110,11 +123,13 @@ impl Routed for Identities {
                 (Write, |e, c| Box::pin(groups::write(e, c))),
                 (Delete, |e, c| Box::pin(groups::delete(e, c))),
             ],
-        ),
+        )
+        .takes::<groups::Wanted>(),
         Route::new(
             "group-alias",
             &[(Write, |e, c| Box::pin(group_aliases::write(e, c)))],
-        ),
+        )
+        .takes::<group_aliases::Wanted>(),
         Route::new(
             "group-alias/id",
             &[(List, |e, _| Box::pin(group_aliases::ids(e)))],
@@ -126,16 +141,47 @@ impl Routed for Identities {
                 (Write, |e, c| Box::pin(group_aliases::write(e, c))),
                 (Delete, |e, c| Box::pin(group_aliases::delete(e, c))),
             ],
-        ),
+        )
+        .takes::<group_aliases::Wanted>(),
         Route::new(
             "lookup/group",
             &[(Write, |e, c| Box::pin(groups::lookup(e, c)))],
         )
+        .takes::<sought::Fields>()
         .computing(),
         Route::new(
             "lookup/entity",
             &[(Write, |e, c| Box::pin(entities::lookup(e, c)))],
         )
+        .takes::<sought::Fields>()
         .computing(),
+        oidc::CONFIG,
+        oidc::KEYS,
+        oidc::KEY,
+        oidc::ROTATE,
+        oidc::ROLES,
+        oidc::ROLE,
+        oidc::TOKEN,
+        oidc::INTROSPECT,
+        oidc::DISCOVERY,
+        oidc::PUBLIC_KEYS,
+        oidc::SCOPES,
+        oidc::SCOPE,
+        oidc::ASSIGNMENTS,
+        oidc::ASSIGNMENT,
+        oidc::CLIENTS,
+        oidc::CLIENT,
+        oidc::CREDENTIALS,
+        oidc::PROVIDERS,
+        oidc::PROVIDER,
+        oidc::PROVIDER_DISCOVERY,
+        oidc::PROVIDER_KEYS,
+        oidc::AUTHORIZE,
+        oidc::EXCHANGE,
+        oidc::USERINFO,
     ];
+
+    fn forget(&self, keys: Option<&[String]>) {
+        self.published.forget(keys);
+    }
 }

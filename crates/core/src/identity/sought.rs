@@ -14,7 +14,7 @@ pub(super) enum Sought {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Fields {
+pub(super) struct Fields {
     id: String,
     name: String,
     alias_id: String,

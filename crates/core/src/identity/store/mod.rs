@@ -246,6 +246,12 @@ impl Store {
         self.follow(&format!("alias-id/{id}")).await
     }
 
+    /// How many entities there are.
+    pub(crate) async fn count(&self) -> Result<usize, Fault> {
+        let found = self.view.list("entity/", None, usize::MAX).await?;
+        Ok(found.names.len())
+    }
+
     /// All entities, in the order of their ids.
     pub(super) async fn all(&self) -> Result<Vec<Entity>, Fault> {
         self.every().await
