@@ -4,9 +4,17 @@
 //! come without a token, what needs `sudo`, which operations there are. The pipeline reads the
 //! table; it never tests path text.
 
+mod pattern;
+mod route;
+
+pub(crate) use pattern::folds;
+pub use route::{Access, Effect, Existence, Handler, Listed, Profile, Route};
+
 use crate::clock::Time;
 pub use crate::events::{Happened, Touched};
 use crate::fault::Fault;
+use crate::fields;
+use crate::json::Body;
 use crate::mount::{Mount, MountConfig};
 use crate::operation::{Operation, Verb};
 use crate::outcome::Outcome;
@@ -16,6 +24,7 @@ use async_trait::async_trait;
 /// What an engine's storage is made of: engines know no other part of the barrier.
 pub use cofferdam_barrier::{Batch, Commit, Opened, Revision, View};
 use cofferdam_secret::Secret;
+use pattern::capture;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -27,156 +36,17 @@ pub const UPGRADED: &str = "upgraded";
 /// A handler at work.
 pub type Pending<'a, T = Outcome> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
 
-/// A handler: what an operation on a route does.
-pub type Handler<E> = for<'a> fn(&'a E, Call<'a>) -> Pending<'a>;
-
-/// Tells whether the thing a write aims at is there: create or update.
-pub type Existence<E> = for<'a> fn(&'a E, &'a Call<'a>) -> Pending<'a, bool>;
-
-/// Who may use a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Nobody needs to be known (logins).
-    Anonymous,
-    /// A wrapping token is the credential, in the body or as the token presented; what else is
-    /// presented is held to its policies.
-    Wrapping,
-    /// Any live token, or the local admin: what the answer shows is decided by its policies.
-    Known,
-    /// A token whose policies allow it.
-    Token,
-    /// A token whose policies allow it and grant `sudo` on the path.
-    Sudo,
-}
-
-/// What a route does to the world: decides whether its work may start before the audit record of the
-/// intent is on a device. The answer never leaves before both records are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Changes nothing.
-    None,
-    /// Changes something.
-    Mutates,
-}
-
-/// One row of an engine's table.
-pub struct Route<E: 'static> {
-    /// Relative to the mount: literal segments, `:name` for one segment, a last `*name` for the rest
-    /// (which may be empty).
-    ///
-    /// `~name` is one segment whose case does not matter. It is lower-cased before policy sees the
-    /// path: an engine that did so on its own would serve `ADMIN` to whoever is only denied `admin`
-    /// (CVE-2026-89322).
-    pub pattern: &'static str,
-    /// Who may use it.
-    pub access: Access,
-    /// A trailing slash is accepted for every operation (mount paths); else only for LIST.
-    pub slash: bool,
-    /// What can be done.
-    pub operations: &'static [(Verb, Handler<E>)],
-    /// Create or update; `None`: every write is an update.
-    pub exists: Option<Existence<E>>,
-    /// The data is answered at the top level too, as Vault does on some `sys/` routes.
-    pub lifted: bool,
-    /// A write asks for a computation and changes nothing, except where it creates.
-    pub computes: bool,
-    /// A read changes something all the same.
-    pub changes: bool,
-}
-
-impl<E> Route<E> {
-    /// A row for callers with a token.
-    #[must_use]
-    pub const fn new(pattern: &'static str, operations: &'static [(Verb, Handler<E>)]) -> Self {
-        Self {
-            pattern,
-            access: Access::Token,
-            slash: false,
-            operations,
-            exists: None,
-            lifted: false,
-            computes: false,
-            changes: false,
-        }
-    }
-
-    /// Changes who may use it.
-    #[must_use]
-    pub const fn access(mut self, access: Access) -> Self {
-        self.access = access;
-        self
-    }
-
-    /// Accepts a trailing slash for every operation.
-    #[must_use]
-    pub const fn with_slash(mut self) -> Self {
-        self.slash = true;
-        self
-    }
-
-    /// Answers the data at the top level too.
-    #[must_use]
-    pub const fn lifted(mut self) -> Self {
-        self.lifted = true;
-        self
-    }
-
-    /// A write asks for a computation (encrypt, sign, hash) and changes nothing. Where the route tells
-    /// create from update, one that creates counts as a change all the same.
-    #[must_use]
-    pub const fn computing(mut self) -> Self {
-        self.computes = true;
-        self
-    }
-
-    /// A read ends something that was begun (a login that a browser comes back from), so it waits for
-    /// its record as a change does.
-    #[must_use]
-    pub const fn changing(mut self) -> Self {
-        self.changes = true;
-        self
-    }
-
-    /// Tells create from update.
-    #[must_use]
-    pub const fn creating(mut self, exists: Existence<E>) -> Self {
-        self.exists = Some(exists);
-        self
-    }
-}
-
-/// What the pipeline may know of a route, whatever the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Profile {
-    /// The row's number in the engine's table.
-    pub row: usize,
-    /// The row's pattern.
-    pub pattern: &'static str,
-    /// Who may use it.
-    pub access: Access,
-    /// What it does to the world.
-    pub effect: Effect,
-    /// Whether writes tell create from update.
-    pub creates: bool,
-    /// Whether the data is answered at the top level too.
-    pub lifted: bool,
-}
-
-/// A row as tests and documentation list it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The row's pattern.
-    pub pattern: &'static str,
-    /// Who may use it.
-    pub access: Access,
-    /// One of its operations.
-    pub verb: Verb,
-}
+/// The role that a login with this body would be of, before the login is judged; `None`: none, or one
+/// that there is not. Whoever asks learns nothing from it.
+pub type RoleOf = for<'a> fn(&'a View, &'a Body, Asking<'a>) -> Pending<'a, Option<String>>;
 
 /// An engine that is a table of routes. Implement this one; [`Engine`] follows.
 pub trait Routed: Send + Sync + Sized + 'static {
     /// The table; the first row that matches serves.
     const ROUTES: &'static [Route<Self>];
+
+    /// How the role of a login is told, where a limit can be about roles.
+    const ROLE_OF: Option<RoleOf> = None;
 
     /// Prepares the storage of a new mount, and refuses options it does not know.
     fn mount<'a>(&'a self, view: &'a View, config: &'a MountConfig) -> Pending<'a, ()> {
@@ -368,6 +238,9 @@ pub trait Engine: Send + Sync + 'static {
         version: u64,
     ) -> Result<Option<Secret<Vec<u8>>>, Fault>;
 
+    /// See [`Routed::ROLE_OF`].
+    fn role_of(&self) -> Option<RoleOf>;
+
     /// See [`Routed::locks`].
     fn locks(&self) -> bool;
 
@@ -405,7 +278,7 @@ impl<E: Routed> Engine for E {
             if !route.operations.iter().any(|(served, _)| *served == verb) {
                 continue;
             }
-            if path.is_directory() && verb != Verb::List && !route.slash {
+            if path.is_directory() && !verb.names() && !route.slash {
                 return Err(Fault::invalid(
                     "a path does not end in a slash, except to list",
                 ));
@@ -415,12 +288,13 @@ impl<E: Routed> Engine for E {
                 pattern: route.pattern,
                 access: route.access,
                 effect: match verb {
-                    Verb::Read | Verb::List if !route.changes => Effect::None,
+                    verb if verb.looks() && !route.changes => Effect::None,
                     _ if route.computes => Effect::None,
                     _ => Effect::Mutates,
                 },
                 creates: route.exists.is_some(),
                 lifted: route.lifted,
+                fields: &route.fields,
             });
         }
         Err(Fault::unsupported(if seen {
@@ -447,7 +321,8 @@ impl<E: Routed> Engine for E {
             Operation::Create | Operation::Update => Verb::Write,
             Operation::Patch => Verb::Patch,
             Operation::Delete => Verb::Delete,
-            Operation::List | Operation::Scan => Verb::List,
+            Operation::List => Verb::List,
+            Operation::Scan => Verb::Scan,
         };
         let handler = E::ROUTES.get(profile.row).and_then(|route| {
             call.captures = Captures(capture(route.pattern, call.path)?);
@@ -458,7 +333,14 @@ impl<E: Routed> Engine for E {
                 .map(|(_, handler)| *handler)
         });
         match handler {
-            Some(handler) => handler(self, call).await,
+            Some(handler) => {
+                let (body, query) = (call.body.asked(), &call.query.asked);
+                body.forget();
+                query.forget();
+                let outcome = handler(self, call).await;
+                fields::asked::check(profile.fields, profile.pattern, body, query);
+                outcome
+            }
             None => Err(Fault::unsupported("unsupported operation")),
         }
     }
@@ -506,6 +388,10 @@ impl<E: Routed> Engine for E {
         Routed::content(self, view, kept, version).await
     }
 
+    fn role_of(&self) -> Option<RoleOf> {
+        E::ROLE_OF
+    }
+
     fn locks(&self) -> bool {
         Routed::locks(self)
     }
@@ -532,7 +418,7 @@ impl<E: Routed> Engine for E {
     }
 
     fn routes(&self) -> Vec<Listed> {
-        let row = |route: &Route<E>| {
+        let row = |route: &'static Route<E>| {
             let (pattern, access) = (route.pattern, route.access);
             route
                 .operations
@@ -541,40 +427,10 @@ impl<E: Routed> Engine for E {
                     pattern,
                     access,
                     verb: *verb,
+                    fields: &route.fields,
                 })
                 .collect::<Vec<_>>()
         };
         E::ROUTES.iter().flat_map(row).collect()
     }
-}
-
-/// Whether the pattern takes the segment of this number in any case.
-pub(crate) fn folds(pattern: &str, segment: usize) -> bool {
-    pattern
-        .split('/')
-        .nth(segment)
-        .is_some_and(|part| part.starts_with('~'))
-}
-
-/// Matches a pattern; the captures in order, or `None`.
-fn capture<'a>(pattern: &'static str, path: &'a Path) -> Option<Vec<(&'static str, &'a str)>> {
-    let mut rest = path.as_str();
-    let mut captures = Vec::new();
-    for part in pattern.split('/').filter(|part| !part.is_empty()) {
-        if let Some(name) = part.strip_prefix('*') {
-            captures.push((name, rest));
-            return Some(captures);
-        }
-        if rest.is_empty() {
-            return None;
-        }
-        let (segment, after) = rest.split_once('/').unwrap_or((rest, ""));
-        rest = after;
-        if let Some(name) = part.strip_prefix([':', '~']) {
-            captures.push((name, segment));
-        } else if part != segment {
-            return None;
-        }
-    }
-    rest.is_empty().then_some(captures)
 }
