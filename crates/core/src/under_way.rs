@@ -5,6 +5,7 @@
 
 use crate::clock::Time;
 use crate::operation::Verb;
+use crate::path::shown;
 use crate::request::Peer;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -69,7 +70,7 @@ impl UnderWay {
             let shape = json!({
                 "start_time": seated.since.rfc3339(),
                 "client_remote_address": address,
-                "request_path": format!("/v1/{}", seated.path),
+                "request_path": format!("/v1/{}", shown(&seated.path)),
                 "request_method": seated.verb.as_str(),
             });
             // A name of the form clients expect; it is no request id, which is made later.

@@ -1,10 +1,11 @@
 //! What operators set for the whole vault and requests need to know at once: web origins, request
-//! headers in audit records, rate limits. One immutable snapshot beside mounts and policies: a
+//! headers in audit records, limits of rates and of leases. One immutable snapshot beside mounts and policies: a
 //! change on one replica holds on all.
 //!
 //! Writing is in `system`; reading what is stored, and what it means for a request, is here.
 
 pub mod cors;
+pub(crate) mod leases;
 pub mod quota;
 
 pub use cors::Cors;
@@ -30,6 +31,7 @@ pub struct Settings {
     /// Lower-case names; whether values are hashed.
     headers: BTreeMap<String, bool>,
     quotas: Quotas,
+    leases: leases::Leases,
 }
 
 impl Settings {
@@ -42,6 +44,7 @@ impl Settings {
             cors: stored(barrier, CORS).await?,
             headers: stored(barrier, HEADERS).await?.unwrap_or_default(),
             quotas: Quotas::load(barrier, before.map(|before| &before.quotas)).await?,
+            leases: leases::Leases::load(barrier).await?,
         })
     }
 
@@ -55,6 +58,11 @@ impl Settings {
     #[must_use]
     pub const fn headers(&self) -> &BTreeMap<String, bool> {
         &self.headers
+    }
+
+    /// Limits of leases.
+    pub(crate) const fn leases(&self) -> &leases::Leases {
+        &self.leases
     }
 
     /// Limits of rates.

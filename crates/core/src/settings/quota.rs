@@ -1,12 +1,12 @@
 //! Limits of rates (`sys/quotas`): how many requests an address may send to a path in an interval.
 //!
 //! As in OpenBao, a limit counts each address for itself, on each replica for itself, in windows that
-//! begin with the first request; of several limits that fit a request the narrowest alone counts:
-//! a path before its mount before everything. An IPv6 address counts with its /64, which one peer
-//! has for itself.
+//! begin with the first request and are measured by a clock that does not jump; of several limits that
+//! fit a request the narrowest alone counts: a path before its mount before everything. An IPv6 address
+//! counts with its /64, which one peer has for itself.
 
 use super::stored;
-use crate::clock::Time;
+use crate::clock::Steady;
 use crate::fault::Fault;
 use crate::record::encode;
 use cofferdam_barrier::{Barrier, Unsealed};
@@ -69,28 +69,32 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// How well it fits; `None`: not at all. More is narrower.
-    fn fits(&self, path: &str, role: Option<&str>) -> Option<(bool, usize, usize)> {
-        if !self.role.is_empty() && role != Some(self.role.as_str()) {
-            return None;
-        }
-        let rank = match self.path.as_str() {
-            "" => 0,
-            mount if mount.ends_with('/') => {
-                (path.starts_with(mount) || path == mount.trim_end_matches('/')).then_some(1)?
-            }
-            pattern => match pattern.strip_suffix('*') {
-                Some(stem) => path.starts_with(stem).then_some(2)?,
-                None => (path.trim_end_matches('/') == pattern).then_some(3)?,
-            },
-        };
-        Some((!self.role.is_empty(), rank, self.path.len()))
-    }
-
     /// Requests in a window. Half a request is one.
     fn most(&self) -> u64 {
         self.rate.ceil().clamp(1.0, 1e15) as u64
     }
+}
+
+/// How well a rule about a path and a role fits a request; `None`: not at all. More is narrower.
+pub(super) fn fits(
+    (at, of): (&str, &str),
+    path: &str,
+    role: Option<&str>,
+) -> Option<(bool, usize, usize)> {
+    if !of.is_empty() && role != Some(of) {
+        return None;
+    }
+    let rank = match at {
+        "" => 0,
+        mount if mount.ends_with('/') => {
+            (path.starts_with(mount) || path == mount.trim_end_matches('/')).then_some(1)?
+        }
+        pattern => match pattern.strip_suffix('*') {
+            Some(stem) => path.starts_with(stem).then_some(2)?,
+            None => (path.trim_end_matches('/') == pattern).then_some(3)?,
+        },
+    };
+    Some((!of.is_empty(), rank, at.len()))
 }
 
 /// What a limit says of a request.
@@ -108,9 +112,9 @@ pub struct Pace {
 
 #[derive(Clone, Copy)]
 struct Window {
-    until: Time,
+    until: Steady,
     used: u64,
-    blocked: Option<Time>,
+    blocked: Option<Steady>,
 }
 
 /// A limit at work.
@@ -127,7 +131,7 @@ impl Limit {
         }
     }
 
-    fn take(&self, from: IpAddr, now: Time) -> Pace {
+    fn take(&self, from: IpAddr, now: Steady) -> Pace {
         let most = self.rule.most();
         let fresh = Window {
             until: now.after(Duration::from_secs(self.rule.interval.max(1))),
@@ -240,7 +244,7 @@ impl Quotas {
         path: &str,
         role: Option<&str>,
         from: IpAddr,
-        now: Time,
+        now: Steady,
     ) -> Option<Pace> {
         let exempt = |exempt: &String| match exempt.strip_suffix('*') {
             Some(stem) => path.starts_with(stem),
@@ -250,7 +254,8 @@ impl Quotas {
             return None;
         }
         let fitting = self.limits.values().filter_map(|limit| {
-            let rank = limit.rule.fits(path, role)?;
+            let rule = (limit.rule.path.as_str(), limit.rule.role.as_str());
+            let rank = fits(rule, path, role)?;
             Some((rank, limit))
         });
         let (_, limit) = fitting.max_by_key(|(rank, _)| *rank)?;
@@ -304,7 +309,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    const START: Time = Time::from_nanos(1_700_000_000_000_000_000);
+    const START: Steady = Steady::from_nanos(5_000_000_000);
 
     #[test]
     fn a_window_ends_and_each_address_has_its_own() {

@@ -17,7 +17,8 @@ pub(super) const RESULTANT: Route<System> = Route::new(
 pub(super) const DETAILED: Route<System> = Route::new(
     "policies/detailed/acl",
     &[(List, |e, c| Box::pin(detailed(e, c)))],
-);
+)
+.asks(&["after", "limit"]);
 
 #[derive(Serialize)]
 struct Granted {

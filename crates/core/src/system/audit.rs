@@ -45,7 +45,7 @@ pub(super) async fn list(engine: &System, _call: Call<'_>) -> Result<Outcome, Fa
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     r#type: String,
     description: String,
     options: Pairs,
@@ -85,7 +85,7 @@ pub(super) async fn disable(engine: &System, call: Call<'_>) -> Result<Outcome, 
 }
 
 #[derive(Deserialize)]
-struct Input {
+pub(super) struct Input {
     input: Option<Secret<String>>,
 }
 

@@ -16,7 +16,7 @@ const MOST_PATHS: usize = 1000;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     token: Option<Secret<String>>,
     accessor: Option<String>,
     path: Words,

@@ -1,5 +1,5 @@
 //! The server about itself: `sys/host-info`, `sys/config/state/sanitized`, `sys/in-flight-req`,
-//! `sys/metrics`, `sys/version-history` and `sys/internal/counters`.
+//! `sys/metrics`, `sys/replication/status`, `sys/version-history` and `sys/internal/counters`.
 
 use super::System;
 use crate::engine::{Access, Route};
@@ -24,7 +24,13 @@ pub(super) const CONFIGURATION: Route<System> = Route::new(
 pub(super) const IN_FLIGHT: Route<System> =
     Route::new("in-flight-req", &[(Read, |e, _| Box::pin(in_flight(e)))]).access(Access::Sudo);
 pub(super) const METRICS: Route<System> =
-    Route::new("metrics", &[(Read, |e, c| Box::pin(metrics(e, c)))]);
+    Route::new("metrics", &[(Read, |e, c| Box::pin(metrics(e, c)))]).asks(&["format"]);
+/// From Vault's API, where nobody needs a token for it; `sys/health` says the same.
+pub(super) const REPLICATION: Route<System> = Route::new(
+    "replication/status",
+    &[(Read, |_, _| Box::pin(replication()))],
+)
+.access(Access::Known);
 pub(super) const VERSIONS: Route<System> = Route::new(
     "version-history",
     &[(List, |e, _| Box::pin(version_history(e)))],
@@ -32,6 +38,11 @@ pub(super) const VERSIONS: Route<System> = Route::new(
 pub(super) const TOKENS: Route<System> = Route::new(
     "internal/counters/tokens",
     &[(Read, |e, _| Box::pin(tokens(e)))],
+);
+
+pub(super) const ENTITIES: Route<System> = Route::new(
+    "internal/counters/entities",
+    &[(Read, |e, _| Box::pin(entities(e)))],
 );
 
 /// Reading about processors and disks may wait for the kernel: not on a thread that serves.
@@ -66,6 +77,12 @@ async fn metrics(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
         }
         _ => Err(unknown_format()),
     }
+}
+
+/// Replicas are equal and share a store: none replicates another.
+async fn replication() -> Result<Outcome, Fault> {
+    let none = json!({"mode": "disabled"});
+    Outcome::data(&json!({"mode": "disabled", "dr": none, "performance": none}))
 }
 
 async fn version_history(engine: &System) -> Result<Outcome, Fault> {
@@ -103,4 +120,9 @@ async fn version_history(engine: &System) -> Result<Outcome, Fault> {
 async fn tokens(engine: &System) -> Result<Outcome, Fault> {
     let total = engine.services()?.tokens.count().await?;
     Outcome::data(&json!({"counters": {"service_tokens": {"total": total}}}))
+}
+
+async fn entities(engine: &System) -> Result<Outcome, Fault> {
+    let total = engine.services()?.identity.count().await?;
+    Outcome::data(&json!({"counters": {"entities": {"total": total}}}))
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     /// Vault's client puts it here, older ones into the path.
     lease_id: Option<Secret<String>>,
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     mount_accessor: Text,
 }
 

@@ -17,7 +17,8 @@ pub(super) const ALL: Route<System> = Route::new(
         (Write, |e, c| Box::pin(write(e, c))),
         (Delete, |e, c| Box::pin(revert(e, c))),
     ],
-);
+)
+.takes::<Wanted>();
 pub(super) const ONE: Route<System> = Route::new(
     "loggers/:name",
     &[
@@ -25,7 +26,8 @@ pub(super) const ONE: Route<System> = Route::new(
         (Write, |e, c| Box::pin(write(e, c))),
         (Delete, |e, c| Box::pin(revert(e, c))),
     ],
-);
+)
+.takes::<Wanted>();
 
 /// The logger that is asked for; `None` for all of them.
 fn asked<'a>(call: &'a Call<'_>) -> Option<&'a str> {

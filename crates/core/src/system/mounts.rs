@@ -49,10 +49,10 @@ pub(super) async fn disable_auth(engine: &System, call: Call<'_>) -> Result<Outc
 
 /// The mount's full path, and whether the request is about its settings.
 pub(super) fn target(call: &Call<'_>, class: Class) -> Result<(Path, bool, Class), Fault> {
-    let text = call.capture("path");
-    let (text, tuning) = text
-        .strip_suffix("/tune")
-        .map_or((text, false), |head| (head, true));
+    let (text, tuning) = match call.capture("tuned") {
+        "" => (call.capture("path"), false),
+        text => (text, true),
+    };
     let full = if class == Class::Auth {
         format!("auth/{text}")
     } else {
@@ -166,7 +166,7 @@ async fn read(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome,
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Enable {
+pub(super) struct Enable {
     r#type: String,
     description: String,
     config: WantedConfig,
@@ -303,8 +303,9 @@ fn unknown_kind(registry: &Registry, class: Class) -> Fault {
 }
 
 async fn disable(engine: &System, call: &Call<'_>, class: Class) -> Result<Outcome, Fault> {
-    let (path, tuning, class) = target(call, class)?;
-    if tuning {
+    let (path, _, class) = target(call, class)?;
+    // Settings are changed, never removed.
+    if path.as_str().ends_with("/tune") {
         return Err(Fault::unsupported("unsupported operation"));
     }
     let services = engine.services()?;

@@ -117,7 +117,7 @@ fn name(call: &Call<'_>) -> Result<String, Fault> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     policy: Option<String>,
     rules: Option<String>,
     cas: Option<Whole>,

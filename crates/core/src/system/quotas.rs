@@ -6,6 +6,7 @@ use super::settings::commit;
 use crate::engine::{Access, Route};
 use crate::fault::Fault;
 use crate::json::field::{Flag, Ttl, Words};
+use crate::mount::Class;
 use crate::operation::Verb::{Delete, List, Read, Write};
 use crate::outcome::Outcome;
 use crate::path::Path;
@@ -24,6 +25,7 @@ pub(super) const CONFIG: Route<System> = Route::new(
         (Write, |e, c| Box::pin(write_config(e, c))),
     ],
 )
+.takes::<WantedConfig>()
 .access(Access::Sudo);
 pub(super) const ALL: Route<System> =
     Route::new("quotas/rate-limit", &[(List, |e, _| Box::pin(list(e)))]).access(Access::Sudo);
@@ -35,14 +37,13 @@ pub(super) const ONE: Route<System> = Route::new(
         (Delete, |e, c| Box::pin(delete(e, c))),
     ],
 )
+.takes::<Wanted>()
 .access(Access::Sudo);
 
 /// Limits at most: each is looked at for every request.
-const MOST: usize = 1024;
-/// Methods whose logins name their role in the field `role`.
-const WITH_ROLES: [&str; 4] = ["jwt", "oidc", "kubernetes", "aws"];
+pub(super) const MOST: usize = 1024;
 
-async fn tables(engine: &System) -> Result<Arc<Tables>, Fault> {
+pub(super) async fn tables(engine: &System) -> Result<Arc<Tables>, Fault> {
     engine.services()?.registry.fresh().await
 }
 
@@ -160,13 +161,8 @@ async fn write(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let rate = wanted.rate.as_ref().and_then(Rate::value);
     let rate = rate.ok_or_else(|| Fault::invalid("'rate' is invalid"))?;
     let tables = tables(engine).await?;
-    let (path, kind) = place(&tables, wanted.path.as_deref().unwrap_or_default())?;
     let role = wanted.role.unwrap_or_default();
-    if !role.is_empty() && !WITH_ROLES.contains(&kind.as_str()) {
-        return Err(Fault::invalid(
-            "the mount at this path does not support use with role-based quotas",
-        ));
-    }
+    let path = place(&tables, wanted.path.as_deref().unwrap_or_default(), &role)?;
     let span = |ttl: Option<Ttl>| ttl.map(|ttl| ttl.0);
     let interval = span(wanted.interval).filter(|interval| !interval.is_zero());
     let rule = Rule {
@@ -198,11 +194,18 @@ async fn write(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     Ok(Outcome::Done)
 }
 
-/// The path in the form it is compared in, and the kind of the mount it is of.
-fn place(tables: &Tables, text: &str) -> Result<(String, String), Fault> {
+/// The path in the form it is compared in. With a role it has to be a mount whose logins have some.
+pub(super) fn place(tables: &Tables, text: &str, role: &str) -> Result<String, Fault> {
+    let no_method = || {
+        Fault::invalid("this path is no auth method and unsuitable for use with role-based quotas")
+    };
     let text = text.trim_start_matches('/');
     if text.is_empty() {
-        return Ok((String::new(), String::new()));
+        return if role.is_empty() {
+            Ok(String::new())
+        } else {
+            Err(no_method())
+        };
     }
     let plain = text.strip_suffix('*').unwrap_or(text);
     let path = Path::parse(plain.trim_end_matches('/'))
@@ -210,13 +213,28 @@ fn place(tables: &Tables, text: &str) -> Result<(String, String), Fault> {
     let (point, rest) = tables
         .route(&path)
         .ok_or_else(|| Fault::invalid("invalid mount path: nothing is mounted there"))?;
-    let kind = point.mount.kind.clone();
-    let path = if rest.as_str().is_empty() && plain == text {
+    let whole = rest.as_str().is_empty() && plain == text;
+    if !role.is_empty() {
+        if point.mount.class != Class::Auth {
+            return Err(no_method());
+        }
+        if !whole {
+            return Err(Fault::invalid(
+                "a limit cannot have both a role and a path below its mount",
+            ));
+        }
+        let role_of = point.engine.as_ref().and_then(|engine| engine.role_of());
+        if role_of.is_none() {
+            return Err(Fault::invalid(
+                "the mount at this path does not support use with role-based quotas",
+            ));
+        }
+    }
+    Ok(if whole {
         format!("{}/", point.mount.path)
     } else {
         text.trim_end_matches('/').to_owned()
-    };
-    Ok((path, kind))
+    })
 }
 
 async fn delete(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {

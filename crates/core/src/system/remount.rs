@@ -25,7 +25,7 @@ const KEPT: usize = 64;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     from: String,
     to: String,
 }

@@ -17,7 +17,7 @@ use crate::outcome::Outcome;
 use crate::record::{decode, encode};
 use crate::request::Call;
 use crate::vault::Services;
-use cofferdam_barrier::{Limits, Term, View};
+use cofferdam_barrier::{Commit, Limits, Revision, Term, View};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -27,6 +27,9 @@ use std::time::Duration;
 const OPERATIONS: std::ops::RangeInclusive<u64> = 1_000_000..=3_865_470_566;
 /// The shortest time between two rotations.
 const SHORTEST: Duration = Duration::from_hours(24);
+
+/// Attempts to change the settings beside other writers.
+const ROUNDS: u32 = 32;
 
 const CONFIG: &str = "config";
 const INSTALLED: &str = "installed";
@@ -47,11 +50,14 @@ const fn config(path: &'static str) -> Route<System> {
             (Write, |e, c| Box::pin(write(e, c))),
         ],
     )
+    .takes::<Wanted>()
     .access(Access::Sudo)
 }
 
 const fn now(path: &'static str) -> Route<System> {
-    Route::new(path, &[(Write, |e, c| Box::pin(rotate(e, c)))]).access(Access::Sudo)
+    Route::new(path, &[(Write, |e, c| Box::pin(rotate(e, c)))])
+        .takes_nothing()
+        .access(Access::Sudo)
 }
 
 /// When the key changes by itself.
@@ -75,8 +81,39 @@ impl Default for Config {
 
 impl Config {
     async fn load(view: &View) -> Result<Self, Fault> {
-        let stored = view.get(CONFIG).await?;
-        stored.map_or(Ok(Self::default()), |found| decode(&found.value))
+        Ok(Self::stored(view).await?.0)
+    }
+
+    /// What is stored, and the revision that a change of it compares with.
+    async fn stored(view: &View) -> Result<(Self, Option<Revision>), Fault> {
+        let Some(found) = view.get(CONFIG).await? else {
+            return Ok((Self::default(), None));
+        };
+        Ok((decode(&found.value)?, Some(found.revision)))
+    }
+
+    /// The same, with what is `wanted` of it.
+    fn with(mut self, wanted: &Wanted) -> Result<Self, Fault> {
+        if let Some(Flag(enabled)) = wanted.enabled {
+            self.enabled = enabled;
+        }
+        if let Some(Ttl(interval)) = wanted.interval {
+            if !interval.is_zero() && interval < SHORTEST {
+                return Err(Fault::invalid(
+                    "interval must be greater or equal to 24h0m0s",
+                ));
+            }
+            self.interval = interval.as_secs();
+        }
+        if let Some(Count(count)) = wanted.max_operations {
+            if !OPERATIONS.contains(&count) {
+                return Err(Fault::invalid(
+                    "max_operations must be in the range [1000000,3865470566]",
+                ));
+            }
+            self.max_operations = count;
+        }
+        Ok(self)
     }
 
     const fn bound(self) -> u64 {
@@ -136,41 +173,33 @@ async fn read(engine: &System) -> Result<Outcome, Fault> {
     })
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    enabled: Option<Flag>,
+    interval: Option<Ttl>,
+    max_operations: Option<Count>,
+}
+
 async fn write(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Wanted {
-        enabled: Option<Flag>,
-        interval: Option<Ttl>,
-        max_operations: Option<Count>,
-    }
     let wanted: Wanted = call.body.parse()?;
     let services = engine.services()?;
     let view = view(&services);
-    let mut config = Config::load(&view).await?;
-    if let Some(Flag(enabled)) = wanted.enabled {
-        config.enabled = enabled;
-    }
-    if let Some(Ttl(interval)) = wanted.interval {
-        if !interval.is_zero() && interval < SHORTEST {
-            return Err(Fault::invalid(
-                "interval must be greater or equal to 24h0m0s",
-            ));
+    // What another writer said of another field meanwhile stays said.
+    for _ in 0..ROUNDS {
+        let (config, revision) = Config::stored(&view).await?;
+        let config = config.with(&wanted)?;
+        let batch = view.batch().expect(CONFIG, revision);
+        let batch = batch.put(CONFIG, encode(&config)?);
+        if matches!(view.commit(batch).await?, Commit::Done(_)) {
+            services.barrier().set_bound(config.bound());
+            return Ok(Outcome::Done);
         }
-        config.interval = interval.as_secs();
     }
-    if let Some(Count(count)) = wanted.max_operations {
-        if !OPERATIONS.contains(&count) {
-            return Err(Fault::invalid(
-                "max_operations must be in the range [1000000,3865470566]",
-            ));
-        }
-        config.max_operations = count;
-    }
-    let batch = view.batch().put(CONFIG, encode(&config)?);
-    view.commit(batch).await?.ignore();
-    services.barrier().set_bound(config.bound());
-    Ok(Outcome::Done)
+    Err(Fault::unavailable(
+        "the settings have too many writers; try again",
+        "lost every race",
+    ))
 }
 
 /// What every replica does from time to time, and when it opens.
@@ -195,7 +224,8 @@ async fn installed(services: &Services) -> Result<Installed, Fault> {
     let term = services.barrier().term()?.0;
     if let Some(found) = &stored_one {
         let installed: Installed = decode(&found.value)?;
-        if installed.term >= term {
+        // One that is noted in the future would put off the next rotation: the clock was put back.
+        if installed.term >= term && installed.at <= services.clock.now() {
             return Ok(installed);
         }
     }

@@ -24,6 +24,7 @@ pub(super) const CORS: Route<System> = Route::new(
         (Delete, |e, _| Box::pin(delete_cors(e))),
     ],
 )
+.takes::<WantedCors>()
 .lifted()
 .access(Access::Sudo);
 pub(super) const HEADERS: Route<System> = Route::new(
@@ -40,6 +41,7 @@ pub(super) const HEADER: Route<System> = Route::new(
         (Delete, |e, c| Box::pin(delete_header(e, c))),
     ],
 )
+.takes::<WantedHeader>()
 .lifted()
 .access(Access::Sudo);
 

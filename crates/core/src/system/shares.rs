@@ -4,7 +4,11 @@
 //! version with them. So room is made by whoever has the most. Those who have less than an equal
 //! share lose nothing to the number of others.
 //!
-//! An author is the display name that stands in a record, as a hash: it becomes part of a key.
+//! An author is the display name that stands in a record, within the entity of the token, both as
+//! hashes: they become part of a key. Whoever makes child tokens chooses their names, but not whose they
+//! are: so it is the largest entity that makes room, and of it the largest name. A token without an
+//! entity stands for itself by its name, as who made it wanted it told from others: that all that came
+//! of one token were one author would let one build host push out another's.
 
 use crate::fault::Fault;
 use cofferdam_barrier::View;
@@ -48,20 +52,19 @@ impl Shares {
         self.authors.values().sum()
     }
 
-    /// Whoever has the most; at a tie `preferred`.
+    /// Whoever has the most of the house that has the most; at a tie `preferred`.
     fn largest(&self, preferred: &str) -> Option<String> {
-        let most = self
-            .authors
-            .values()
-            .copied()
-            .max()
-            .filter(|most| *most > 0)?;
-        if self.authors.get(preferred) == Some(&most) {
-            return Some(preferred.to_owned());
+        let mut houses = BTreeMap::<&str, u64>::new();
+        for (author, records) in &self.authors {
+            *houses.entry(house(author)).or_default() += records;
         }
-        let mut all = self.authors.iter();
-        let (author, _) = all.find(|(_, records)| **records == most)?;
-        Some(author.clone())
+        let largest = most(houses.into_iter(), house(preferred))?;
+        let authors = self
+            .authors
+            .iter()
+            .map(|(name, most)| (name.as_str(), *most));
+        let own = authors.filter(|(author, _)| house(author) == largest);
+        most(own, preferred).map(str::to_owned)
     }
 
     pub(super) fn made(&mut self, author: &str) {
@@ -134,10 +137,30 @@ async fn count_of(view: &View, prefix: &str) -> Result<u64, Fault> {
     }
 }
 
-pub(super) fn author(by: &str) -> String {
-    let mut hash = hex::encode(Sha256::digest(by));
-    hash.truncate(32);
-    hash
+/// The name with the most; at a tie `preferred`, else the first.
+fn most<'n>(all: impl Iterator<Item = (&'n str, u64)>, preferred: &str) -> Option<&'n str> {
+    let ranked = all.filter(|(_, records)| *records > 0);
+    let most = ranked
+        .max_by_key(|(name, records)| (*records, *name == preferred, std::cmp::Reverse(*name)));
+    most.map(|(name, _)| name)
+}
+
+/// Who made something, by the display name and the entity of the token (empty: there is none).
+pub(super) fn author(by: &str, entity: &str) -> String {
+    let hash = |text: &str| {
+        let mut hash = hex::encode(Sha256::digest(text));
+        hash.truncate(32);
+        hash
+    };
+    match entity {
+        "" => hash(by),
+        entity => format!("{}-{}", hash(entity), hash(by)),
+    }
+}
+
+/// The entity of an author; without one it is the author.
+fn house(author: &str) -> &str {
+    author.split_once('-').map_or(author, |(entity, _)| entity)
 }
 
 fn by_author(kind: &str) -> String {

@@ -15,11 +15,15 @@ use serde::Deserialize;
 use sha2::Digest;
 
 pub(super) const HASH: Route<System> =
-    Route::new("tools/hash", &[(Write, |_, call| Box::pin(hash(call)))]).computing();
+    Route::new("tools/hash", &[(Write, |_, call| Box::pin(hash(call)))])
+        .takes::<ToHash>()
+        .computing();
 pub(super) const HASH_BY_NAME: Route<System> = Route::new(
     "tools/hash/:algorithm",
     &[(Write, |_, call| Box::pin(hash(call)))],
 )
+.captures(&[("algorithm", "urlalgorithm")])
+.takes::<ToHash>()
 .computing();
 
 /// Most bytes of one answer, as in Vault.
@@ -27,7 +31,7 @@ const MOST: u64 = 128 * 1024;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     bytes: Option<Count>,
     format: String,
     source: String,

@@ -97,7 +97,7 @@ pub(super) fn show(mount: &Mount) -> Shown<'_> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     default_lease_ttl: Option<Ttl>,
     max_lease_ttl: Option<Ttl>,
     description: Option<String>,

@@ -28,7 +28,7 @@ struct Asked {
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+pub(super) struct Wanted {
     #[serde(default)]
     secrets: Vec<Asked>,
 }

@@ -5,14 +5,13 @@ use crate::fault::Fault;
 use crate::json::Data;
 use crate::outcome::{Outcome, Response};
 use crate::request::{Call, Caller};
-use crate::token::{Entry, NewToken, Purpose};
+use crate::token::{Entry, Purpose};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     token: Option<Secret<String>>,
 }
 
@@ -82,25 +81,6 @@ pub(super) async fn lookup(engine: &System, call: Call<'_>) -> Result<Outcome, F
 pub(super) async fn rewrap(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let entry = target(engine, &call).await?;
     let services = engine.services()?;
-    let reply = services
-        .tokens
-        .unwrap(call.now, &entry)
-        .await?
-        .ok_or_else(not_valid)?;
-    let ttl = Duration::from_secs(entry.creation_ttl);
-    let issued = services.tokens.create(
-        call.now,
-        NewToken {
-            policies: entry.policies.clone(),
-            path: entry.path.clone(),
-            mount: entry.mount.clone(),
-            ttl: Some(ttl),
-            explicit_max_ttl: Some(ttl),
-            num_uses: 1,
-            purpose: Purpose::Wrapping,
-            wrapped: Some(reply),
-            ..NewToken::default()
-        },
-    );
-    Ok(Outcome::Rewrapped(Box::new(issued.await?)))
+    let issued = services.tokens.rewrap(call.now, &entry).await?;
+    Ok(Outcome::Rewrapped(Box::new(issued.ok_or_else(not_valid)?)))
 }

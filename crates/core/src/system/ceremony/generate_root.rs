@@ -1,10 +1,12 @@
 //! `sys/generate-root-token` and `sys/generate-root`: a root token for who holds enough shares.
 //!
-//! The token travels under a one-time pad that only whoever began the attempt was shown: neither
-//! the answer nor its record shows a token that would work.
+//! The token travels under a one-time pad that only whoever began the attempt was shown, or as a
+//! message to an OpenPGP key that was given: neither the answer nor its record shows a token that
+//! would work.
 
 use super::super::System;
 use super::{Attempt, Given, Operations, Round, Table, load, lock_of, record, store};
+use crate::clock::Time;
 use crate::engine::Route;
 use crate::fault::Fault;
 use crate::json::Data;
@@ -13,8 +15,10 @@ use crate::outcome::{Outcome, Response};
 use crate::request::Call;
 use crate::token::{self, NewToken};
 use crate::vault::Services;
+use crate::vault::recipients::{recipient, sealed_token};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use cofferdam_openpgp::Recipient;
 use cofferdam_secret::{Secret, random_base62};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -31,31 +35,67 @@ pub(in super::super) const UPDATE: Operations = &[(Verb::Write, |e, c| Box::pin(
 const PLACE: &str = "core/ceremony/generate-root";
 const IDLE: &str = "no root generation in progress";
 
-/// The one-time pad.
+/// How the token leaves: under a one-time pad, or to somebody's key.
 #[derive(Deserialize)]
 pub(super) struct Purpose {
-    otp: Secret<String>,
+    otp: Option<Secret<String>>,
+    #[serde(default)]
+    recipient: Option<Recipient>,
 }
 
 impl Serialize for Purpose {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
-        let mut out = serializer.serialize_struct("Purpose", 1)?;
-        out.serialize_field("otp", self.otp.expose())?;
+        let mut out = serializer.serialize_struct("Purpose", 2)?;
+        out.serialize_field("otp", &self.otp.as_ref().map(Secret::expose))?;
+        out.serialize_field("recipient", &self.recipient)?;
         out.end()
+    }
+}
+
+impl Purpose {
+    /// What was asked for; without anything, a pad of our own.
+    fn of(wanted: Wanted, now: Time) -> Result<Self, Fault> {
+        let otp = wanted.otp.filter(|otp| !otp.is_empty());
+        let (otp, recipient) = match (otp, wanted.pgp_key.as_str()) {
+            (Some(_), key) if !key.is_empty() => {
+                return Err(Fault::invalid(
+                    "otp and pgp_key exclude each other: the token leaves under one of them",
+                ));
+            }
+            (Some(otp), _) if otp.len() != token::LENGTH => {
+                return Err(Fault::invalid("OTP string has incorrect length"));
+            }
+            (Some(otp), _) => (Some(otp), None),
+            (None, "") => {
+                let otp = random_base62(token::LENGTH).map_err(Fault::internal)?;
+                (Some(otp), None)
+            }
+            (None, key) => (None, Some(recipient(key, "pgp_key", now)?)),
+        };
+        Ok(Self { otp, recipient })
+    }
+
+    /// The token as it leaves.
+    fn encoded(&self, token: &Secret<String>) -> Result<Secret<String>, Fault> {
+        match (&self.recipient, &self.otp) {
+            (Some(recipient), _) => sealed_token(recipient, token),
+            (None, Some(otp)) => padded(token, otp),
+            (None, None) => Err(Fault::internal("an attempt without a way out")),
+        }
     }
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(in crate::system) struct Wanted {
     otp: Option<Secret<String>>,
     pgp_key: String,
 }
 
 /// What is answered, by Vault's names.
 struct Status<'a> {
-    round: Option<&'a Round>,
+    attempt: Option<&'a Attempt<Purpose>>,
     required: u8,
     otp: Option<&'a Secret<String>>,
     encoded: Option<&'a Secret<String>>,
@@ -64,25 +104,30 @@ struct Status<'a> {
 impl Status<'_> {
     fn outcome(&self) -> Outcome {
         let nothing = Secret::new(String::new());
-        let progress = match (self.round, self.encoded) {
+        let round = self.attempt.map(|attempt| &attempt.round);
+        let progress = match (round, self.encoded) {
             (_, Some(_)) => self.required.into(),
             (round, None) => round.map_or(0, Round::progress),
         };
+        let recipient = self
+            .attempt
+            .and_then(|attempt| attempt.purpose.recipient.as_ref());
+        let fingerprint = recipient.map(Recipient::fingerprint).unwrap_or_default();
         let encoded = self.encoded.unwrap_or(&nothing);
         let data = Data::object()
             .flag("complete", self.encoded.is_some())
             .text("encoded_token", encoded.expose())
             .text("encoded_root_token", encoded.expose())
-            .text("nonce", self.round.map_or("", |round| &round.nonce))
+            .text("nonce", round.map_or("", |round| &round.nonce))
             .text("otp", self.otp.unwrap_or(&nothing).expose())
             .number(
                 "otp_length",
                 i64::try_from(token::LENGTH).unwrap_or(i64::MAX),
             )
-            .text("pgp_fingerprint", "")
+            .text("pgp_fingerprint", &fingerprint)
             .number("progress", i64::try_from(progress).unwrap_or(i64::MAX))
             .number("required", self.required)
-            .flag("started", self.round.is_some());
+            .flag("started", round.is_some());
         Outcome::Data(Response::of(data.finish()))
     }
 }
@@ -105,9 +150,8 @@ async fn status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let services = engine.services()?;
     let required = required(&services).await?;
     let found = load::<Purpose>(services.barrier(), PLACE, call.now).await?;
-    let round = found.as_ref().map(|found| &found.attempt.round);
     Ok(Status {
-        round,
+        attempt: found.as_ref().map(|found| &found.attempt),
         required,
         otp: None,
         encoded: None,
@@ -117,20 +161,8 @@ async fn status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
 
 async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let wanted: Wanted = call.body.parse()?;
-    if !wanted.pgp_key.is_empty() {
-        return Err(Fault::unsupported(
-            "pgp_key is not served yet; leave it out and use the otp of the answer",
-        ));
-    }
-    let given = wanted.otp.filter(|otp| !otp.is_empty());
-    let own = given.is_none();
-    let otp = match given {
-        Some(otp) if otp.len() != token::LENGTH => {
-            return Err(Fault::invalid("OTP string has incorrect length"));
-        }
-        Some(otp) => otp,
-        None => random_base62(token::LENGTH).map_err(Fault::internal)?,
-    };
+    let own = wanted.otp.as_ref().is_none_or(|otp| otp.is_empty());
+    let purpose = Purpose::of(wanted, call.now)?;
     let services = engine.services()?;
     let required = required(&services).await?;
     let busy = || Fault::invalid("root generation already in progress");
@@ -143,15 +175,15 @@ async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let attempt = Attempt {
         started: call.now,
         round: Round::fresh(),
-        purpose: Purpose { otp },
+        purpose,
     };
     if !store(services.barrier(), PLACE, None, Some(&attempt)).await? {
         return Err(busy());
     }
     Ok(Status {
-        round: Some(&attempt.round),
+        attempt: Some(&attempt),
         required,
-        otp: own.then_some(&attempt.purpose.otp),
+        otp: attempt.purpose.otp.as_ref().filter(|_| own),
         encoded: None,
     }
     .outcome())
@@ -175,7 +207,7 @@ async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let attempt = match table.give(call.body, call.now).await? {
         Given::More(attempt) => {
             return Ok(Status {
-                round: Some(&attempt.round),
+                attempt: Some(&attempt),
                 required,
                 otp: None,
                 encoded: None,
@@ -197,9 +229,9 @@ async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let token = issued.await?.token;
     let token = token.ok_or_else(|| Fault::internal("a new token has no text"))?;
     tracing::warn!("a root token was made with key shares");
-    let encoded = padded(&token, &attempt.purpose.otp)?;
+    let encoded = attempt.purpose.encoded(&token)?;
     Ok(Status {
-        round: Some(&attempt.round),
+        attempt: Some(&attempt),
         required,
         otp: None,
         encoded: Some(&encoded),
@@ -223,16 +255,18 @@ pub(in crate::system) const DECODE: Route<System> = Route::new(
     "decode-token",
     &[(Verb::Write, |_, call| Box::pin(decode(call)))],
 )
+.takes::<Padded>()
 .computing();
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Padded {
+    encoded_token: Option<Secret<String>>,
+    otp: Option<Secret<String>>,
+}
 
 /// Takes the pad off again, for clients that leave it to the server.
 async fn decode(call: Call<'_>) -> Result<Outcome, Fault> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Padded {
-        encoded_token: Option<Secret<String>>,
-        otp: Option<Secret<String>>,
-    }
     let wanted: Padded = call.body.parse()?;
     let given = |text: Option<Secret<String>>| text.filter(|text| !text.is_empty());
     let (Some(encoded), Some(otp)) = (given(wanted.encoded_token), given(wanted.otp)) else {

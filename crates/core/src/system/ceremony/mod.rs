@@ -12,7 +12,9 @@
 //! * an answer tells how many shares were given and never whether one of them was right
 //!   ([`cofferdam_barrier::seal::ceremony`]).
 
+pub(super) mod backup;
 pub(super) mod generate_root;
+pub(crate) mod root_key;
 pub(super) mod rotate_root;
 
 use super::System;
@@ -23,6 +25,7 @@ use crate::json::Body;
 use crate::operation::Verb;
 use crate::outcome::Outcome;
 use crate::record::decode;
+use crate::request::Call;
 use crate::vault::Services;
 use cofferdam_barrier::seal::ceremony::{Ceremony, Step};
 use cofferdam_barrier::seal::{self, Found, Seal as _, shamir};
@@ -30,6 +33,7 @@ use cofferdam_barrier::{Barrier, Batch, Commit, Error, Revision, RootKey, Unseal
 use cofferdam_secret::{Buffer, Secret};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -46,6 +50,28 @@ pub(super) const fn route(pattern: &'static str, operations: Operations) -> Rout
     Route::new(pattern, operations)
         .lifted()
         .access(Access::Sudo)
+}
+
+/// Which shares a path names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Unseal,
+    Recovery,
+}
+
+impl Whose {
+    /// `rotate/root`, `rekey` or `rotate/recovery`, `rekey-recovery-key`.
+    fn of(call: &Call<'_>) -> Self {
+        let path = call.path.as_str();
+        let recovery = ["rotate/recovery/", "rekey-recovery-key/"]
+            .iter()
+            .any(|start| path.starts_with(start));
+        if recovery || path == "rekey/recovery-key-backup" {
+            Self::Recovery
+        } else {
+            Self::Unseal
+        }
+    }
 }
 
 /// A share as it is kept while the ceremony lasts.
@@ -133,10 +159,19 @@ async fn load<T: Serialize + DeserializeOwned>(
     place: &str,
     now: Time,
 ) -> Result<Option<Stored<T>>, Fault> {
-    let Some(found) = barrier.get(place).await? else {
+    let Some(mut found) = barrier.get(place).await? else {
         return Ok(None);
     };
-    let attempt: Attempt<T> = decode(&found.value)?;
+    let mut attempt: Attempt<T> = decode(&found.value)?;
+    if attempt.started > now {
+        // The clock was put back: it would hold the place for as much longer.
+        attempt.started = now;
+        let _faster = store(barrier, place, Some(found.revision), Some(&attempt)).await?;
+        let Some(again) = barrier.get(place).await? else {
+            return Ok(None);
+        };
+        (attempt, found) = (decode(&again.value)?, again);
+    }
     if now >= attempt.started.after(LIFETIME) {
         // When somebody was faster, it is gone or a new one already.
         let _faster = store::<T>(barrier, place, Some(found.revision), None).await?;
@@ -177,7 +212,7 @@ enum Given<T> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ShareGiven {
+pub(in crate::system) struct ShareGiven {
     key: Option<Secret<String>>,
     nonce: String,
 }
@@ -277,6 +312,28 @@ async fn record(services: &Services) -> Result<seal::Record, Fault> {
 async fn found(services: &Services) -> Result<Found, Fault> {
     let found = services.barrier().seal_found().await?;
     found.ok_or_else(|| Fault::internal("an open vault without a seal"))
+}
+
+/// The services, and the seal that they hold: what this replica closes a root key with must be what
+/// opens it.
+async fn in_use(engine: &System) -> Result<(Arc<Services>, Found), Fault> {
+    let services = engine.services()?;
+    let found = found(&services).await?;
+    if found.record.generation != services.generation {
+        return Err(Fault::invalid(
+            "the store was moved to another seal since this replica was opened: restart it with the configuration that names the new seal",
+        ));
+    }
+    Ok((services, found))
+}
+
+fn changed_meanwhile(error: Error) -> Fault {
+    match error {
+        Error::SealChanged => Fault::invalid(
+            "the seal was changed meanwhile; this rekey is over, and has changed nothing",
+        ),
+        error => error.into(),
+    }
 }
 
 /// What people's shares open: the root key, directly or beside a seal that opens by itself.

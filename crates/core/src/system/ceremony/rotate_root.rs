@@ -1,6 +1,9 @@
 //! `sys/rotate/root` and `sys/rotate/recovery`, and `sys/rekey` as Vault called them: another root key
 //! and other shares, for those who give enough of the present ones.
 //!
+//! With `pgp_keys` the new shares leave as messages to their holders, and with `backup` the messages
+//! are kept as well ([`super::backup`]), from the moment the shares count.
+//!
 //! With `require_verification` the change waits until the new shares were given once: whoever lost
 //! them on the way has lost nothing.
 //!
@@ -8,13 +11,18 @@
 //! is nobody yet whose shares could be asked for, as in OpenBao.
 
 use super::super::System;
-use super::{Attempt, Given, Operations, Round, Table, found, load, lock_of, store};
+use super::backup::Backup;
+use super::{
+    Attempt, Given, Operations, Round, Table, Whose, changed_meanwhile, in_use, load, lock_of,
+    root_key, store,
+};
 use crate::fault::Fault;
 use crate::json::Data;
 use crate::json::field::{Count, Flag, Words};
 use crate::operation::Verb;
 use crate::outcome::{Outcome, Response};
 use crate::request::Call;
+use crate::vault::recipients::Recipients;
 use crate::vault::{SealChoice, Services, share_counts};
 use cofferdam_barrier::seal::shamir::{self, Shamir};
 use cofferdam_barrier::seal::{self, Found, Seal as _};
@@ -50,6 +58,12 @@ pub(super) struct Purpose {
     shares: u8,
     threshold: u8,
     verify: bool,
+    /// Who the new shares are for.
+    #[serde(default)]
+    recipients: Recipients,
+    /// Keep the messages.
+    #[serde(default)]
+    backup: bool,
     pending: Option<Pending>,
 }
 
@@ -58,28 +72,12 @@ pub(super) struct Purpose {
 struct Pending {
     record: seal::Record,
     round: Round,
-}
-
-/// Which of the two the path names.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    Unseal,
-    Recovery,
+    /// What is kept when the seal is in force.
+    #[serde(default)]
+    backup: Option<Backup>,
 }
 
 impl Whose {
-    /// `rotate/root`, `rekey` or `rotate/recovery`, `rekey-recovery-key`.
-    fn of(call: &Call<'_>) -> Self {
-        let path = call.path.as_str();
-        let recovery =
-            path.starts_with("rotate/recovery/") || path.starts_with("rekey-recovery-key/");
-        if recovery {
-            Self::Recovery
-        } else {
-            Self::Unseal
-        }
-    }
-
     /// Refuses what the seal does not have.
     fn check(self, seal: &SealChoice) -> Result<(), Fault> {
         match (self, seal) {
@@ -96,7 +94,7 @@ impl Whose {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(in crate::system) struct Wanted {
     secret_shares: Count,
     secret_threshold: Count,
     pgp_keys: Words,
@@ -105,25 +103,9 @@ struct Wanted {
 }
 
 async fn prepared(engine: &System, call: &Call<'_>) -> Result<(Arc<Services>, Found), Fault> {
-    let services = engine.services()?;
-    let found = found(&services).await?;
-    // What this replica would close the store with is not what opens it any more.
-    if found.record.generation != services.generation {
-        return Err(Fault::invalid(
-            "the store was moved to another seal since this replica was opened: restart it with the configuration that names the new seal",
-        ));
-    }
+    let (services, found) = in_use(engine).await?;
     Whose::of(call).check(&services.seal)?;
     Ok((services, found))
-}
-
-fn changed_meanwhile(error: Error) -> Fault {
-    match error {
-        Error::SealChanged => Fault::invalid(
-            "the seal was changed meanwhile; this rekey is over, and has changed nothing",
-        ),
-        error => error.into(),
-    }
 }
 
 /// How far it is, by Vault's names.
@@ -136,7 +118,7 @@ fn shown(attempt: Option<&Attempt<Purpose>>, required: u8) -> Result<Outcome, Fa
         n: u8,
         progress: usize,
         required: u8,
-        pgp_fingerprints: Option<()>,
+        pgp_fingerprints: Option<Vec<String>>,
         backup: bool,
         verification_required: bool,
         verification_nonce: &'a str,
@@ -153,6 +135,8 @@ fn shown(attempt: Option<&Attempt<Purpose>>, required: u8) -> Result<Outcome, Fa
             t: purpose.threshold,
             n: purpose.shares,
             progress: attempt.round.progress(),
+            pgp_fingerprints: purpose.recipients.fingerprints(),
+            backup: purpose.backup,
             verification_required: purpose.verify,
             verification_nonce: purpose
                 .pending
@@ -174,9 +158,9 @@ async fn status(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
 async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
     let (services, seal) = prepared(engine, &call).await?;
     let wanted: Wanted = call.body.parse()?;
-    if !wanted.pgp_keys.0.is_empty() || wanted.backup.0 {
-        return Err(Fault::unsupported(
-            "pgp_keys and backup are not served yet; leave them out and rotate on the local socket",
+    if wanted.backup.0 && wanted.pgp_keys.0.is_empty() {
+        return Err(Fault::invalid(
+            "cannot request a backup of the new keys without providing PGP keys for encryption",
         ));
     }
     let (shares, threshold) = share_counts(
@@ -184,6 +168,7 @@ async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
         wanted.secret_threshold.0,
         "secret_shares and secret_threshold",
     )?;
+    let recipients = Recipients::judge(&wanted.pgp_keys, shares, "pgp_keys", call.now)?;
     let busy = || Fault::invalid("rekey already in progress");
     if load::<Purpose>(services.barrier(), PLACE, call.now)
         .await?
@@ -198,11 +183,13 @@ async fn begin(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
             shares,
             threshold,
             verify: wanted.require_verification.0,
+            recipients,
+            backup: wanted.backup.0,
             pending: None,
         },
     };
     if seal.record.config.shares == 0 {
-        return make(&services, &seal, &mut attempt).await;
+        return make(&services, &seal, Whose::of(&call), &mut attempt).await;
     }
     if !store(services.barrier(), PLACE, None, Some(&attempt)).await? {
         return Err(busy());
@@ -233,13 +220,14 @@ async fn update(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
         Given::More(attempt) => return shown(Some(&attempt), seal.record.config.threshold),
         Given::Complete { attempt, .. } => attempt,
     };
-    make(&services, &seal, &mut attempt).await
+    make(&services, &seal, Whose::of(&call), &mut attempt).await
 }
 
 /// Makes the new root key and shares, and puts them in force, or has them wait for verification.
 async fn make(
     services: &Services,
     before: &Found,
+    whose: Whose,
     attempt: &mut Attempt<Purpose>,
 ) -> Result<Outcome, Fault> {
     let purpose = &mut attempt.purpose;
@@ -247,10 +235,16 @@ async fn make(
     let people = Shamir::generate()?;
     let fresh = sealed(services, &root, &people, purpose).await?;
     let shares = people.shares(purpose.shares, purpose.threshold)?;
+    let shares = purpose.recipients.handed(shares)?;
+    let fingerprints = purpose.recipients.fingerprints();
+    let backup = fingerprints
+        .filter(|_| purpose.backup)
+        .map(|of| Backup::new(&attempt.round.nonce, &of, &shares));
     if purpose.verify {
         purpose.pending = Some(Pending {
             record: fresh,
             round: Round::fresh(),
+            backup,
         });
         if !store(services.barrier(), PLACE, None, Some(attempt)).await? {
             return Err(Fault::invalid(
@@ -258,15 +252,37 @@ async fn make(
             ));
         }
     } else {
-        let changed = services.barrier().rekey(&root, &fresh, before.revision);
-        changed.await.map_err(changed_meanwhile)?;
+        in_force(services, whose, &root, &fresh, before, backup.as_ref()).await?;
         tracing::warn!(
             shares = purpose.shares,
             threshold = purpose.threshold,
             "root key and shares are new"
         );
     }
-    Ok(made(attempt, &shares))
+    made(attempt, &shares)
+}
+
+/// Puts a seal in force, and in the same transaction keeps the messages that belong to it.
+async fn in_force(
+    services: &Services,
+    whose: Whose,
+    root: &RootKey,
+    fresh: &seal::Record,
+    before: &Found,
+    backup: Option<&Backup>,
+) -> Result<(), Fault> {
+    let mut kept = Vec::new();
+    if let Some(backup) = backup {
+        kept.push((whose.backup(), backup.to_bytes()?));
+    }
+    if let Some(absent) = &fresh.people {
+        kept.push(root_key::kept(absent));
+    }
+    let barrier = services.barrier();
+    let changed = barrier
+        .rekey_with(root, fresh, before.revision, &kept)
+        .await;
+    changed.map_err(changed_meanwhile)
 }
 
 /// The seal of a new root key.
@@ -293,27 +309,30 @@ async fn sealed(
         wrapped,
         recovery,
         generation: services.generation,
+        people: Some(people.absent()?),
     })
 }
 
 /// The new shares, which are shown this once.
-fn made(attempt: &Attempt<Purpose>, shares: &[Secret<Vec<u8>>]) -> Outcome {
+fn made(attempt: &Attempt<Purpose>, shares: &[Secret<Vec<u8>>]) -> Result<Outcome, Fault> {
     let hex: Vec<_> = shares.iter().map(shamir::to_hex).collect();
     let base64: Vec<_> = shares.iter().map(shamir::to_base64).collect();
     let pending = attempt.purpose.pending.as_ref();
+    let fingerprints = attempt.purpose.recipients.fingerprints();
+    let fingerprints = serde_json::to_vec(&fingerprints).map_err(Fault::internal)?;
     let data = Data::object()
         .text("nonce", &attempt.round.nonce)
         .flag("complete", true)
         .raw("keys", crate::json::texts(&hex).expose())
         .raw("keys_base64", crate::json::texts(&base64).expose())
-        .raw("pgp_fingerprints", b"null")
-        .flag("backup", false)
+        .raw("pgp_fingerprints", &fingerprints)
+        .flag("backup", attempt.purpose.backup)
         .flag("verification_required", pending.is_some())
         .text(
             "verification_nonce",
             pending.map_or("", |pending| &pending.round.nonce),
         );
-    Outcome::Data(Response::of(data.finish()))
+    Ok(Outcome::Data(Response::of(data.finish())))
 }
 
 /// How far the verification is.
@@ -371,9 +390,8 @@ async fn verify(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
             if pending.record.generation != seal.record.generation {
                 return Err(changed_meanwhile(Error::SealChanged));
             }
-            let changed = services.barrier();
-            let changed = changed.rekey(&root, &pending.record, seal.revision);
-            changed.await.map_err(changed_meanwhile)?;
+            let (whose, backup) = (Whose::of(&call), pending.backup.as_ref());
+            in_force(&services, whose, &root, &pending.record, &seal, backup).await?;
             tracing::warn!("root key and shares are new, and were verified");
             verification(pending, true)
         }

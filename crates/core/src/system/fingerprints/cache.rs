@@ -135,18 +135,13 @@ pub(super) async fn sweep(barrier: &Barrier<Unsealed>, generation: u64) -> Resul
     let view = barrier.view(PLACE);
     let current = format!("{generation:016x}/");
     loop {
-        let page = view.range("", None, AT_ONCE).await?;
-        let old: Vec<_> = page
-            .entries
-            .iter()
-            .filter(|entry| !entry.key.starts_with(&current))
-            .collect();
+        let page = view.keys("", None, AT_ONCE).await?;
+        let old = page.names.into_iter();
+        let old: Vec<_> = old.filter(|key| !key.starts_with(&current)).collect();
         if old.is_empty() {
             return Ok(());
         }
-        let batch = old.iter().fold(view.batch(), |batch: Batch, entry| {
-            batch.delete(entry.key.as_str())
-        });
+        let batch = old.into_iter().fold(view.batch(), Batch::delete);
         view.commit(batch).await?.ignore();
     }
 }

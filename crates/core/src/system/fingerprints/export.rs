@@ -22,7 +22,7 @@ const MOST: usize = 200_000;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(in crate::system) struct Wanted {
     ttl: Option<Ttl>,
     prefix: Words,
 }

@@ -15,7 +15,7 @@
 //! The key of a session stays on this host: it is given over the local socket only.
 
 mod cache;
-mod export;
+pub(super) mod export;
 mod keys;
 mod pace;
 mod walk;
@@ -123,13 +123,14 @@ pub(super) async fn config(engine: &System, _call: Call<'_>) -> Result<Outcome, 
     Outcome::data(&shown(engine, &keys)?)
 }
 
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    signer: crate::json::field::Flag,
+}
+
 /// A new key, and a new signer where one is asked for. The fingerprints of before are removed.
 pub(super) async fn rotate(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Wanted {
-        signer: crate::json::field::Flag,
-    }
     let wanted: Wanted = call.body.parse()?;
     let services = engine.services()?;
     let keys = keys::rotate(services.barrier(), wanted.signer.0).await?;

@@ -58,7 +58,7 @@ struct Exposure {
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+pub(super) struct Wanted {
     #[serde(default)]
     host: String,
     #[serde(default)]
@@ -79,6 +79,9 @@ struct Report {
     id: String,
     at: String,
     by: String,
+    /// Of the token that made it: the name alone is whatever the token's maker chose.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    entity_id: String,
     host: String,
     title: String,
     /// How many were searched for.
@@ -87,6 +90,13 @@ struct Report {
     more: u64,
     places: Vec<Looked>,
     exposures: Vec<Exposure>,
+}
+
+impl Report {
+    /// Whose it is where room is made.
+    fn author(&self) -> String {
+        author(&self.by, &self.entity_id)
+    }
 }
 
 pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
@@ -102,6 +112,7 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
         id: format!("{moment}-{}", hex::encode(random.expose())),
         at,
         by: call.caller.display_name(),
+        entity_id: call.caller.entity_id().to_owned(),
         host: wanted.host,
         title: wanted.title,
         secrets: wanted.secrets,
@@ -111,13 +122,13 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
     };
     seen::note(&view, &mut report).await?;
     let key = place(&report.id);
-    let own = format!("{}{}", of_author(REPORT, &author(&report.by)), report.id);
+    let own = format!("{}{}", of_author(REPORT, &report.author()), report.id);
     let batch = view.batch().expect_absent(&key).put(&key, encode(&report)?);
     let batch = batch.put(own, encode(&())?);
     match view.commit(batch).await? {
         Commit::Done(_) => {
             // The report stands, whatever becomes of old ones.
-            if let Err(fault) = make_room(engine, &view, &author(&report.by)).await {
+            if let Err(fault) = make_room(engine, &view, &report.author()).await {
                 let reason = fault.internal_text();
                 tracing::warn!(reason, "old reports of leaks were not taken away");
             }
@@ -173,7 +184,7 @@ pub(super) async fn delete(engine: &System, call: Call<'_>) -> Result<Outcome, F
     let Some(found) = view.get(&place(&id)).await? else {
         return Ok(Outcome::Done);
     };
-    let author = author(&decode::<Report>(&found.value)?.by);
+    let author = decode::<Report>(&found.value)?.author();
     let own = format!("{}{id}", of_author(REPORT, &author));
     let batch = view.batch().delete(place(&id)).delete(own);
     view.commit(batch).await?.ignore();

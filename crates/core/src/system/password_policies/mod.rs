@@ -59,7 +59,7 @@ pub(super) async fn read(engine: &System, call: Call<'_>) -> Result<Outcome, Fau
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     policy: String,
 }
 

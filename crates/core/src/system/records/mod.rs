@@ -11,6 +11,7 @@
 pub(super) mod retention;
 
 use super::System;
+use super::shares::author;
 use crate::fault::Fault;
 use crate::json::field::Pairs;
 use crate::outcome::Outcome;
@@ -54,7 +55,7 @@ struct Given {
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+pub(super) struct Wanted {
     #[serde(default)]
     subject: Vec<Subject>,
     #[serde(default)]
@@ -70,9 +71,19 @@ struct Record {
     id: String,
     at: String,
     by: String,
+    /// Of the token that made it: the name alone is whatever the token's maker chose.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    entity_id: String,
     subject: Vec<Subject>,
     secrets: Vec<Given>,
     attributes: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// Whose it is where room is made.
+    fn author(&self) -> String {
+        author(&self.by, &self.entity_id)
+    }
 }
 
 /// An entry of the index.
@@ -101,6 +112,7 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
         id,
         at: call.now.rfc3339(),
         by: call.caller.display_name(),
+        entity_id: call.caller.entity_id().to_owned(),
         subject: wanted.subject,
         secrets: wanted.secrets,
         attributes: wanted.attributes.0,
@@ -124,7 +136,9 @@ pub(super) async fn create(engine: &System, call: Call<'_>) -> Result<Outcome, F
     match view.commit(batch).await? {
         // The record stands, whatever becomes of old ones.
         Commit::Done(_) => {
-            if let Err(fault) = retention::sweep(engine, &view, kind, &record.by, call.now).await {
+            if let Err(fault) =
+                retention::sweep(engine, &view, kind, &record.author(), call.now).await
+            {
                 tracing::warn!(
                     kind,
                     reason = fault.internal_text(),

@@ -13,10 +13,10 @@ use crate::clock::Time;
 use crate::fault::Fault;
 use crate::json::field::{Count, Ttl};
 use crate::outcome::Outcome;
-use crate::record::{decode, encode};
+use crate::record::{self, Sound, decode, encode};
 use crate::request::Call;
 use crate::system::System;
-use crate::system::shares::{author, of_author};
+use crate::system::shares::of_author;
 use cofferdam_barrier::{Batch, Commit, View};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -58,13 +58,14 @@ pub(in crate::system) async fn read(engine: &System, call: Call<'_>) -> Result<O
     Outcome::data(&Keep::load(&view(engine)?, kind).await?)
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(in crate::system) struct Wanted {
+    max_count: Option<Count>,
+    max_age: Option<Ttl>,
+}
+
 pub(in crate::system) async fn write(engine: &System, call: Call<'_>) -> Result<Outcome, Fault> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Wanted {
-        max_count: Option<Count>,
-        max_age: Option<Ttl>,
-    }
     let kind = kind(&call)?;
     let wanted: Wanted = call.body.parse()?;
     let view = view(engine)?;
@@ -85,7 +86,7 @@ pub(in crate::system) async fn write(engine: &System, call: Call<'_>) -> Result<
 /// What a new record writes beside itself, so that the oldest can be found: of all, and of its author.
 pub(super) fn enter(batch: Batch, record: &Record, now: Time) -> Result<Batch, Fault> {
     let name = moment(now.nanos(), &record.id);
-    let of_author = of_author(&record.kind, &author(&record.by));
+    let of_author = of_author(&record.kind, &record.author());
     Ok(batch
         .put(format!("{}{name}", by_time(&record.kind)), encode(&())?)
         .put(format!("{of_author}{name}"), encode(&())?))
@@ -97,17 +98,17 @@ pub(super) fn mention(record: &Record, nanos: u64, number: usize, path: &str) ->
     format!("{}{nanos:020}-{kind}-{id}-{number}", index(path))
 }
 
-/// Takes away some of what is too old or too many; `by` has just made a new record.
+/// Takes away some of what is too old or too many; `author` has just made a new record.
 pub(super) async fn sweep(
     engine: &System,
     view: &View,
     kind: &'static str,
-    by: &str,
+    author: &str,
     now: Time,
 ) -> Result<(), Fault> {
     let keep = Keep::load(view, kind).await?;
-    let (shares, author) = (&engine.shares, author(by));
-    shares.made(view, kind, &author).await?;
+    let shares = &engine.shares;
+    shares.made(view, kind, author).await?;
     let mut room = AT_ONCE;
     for name in view.list(&by_time(kind), None, room).await?.names {
         let Some((nanos, id)) = parts(&name) else {
@@ -117,20 +118,20 @@ pub(super) async fn sweep(
         if keep.max_age == 0 || age <= keep.max_age {
             break;
         }
-        if let Some(by) = remove(view, kind, nanos, id).await? {
+        if let Some(by) = remove(view, kind, nanos, id, None).await? {
             shares.with(kind, |shares| shares.lost(&by));
         }
         room -= 1;
     }
     while keep.max_count > 0 && room > 0 {
         room -= 1;
-        let Some(largest) = shares.over(kind, keep.max_count, &author) else {
+        let Some(largest) = shares.over(kind, keep.max_count, author) else {
             break;
         };
         let oldest = view.list(&of_author(kind, &largest), None, 1).await?.names;
         match oldest.first().and_then(|name| parts(name)) {
             Some((nanos, id)) => {
-                remove(view, kind, nanos, id).await?;
+                remove(view, kind, nanos, id, Some(&largest)).await?;
                 shares.with(kind, |shares| shares.lost(&largest));
             }
             // Other replicas took them.
@@ -142,24 +143,38 @@ pub(super) async fn sweep(
     Ok(())
 }
 
-/// Removes a record, and tells whose it was; `None` where it was gone already.
-async fn remove(view: &View, kind: &str, nanos: u64, id: &str) -> Result<Option<String>, Fault> {
+/// Removes a record, and tells whose it was; `None` where it was gone already. One that cannot be read
+/// is of no use to anybody and keeps no other: it goes with what is known of it.
+async fn remove(
+    view: &View,
+    kind: &str,
+    nanos: u64,
+    id: &str,
+    known: Option<&str>,
+) -> Result<Option<String>, Fault> {
     let key = place(kind, id);
     let name = moment(nanos, id);
     let mut batch = Batch::new().delete(format!("{}{name}", by_time(kind)));
-    let found = view.get(&key).await?;
+    let found = record::sound::<Record>(view, &key).await?;
     let mut by = None;
-    if let Some(found) = &found {
-        let record: Record = decode(&found.value)?;
+    if let Some(Sound {
+        record, revision, ..
+    }) = found
+    {
         for (number, given) in record.secrets.iter().enumerate() {
             batch = batch.delete(mention(&record, nanos, number, &given.path));
         }
-        let author = author(&record.by);
+        let author = record.author();
         batch = batch
-            .expect_at(&key, found.revision)
+            .expect_at(&key, revision)
             .delete(format!("{}{name}", of_author(kind, &author)))
             .delete(key);
         by = Some(author);
+    } else {
+        batch = batch.delete(key);
+        if let Some(author) = known {
+            batch = batch.delete(format!("{}{name}", of_author(kind, author)));
+        }
     }
     // Two replicas may remove the same one: it is gone either way.
     Ok(match view.commit(batch).await? {
