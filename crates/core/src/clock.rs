@@ -1,4 +1,10 @@
 //! Time as an input: the only room that reads the wall clock.
+//!
+//! There are two times. A [`Time`] is what the wall says: it is stored, told to others and compared
+//! with what others say, and it may jump (a step of NTP, a machine that was resumed). [`Steady`] only
+//! ever goes forward and means nothing outside this process: windows that are kept in memory are
+//! measured by it, so that no jump makes one longer. What is stored can only have a [`Time`]; whoever
+//! reads one that lies in the future counts from now on ([`Time::not_after`]).
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,16 +41,19 @@ impl Time {
     /// Later by `span`; the far end of time rather than an overflow.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(nanos(span)))
     }
 
     /// From `earlier` to this; zero when it lies in the future.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This, or `now` where it has not come yet: the clock was put back since it was noted.
+    #[must_use]
+    pub fn not_after(self, now: Self) -> Self {
+        self.min(now)
     }
 
     /// RFC 3339 with nanoseconds, as Vault prints times.
@@ -64,10 +73,41 @@ impl Time {
     }
 }
 
+/// A moment of this process: nanoseconds since some beginning, whatever the wall clock does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Steady(u64);
+
+impl Steady {
+    /// From nanoseconds since that beginning.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Later by `span`; the far end of time rather than an overflow.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(span)))
+    }
+
+    /// From `earlier` to this; zero when it lies in the future.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Where the time comes from.
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Time;
+
+    /// The same moment by a clock that never jumps.
+    fn steady(&self) -> Steady;
 }
 
 /// The system's wall clock.
@@ -83,32 +123,51 @@ impl Clock for WallClock {
         let elapsed = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
-        Time(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+        Time(nanos(elapsed))
+    }
+
+    fn steady(&self) -> Steady {
+        static BEGINNING: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        Steady(nanos(BEGINNING.elapsed()))
     }
 }
 
 /// A clock that stands still until told: for tests.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicU64);
+pub struct ManualClock {
+    wall: AtomicU64,
+    steady: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock standing at `start`.
     #[must_use]
     pub const fn at(start: Time) -> Self {
-        Self(AtomicU64::new(start.0))
+        Self {
+            wall: AtomicU64::new(start.0),
+            steady: AtomicU64::new(0),
+        }
     }
 
-    /// Moves it forward.
+    /// Time passes.
     pub fn advance(&self, span: Duration) {
-        self.0.fetch_add(
-            u64::try_from(span.as_nanos()).unwrap_or(u64::MAX),
-            Ordering::SeqCst,
-        );
+        self.wall.fetch_add(nanos(span), Ordering::SeqCst);
+        self.steady.fetch_add(nanos(span), Ordering::SeqCst);
+    }
+
+    /// Somebody puts the wall clock back, and no time passes.
+    pub fn put_back(&self, span: Duration) {
+        self.wall.fetch_sub(nanos(span), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Time {
-        Time(self.0.load(Ordering::SeqCst))
+        Time(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> Steady {
+        Steady(self.steady.load(Ordering::SeqCst))
     }
 }

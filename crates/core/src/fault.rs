@@ -146,7 +146,13 @@ impl Fault {
 
 impl From<cofferdam_barrier::Error> for Fault {
     fn from(error: cofferdam_barrier::Error) -> Self {
-        Self::unavailable("the store failed; the request was not carried out", error)
+        let public = match error {
+            cofferdam_barrier::Error::Seal(_) => {
+                "the seal failed; the request was not carried out, and the server's log says why"
+            }
+            _ => "the store failed; the request was not carried out",
+        };
+        Self::unavailable(public, error)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the vault asks of the process it lives in: its log, its configuration, its machine. The
 //! binary puts in who answers, since this crate knows no terminal, no file of settings and no `/proc`.
 
+use crate::monitor::Listener;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -85,6 +86,10 @@ impl Sort {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoLogger;
 
+/// As many listen to the log as may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSeat;
+
 /// The process. Nothing it answers holds a secret.
 pub trait Host: Send + Sync + 'static {
     /// Loggers and how much each says now.
@@ -96,6 +101,12 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// [`NoLogger`] for a name that none has.
     fn set_level(&self, logger: Option<&str>, level: Option<Level>) -> Result<(), NoLogger>;
+
+    /// Listens to the log from now on, at a level of the listener's own, as JSON or as the log is.
+    ///
+    /// # Errors
+    /// [`NoSeat`] where others listen already.
+    fn listen(&self, level: Level, json: bool) -> Result<Listener, NoSeat>;
 
     /// The settings the server runs with, without anything secret.
     fn configuration(&self) -> Value;
@@ -118,6 +129,10 @@ impl Host for Nowhere {
 
     fn set_level(&self, logger: Option<&str>, _: Option<Level>) -> Result<(), NoLogger> {
         logger.map_or(Ok(()), |_| Err(NoLogger))
+    }
+
+    fn listen(&self, _: Level, _: bool) -> Result<Listener, NoSeat> {
+        Err(NoSeat)
     }
 
     fn configuration(&self) -> Value {

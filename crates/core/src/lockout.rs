@@ -6,6 +6,8 @@
 //!   spelling has a counter of its own (CVE-2025-6004);
 //! * it lies in the mount's storage and changes under a compare: one counter for all replicas, and a
 //!   restart does not reset it;
+//! * a clock that is put back does not make it longer: who finds a failure noted in the future notes
+//!   it anew as of now, so that a name is locked for its duration from then on at most;
 //! * it is bounded: only the method decides for which names it counts, and one that counts for names
 //!   which nobody has would let strangers fill the store.
 //!
@@ -100,12 +102,31 @@ async fn load(view: &View, name: &str) -> Result<Option<(Record, Revision)>, Fau
     Ok(Some((record(&found)?, found.revision)))
 }
 
+/// The same, and not of the future: without noting it anew it would stay `now` at each look.
+async fn past(view: &View, name: &str, now: Time) -> Result<Option<(Record, Revision)>, Fault> {
+    let key = format!("{PREFIX}{name}");
+    for _ in 0..ROUNDS {
+        let Some((mut record, revision)) = load(view, name).await? else {
+            return Ok(None);
+        };
+        if record.last <= now {
+            return Ok(Some((record, revision)));
+        }
+        record.last = record.last.not_after(now);
+        let bytes = Secret::new(serde_json::to_vec(&record).map_err(Fault::internal)?);
+        let batch = view.batch().expect_at(key.as_str(), revision);
+        // Where somebody was faster, what is there now is looked at.
+        view.commit(batch.put(key.as_str(), bytes)).await?.ignore();
+    }
+    load(view, name).await
+}
+
 /// Whether `name` is locked.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn locked(view: &View, name: &str, rules: &Rules, now: Time) -> Result<bool, Fault> {
-    let found = load(view, name).await?;
+    let found = past(view, name, now).await?;
     Ok(found.is_some_and(|(record, _)| record.locks(rules, now)))
 }
 
@@ -116,7 +137,7 @@ pub async fn locked(view: &View, name: &str, rules: &Rules, now: Time) -> Result
 pub async fn failed(view: &View, name: &str, rules: &Rules, now: Time) -> Result<bool, Fault> {
     let key = format!("{PREFIX}{name}");
     for _ in 0..ROUNDS {
-        let found = load(view, name).await?;
+        let found = past(view, name, now).await?;
         let before = found.as_ref().map(|(_, revision)| *revision);
         let failures = match &found {
             // A locked name is not locked for longer by knocking on.
@@ -189,8 +210,14 @@ pub async fn all(view: &View, rules: &Rules, now: Time) -> Result<Vec<String>, F
     let page = view.range(PREFIX, None, usize::MAX).await?;
     let mut names = Vec::new();
     for found in &page.entries {
-        if record(found)?.locks(rules, now) {
-            names.extend(found.key.strip_prefix(PREFIX).map(str::to_owned));
+        let Some(name) = found.key.strip_prefix(PREFIX) else {
+            continue;
+        };
+        // As a login would find it; looking changes nothing.
+        let mut record = record(found)?;
+        record.last = record.last.not_after(now);
+        if record.locks(rules, now) {
+            names.push(name.to_owned());
         }
     }
     Ok(names)

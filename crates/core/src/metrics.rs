@@ -9,7 +9,7 @@ mod render;
 
 pub(crate) use render::{json, prometheus};
 
-use crate::clock::Time;
+use crate::clock::Steady;
 use crate::operation::Verb;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +36,7 @@ pub(crate) const KINDS: [&str; 17] = [
     "other",
 ];
 /// Operations, in the order of [`operation`].
-pub(crate) const OPERATIONS: [&str; 5] = ["read", "write", "patch", "delete", "list"];
+pub(crate) const OPERATIONS: [&str; 6] = ["read", "write", "patch", "delete", "list", "scan"];
 /// Upper bounds of the classes of durations, in nanoseconds; what is longer has the last class.
 pub(crate) const BOUNDS: [u64; 9] = [
     100_000,
@@ -77,6 +77,7 @@ const fn operation(verb: Verb) -> usize {
         Verb::Patch => 2,
         Verb::Delete => 3,
         Verb::List => 4,
+        Verb::Scan => 5,
     }
 }
 
@@ -106,7 +107,8 @@ pub(crate) struct Metrics {
     pub(crate) audit_request_failures: AtomicU64,
     pub(crate) audit_response_failures: AtomicU64,
     pub(crate) quota_violations: AtomicU64,
-    tokens: Mutex<Option<(Time, u64)>>,
+    pub(crate) lease_count_violations: AtomicU64,
+    tokens: Mutex<Option<(Steady, u64)>>,
 }
 
 pub(crate) fn read(counter: &AtomicU64) -> u64 {
@@ -140,21 +142,21 @@ impl Metrics {
     }
 
     /// The number of tokens as it was counted lately.
-    pub(crate) fn tokens(&self, now: Time) -> Option<u64> {
+    pub(crate) fn tokens(&self, now: Steady) -> Option<u64> {
         let kept = self.kept();
         kept.filter(|(at, _)| now.since(*at) < FRESH)
             .map(|(_, count)| count)
     }
 
     /// Keeps what was counted now.
-    pub(crate) fn keep_tokens(&self, now: Time, count: u64) {
+    pub(crate) fn keep_tokens(&self, now: Steady, count: u64) {
         *self
             .tokens
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = Some((now, count));
     }
 
-    fn kept(&self) -> Option<(Time, u64)> {
+    fn kept(&self) -> Option<(Steady, u64)> {
         *self
             .tokens
             .lock()

@@ -13,6 +13,8 @@ pub enum Verb {
     Delete,
     /// LIST, or GET with `list=true`.
     List,
+    /// SCAN, or GET with `scan=true`: OpenBao's listing of all levels.
+    Scan,
 }
 
 impl Verb {
@@ -25,7 +27,20 @@ impl Verb {
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
             Self::List => "LIST",
+            Self::Scan => "SCAN",
         }
+    }
+
+    /// Whether names below a path are asked for: there a path may end in a slash.
+    #[must_use]
+    pub const fn names(self) -> bool {
+        matches!(self, Self::List | Self::Scan)
+    }
+
+    /// Whether this only looks, where the route does not say otherwise.
+    #[must_use]
+    pub const fn looks(self) -> bool {
+        matches!(self, Self::Read | Self::List | Self::Scan)
     }
 }
 

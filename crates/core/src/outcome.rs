@@ -21,6 +21,8 @@ pub enum Outcome {
     Auth(Box<crate::token::Issued>, Vec<String>),
     /// The body is answered as it stands, outside the usual envelope.
     Bare(Data),
+    /// The same, refused in words of another protocol than Vault's, with its status.
+    Told(Data, u16),
     /// Figures in Prometheus' format: text, and nothing secret.
     Text(Vec<u8>),
     /// A wrapping token that took over the reply of another.
@@ -29,6 +31,8 @@ pub enum Outcome {
     Unwrapped(Data),
     /// Events from now on, until one side ends it.
     Stream(Box<crate::events::Subscription>),
+    /// Lines of the log from now on, until one side ends it.
+    Log(Box<crate::monitor::Monitor>),
 }
 
 /// Data and what to warn of.
@@ -93,6 +97,14 @@ impl Outcome {
         Ok(Self::Data(Response::of(
             Data::of(data).map_err(crate::Fault::internal)?,
         )))
+    }
+
+    /// Serializes `data` as the whole answer.
+    ///
+    /// # Errors
+    /// When it does not serialize: a defect.
+    pub fn bare(data: &impl serde::Serialize) -> Result<Self, crate::Fault> {
+        Ok(Self::Bare(Data::of(data).map_err(crate::Fault::internal)?))
     }
 
     /// The answer to LIST: names, or nothing there.

@@ -11,8 +11,10 @@
 
 mod characters;
 mod name;
+mod shown;
 
 pub use name::{Name, NameError};
+pub(crate) use shown::shown;
 
 use std::borrow::Cow;
 
@@ -157,7 +159,11 @@ impl Path {
     /// This path with some of its segments, by their number, in ASCII lower case; `None` if they
     /// are that already.
     pub fn lowercased(&self, which: impl Fn(usize) -> bool) -> Option<Path> {
-        let is_upper = |segment: &str| segment.bytes().any(|b| b.is_ascii_uppercase());
+        // Of every script: what looks names up does not stop at ASCII either.
+        let is_upper = |segment: &str| match segment.is_ascii() {
+            true => segment.bytes().any(|b| b.is_ascii_uppercase()),
+            false => segment.to_lowercase() != segment,
+        };
         let segments = || self.text.split('/').enumerate();
         if !segments().any(|(index, segment)| is_upper(segment) && which(index)) {
             return None;
@@ -167,10 +173,9 @@ impl Path {
             if index > 0 {
                 text.push('/');
             }
-            let start = text.len();
-            text.push_str(segment);
-            if let (true, Some(segment)) = (which(index), text.get_mut(start..)) {
-                segment.make_ascii_lowercase();
+            match which(index) {
+                true => text.push_str(&segment.to_lowercase()),
+                false => text.push_str(segment),
             }
         }
         Some(Path {

@@ -103,6 +103,8 @@ impl Registry {
         loop {
             let from = *self.applied.borrow();
             let followed = tokio::select! {
+                // What was sealed on purpose is no broken watch.
+                biased;
                 _ = stop.wait_for(|stop| *stop) => return,
                 followed = self.follow_from(from) => followed,
             };

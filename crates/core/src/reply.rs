@@ -33,6 +33,8 @@ pub enum Answer {
     /// Events from now on. Opening it was audited like any request; each event passes the caller's
     /// policies on its own.
     Stream(Box<crate::events::Subscription>),
+    /// Lines of the log from now on; opening it was audited like any request.
+    Log(Box<crate::monitor::Monitor>),
     /// Refused or failed.
     Fault(Fault),
 }

@@ -1,6 +1,7 @@
 //! A request: as a door hands it in ([`Arrival`]) and as an engine receives it ([`Call`]).
 
-use crate::clock::Time;
+use crate::clock::{Steady, Time};
+use crate::fields::asked::Asked;
 use crate::json::Body;
 use crate::mount::Mount;
 use crate::operation::{Operation, Verb};
@@ -11,7 +12,8 @@ use cofferdam_secret::Secret;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Who is at the other end of the connection, as the kernel tells it.
+/// Who is at the other end of the connection, as the kernel tells it; for a listed proxy, whom it
+/// speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A network connection.
@@ -53,6 +55,16 @@ impl Peer {
         match self {
             Self::Network(address) | Self::Certified(address, _) => Some(*address),
             Self::Local { .. } => None,
+        }
+    }
+
+    /// The same peer at another address: the one that it, a listed proxy, speaks for.
+    #[must_use]
+    pub fn behind(self, address: SocketAddr) -> Self {
+        match self {
+            Self::Network(_) => Self::Network(address),
+            Self::Certified(_, chain) => Self::Certified(address, chain),
+            Self::Local { .. } => self,
         }
     }
 
@@ -111,12 +123,18 @@ pub struct Open {
 
 /// Query parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Query(pub(crate) Vec<(String, String)>);
+pub struct Query {
+    pub(crate) pairs: Vec<(String, String)>,
+    pub(crate) asked: Asked,
+}
 
 impl From<Vec<(String, String)>> for Query {
     /// Decoded parameters, in order.
     fn from(parameters: Vec<(String, String)>) -> Self {
-        Self(parameters)
+        Self {
+            pairs: parameters,
+            asked: Asked::default(),
+        }
     }
 }
 
@@ -124,7 +142,8 @@ impl Query {
     /// The first parameter of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.asked.note(name);
+        self.pairs
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
@@ -180,6 +199,11 @@ impl Caller {
             Self::Token(entry) => entry.display_name.clone(),
         }
     }
+
+    /// Of the token, if it has one; else empty.
+    pub(crate) fn entity_id(&self) -> &str {
+        self.token().map_or("", |entry| &entry.entity_id)
+    }
 }
 
 /// An authorized request on its way into an engine.
@@ -208,6 +232,8 @@ pub struct Call<'a> {
     pub view: &'a View,
     /// When the request was admitted.
     pub now: Time,
+    /// The same moment, for windows that are kept in memory.
+    pub steady: Steady,
     /// The caller asked for a wrapped reply.
     pub wraps: bool,
 }

@@ -7,6 +7,7 @@ mod figures;
 mod init;
 mod migrate;
 mod open;
+pub(crate) mod recipients;
 mod unseal;
 pub(crate) mod versions;
 

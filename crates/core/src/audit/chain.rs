@@ -6,6 +6,7 @@
 //! endian) and `BODY`. There is exactly one way to write a link, so no byte of it can be changed
 //! unnoticed.
 
+use super::Pieces;
 use super::salt::keyed;
 use cofferdam_secret::Secret;
 use hmac::{Hmac, Mac as _};
@@ -75,11 +76,16 @@ impl ChainKey {
         Self::new(&key)
     }
 
-    fn code(&self, prev: &[u8; MAC], seq: u64, body: &[u8]) -> [u8; MAC] {
+    fn code<'a>(
+        &self,
+        prev: &[u8; MAC],
+        seq: u64,
+        body: impl Iterator<Item = &'a [u8]>,
+    ) -> [u8; MAC] {
         let mut mac = self.0.clone();
         mac.update(prev);
         mac.update(&seq.to_be_bytes());
-        mac.update(body);
+        body.for_each(|part| mac.update(part));
         let full: [u8; 32] = mac.finalize().into_bytes().into();
         let mut code = [0; MAC];
         for (to, from) in code.iter_mut().zip(full) {
@@ -89,35 +95,35 @@ impl ChainKey {
     }
 
     /// Appends `body` as the line after `prev`, and gives the new head.
-    pub(super) fn append(&self, prev: Head, body: &[u8], out: &mut Vec<u8>) -> Head {
+    pub(super) fn append(&self, prev: Head, body: &Pieces, out: &mut Pieces) -> Head {
         let seq = prev.seq.saturating_add(1);
         let head = Head {
             seq,
-            mac: self.code(&prev.mac, seq, body),
+            mac: self.code(&prev.mac, seq, body.parts()),
         };
-        out.extend_from_slice(body);
-        out.extend_from_slice(b",\"chain\":{\"seq\":");
-        out.extend_from_slice(seq.to_string().as_bytes());
-        out.extend_from_slice(b",\"prev\":\"");
+        out.extend(body);
+        out.push(b",\"chain\":{\"seq\":");
+        out.push(seq.to_string().as_bytes());
+        out.push(b",\"prev\":\"");
         push_hex(out, &prev.mac);
-        out.extend_from_slice(b"\",\"mac\":\"");
+        out.push(b"\",\"mac\":\"");
         push_hex(out, &head.mac);
-        out.extend_from_slice(b"\"}}\n");
+        out.push(b"\"}}\n");
         head
     }
 
     /// Whether the link was made with this key over this body.
     pub(super) fn is_authentic(&self, link: &Link<'_>) -> bool {
-        let code = self.code(&link.prev, link.head.seq, link.body);
+        let code = self.code(&link.prev, link.head.seq, std::iter::once(link.body));
         cofferdam_secret::constant_time_eq(&code, &link.head.mac)
     }
 }
 
-fn push_hex(out: &mut Vec<u8>, code: &[u8; MAC]) {
+fn push_hex(out: &mut Pieces, code: &[u8; MAC]) {
     let mut digits = [0; DIGITS];
     // Cannot fail: the lengths are constants that fit.
     let _fits = hex::encode_to_slice(code, &mut digits);
-    out.extend_from_slice(&digits);
+    out.push(&digits);
 }
 
 /// A line taken apart.

@@ -1,6 +1,6 @@
 //! The same JSON with every text value replaced by its hash.
 
-use super::Salt;
+use super::{Pieces, Salt};
 use crate::json::{self, Token, Tokens, quote_to};
 use cofferdam_secret::Secret;
 use std::borrow::Cow;
@@ -53,6 +53,12 @@ impl Fragment {
         } else {
             Err(Unrecordable::StaleFragment)
         }
+    }
+
+    /// The redacted JSON to be shared, where it is long.
+    pub(super) fn long(&self, salt: &Salt) -> Option<Arc<[u8]>> {
+        let json = self.json(salt).ok()?;
+        (json.len() >= Pieces::LONG).then(|| Arc::clone(&self.json))
     }
 }
 

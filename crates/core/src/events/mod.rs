@@ -13,10 +13,12 @@
 
 mod filter;
 mod hub;
+mod standing;
 mod subscription;
 
 pub use filter::{Filter, FilterError};
 pub(crate) use hub::Hub;
+pub(crate) use standing::{Needs, Standing};
 pub use subscription::{End, Notice, Subscription, Wanted};
 
 use crate::clock::Time;

@@ -4,17 +4,33 @@ use super::check::{Budget, check};
 use super::error::{FieldError, Refusal};
 use super::raw::Raw;
 use super::read;
+use crate::fields::{self, asked::Asked};
 use cofferdam_secret::Secret;
 use serde::de::DeserializeOwned;
 
 /// A checked JSON object, held as a secret. There is no way to make one that was not checked.
-pub struct Body(Secret<String>);
+pub struct Body {
+    text: Secret<String>,
+    asked: Asked,
+}
 
 impl Body {
     /// `{}`: what a request without a body has.
     #[must_use]
     pub fn empty() -> Self {
-        Self(Secret::new(String::from("{}")))
+        Self::of(Secret::new(String::from("{}")))
+    }
+
+    fn of(text: Secret<String>) -> Self {
+        Self {
+            text,
+            asked: Asked::default(),
+        }
+    }
+
+    /// What was read of it.
+    pub(crate) const fn asked(&self) -> &Asked {
+        &self.asked
     }
 
     /// Checks `bytes` against `budget`. No bytes, only white space, and `null`
@@ -31,7 +47,7 @@ impl Body {
         }
         check(bytes.expose(), budget)?;
         // `check` has already refused what is not UTF-8.
-        Ok(bytes.into_text().map_or_else(Self::empty, Self))
+        Ok(bytes.into_text().map_or_else(Self::empty, Self::of))
     }
 
     /// Whether there are no fields.
@@ -48,24 +64,26 @@ impl Body {
     /// # Errors
     /// [`FieldError`]: which field, and what is expected there.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, FieldError> {
-        read::parse(self.0.expose())
+        self.asked.note_all(fields::names::<T>);
+        read::parse(self.text.expose())
     }
 
     /// The value of one field, not decoded.
     #[must_use]
     pub fn raw(&self, field: &str) -> Option<Raw<'_>> {
+        self.asked.note(field);
         self.as_raw().field(field)
     }
 
     /// The whole object, not decoded.
     #[must_use]
     pub fn as_raw(&self) -> Raw<'_> {
-        Raw::new(self.0.expose().trim_matches([' ', '\t', '\n', '\r']))
+        Raw::new(self.text.expose().trim_matches([' ', '\t', '\n', '\r']))
     }
 
     /// The object as JSON bytes, as the client sent them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.expose().as_bytes()
+        self.text.expose().as_bytes()
     }
 }

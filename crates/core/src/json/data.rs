@@ -2,6 +2,7 @@
 
 use cofferdam_secret::{Buffer, Secret};
 use serde::Serialize;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// A value that has no JSON form (a map whose keys are not text). Our mistake, never the caller's.
@@ -9,8 +10,13 @@ use thiserror::Error;
 #[error("an answer could not be written as JSON")]
 pub struct Unserializable;
 
-/// A response's `data` object as JSON bytes, wiped on drop.
-pub struct Data(Secret<Vec<u8>>);
+/// A response's `data` object as JSON bytes, wiped on drop unless it is [shared](Data::shared).
+pub struct Data(Content);
+
+enum Content {
+    Own(Secret<Vec<u8>>),
+    Shared(Arc<[u8]>),
+}
 
 impl Data {
     /// Writes `value` into a buffer that leaves no copy behind.
@@ -20,14 +26,21 @@ impl Data {
     pub fn of(value: &impl Serialize) -> Result<Self, Unserializable> {
         let mut out = Buffer::with_capacity(256);
         serde_json::to_writer(&mut out, value).map_err(|_| Unserializable)?;
-        Ok(Self(out.finish()))
+        Ok(Self(Content::Own(out.finish())))
     }
 
     /// Takes a finished JSON object. The audit record reads it again and refuses the answer if it
     /// is not well-formed.
     #[must_use]
     pub const fn from_raw(object: Secret<Vec<u8>>) -> Self {
-        Self(object)
+        Self(Content::Own(object))
+    }
+
+    /// A finished JSON object without any value in it (a long list of names), which is answered
+    /// again and again: neither copied for an answer nor wiped after it.
+    #[must_use]
+    pub const fn shared(object: Arc<[u8]>) -> Self {
+        Self(Content::Shared(object))
     }
 
     /// Starts an object that is written field by field.
@@ -38,8 +51,11 @@ impl Data {
 
     /// The JSON bytes.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
-        self.0.expose().as_slice()
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Content::Own(object) => object.expose(),
+            Content::Shared(object) => object,
+        }
     }
 
     /// The value of one member, undecoded.
@@ -52,7 +68,10 @@ impl Data {
     /// The JSON bytes, for the reply.
     #[must_use]
     pub fn into_bytes(self) -> Secret<Vec<u8>> {
-        self.0
+        match self.0 {
+            Content::Own(object) => object,
+            Content::Shared(object) => Secret::new(object.to_vec()),
+        }
     }
 }
 
@@ -130,7 +149,7 @@ impl Object {
     pub fn finish(mut self) -> Data {
         self.out
             .push(if self.out.is_empty() { b"{}" } else { b"}" });
-        Data(self.out.finish())
+        Data(Content::Own(self.out.finish()))
     }
 }
 

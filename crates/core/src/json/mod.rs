@@ -24,6 +24,7 @@ pub(crate) use data::quote_to;
 pub(crate) use data::texts;
 pub use data::{Data, Object, Unserializable, quote_into};
 pub use error::{FieldError, Problem, Reason, Refusal};
+pub(crate) use raw::RAW;
 pub use raw::{Fields, OwnedRaw, Raw};
 pub(crate) use read::DEPTH;
 pub use tokens::{Text, Token, Tokens};

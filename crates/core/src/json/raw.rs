@@ -129,7 +129,7 @@ impl OwnedRaw {
 }
 
 /// By this name [`OwnedRaw`] asks our reader for the undecoded text.
-pub(super) const RAW: &str = "$cofferdam::raw";
+pub(crate) const RAW: &str = "$cofferdam::raw";
 
 impl<'de> Deserialize<'de> for OwnedRaw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

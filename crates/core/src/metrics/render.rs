@@ -47,6 +47,11 @@ fn figures(metrics: &Metrics, more: Vec<Figure>) -> Vec<Figure> {
             "requests over a limit of sys/quotas",
             &metrics.quota_violations,
         ),
+        counter(
+            "vault_quota_lease_count_violation",
+            "tokens not made, since they would have been more than a limit of leases allows",
+            &metrics.lease_count_violations,
+        ),
     ];
     let every = || metrics.series.iter().flatten();
     let (count, nanos) = (

@@ -32,17 +32,19 @@ pub(super) fn admit(services: &Services, arrival: Arrival) -> Result<Admitted, R
     let mut facts = Box::new(Facts {
         id: request_id::next(),
         now,
+        steady: services.clock.steady(),
         verb: arrival.verb,
         operation: nearest(arrival.verb),
         path: String::new(),
         body: Body::empty(),
-        query: Query(arrival.query),
+        query: Query::from(arrival.query),
         headers: arrival.headers,
         peer: arrival.peer,
         token: arrival.token,
         wrap_ttl: None,
         caller: Caller::Anonymous,
         point: None,
+        role: None,
     });
     let refuse = |facts, fault| Err(Refused { facts, fault });
     let path = match path {
@@ -97,5 +99,6 @@ const fn nearest(verb: Verb) -> Operation {
         Verb::Patch => Operation::Patch,
         Verb::Delete => Operation::Delete,
         Verb::List => Operation::List,
+        Verb::Scan => Operation::Scan,
     }
 }

@@ -6,7 +6,7 @@
 
 use super::authorize::Authorized;
 use super::facts::Facts;
-use super::lease::{Envelope, How, Settled, Settlement};
+use super::lease::{Envelope, How, Settled, Settlement, withdraw};
 use super::{Refused, render};
 use crate::audit::record::{self, Response, TokenFacts, Wrap};
 use crate::audit::{Intent, Payload, TokenFragment};
@@ -15,6 +15,7 @@ use crate::engine::Effect;
 use crate::fault::{Fault, Kind};
 use crate::metrics::{Class, Metrics};
 use crate::operation::Operation;
+use crate::path::shown;
 use crate::reply::{Answer, Reply};
 use crate::request::Caller;
 use crate::token::Entry;
@@ -71,9 +72,17 @@ pub(super) async fn finish(services: &Services, settled: Settled) -> Reply {
         ticket,
         result,
     } = settled;
+    let made = match &result {
+        Ok(settlement) => settlement.accessors(),
+        Err(_) => Vec::new(),
+    };
     let answer = match conclude(services, &facts, ticket, result).await {
         Ok(answer) => answer,
-        Err(fault) => Answer::Fault(fault),
+        Err(fault) => {
+            // It was done, and no device took the record: what it made is nobody's.
+            withdraw(services, &facts, made).await;
+            Answer::Fault(fault)
+        }
     };
     let refused = matches!(&answer, Answer::Fault(fault) if fault.kind() != Kind::Missing);
     count(services, &facts, refused);
@@ -158,16 +167,14 @@ async fn record_refusal(services: &Services, facts: &Facts, fault: &Fault) -> Re
 /// What the log may say and the caller may not, joined with the answer by the request's id.
 fn note(facts: &Facts, fault: &Fault) {
     let reason = fault.internal_text().unwrap_or_default();
+    let path = shown(&facts.path);
     match fault.kind() {
-        Kind::Internal | Kind::Unavailable => tracing::error!(
-            request = facts.id,
-            path = facts.path,
-            reason,
-            "request failed"
-        ),
+        Kind::Internal | Kind::Unavailable => {
+            tracing::error!(request = facts.id, path = &*path, reason, "request failed")
+        }
         _ => tracing::debug!(
             request = facts.id,
-            path = facts.path,
+            path = &*path,
             public = fault.public(),
             reason,
             "request refused"
@@ -217,6 +224,8 @@ fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, F
         .map(|(_, value)| [value.as_str()])
         .collect();
     let headers = headers(services, facts, &values);
+    let sent = facts.sent()?;
+    let sent = sent.as_ref().map(|sent| sent.expose().as_slice());
     let request = record::Request {
         caller,
         verdict: facts.caller.token().map(|_| record::Verdict {
@@ -233,7 +242,7 @@ fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, F
         mount: facts.point.as_ref().map(|point| &point.fragment),
         path: &facts.path,
         data: Some(Payload::Json {
-            json: facts.body.as_bytes(),
+            json: sent.unwrap_or_else(|| facts.body.as_bytes()),
             plain,
         }),
         remote_address: &address,
@@ -310,11 +319,12 @@ fn response(
             error: Some(public(fault)),
             ..Response::default()
         }),
-        // What a stream tells later are names, each held to the policies of its own.
-        Ok(Settlement::Empty | Settlement::Text(_) | Settlement::Stream(_)) => {
-            write(&Response::default())
-        }
-        Ok(Settlement::Bare(data)) => write(&Response {
+        // What a stream tells later are names, each held to the policies of its own; the log holds no
+        // values at all.
+        Ok(
+            Settlement::Empty | Settlement::Text(_) | Settlement::Stream(_) | Settlement::Log(_),
+        ) => write(&Response::default()),
+        Ok(Settlement::Bare(data) | Settlement::Told(data, _)) => write(&Response {
             data: Some(Payload::Json {
                 json: data.as_bytes(),
                 plain,
@@ -381,8 +391,10 @@ fn answer(facts: &Facts, settlement: Settlement) -> Result<Answer, Fault> {
     Ok(match settlement {
         Settlement::Empty => Answer::Empty,
         Settlement::Stream(subscription) => Answer::Stream(subscription),
+        Settlement::Log(monitor) => Answer::Log(monitor),
         Settlement::Text(text) => Answer::Text(text),
         Settlement::Bare(data) => Answer::Body(data.into_bytes()),
+        Settlement::Told(data, status) => Answer::Partial(status, data.into_bytes()),
         Settlement::Wrapped(info) => Answer::Body(render::wrapped(&facts.id, &info)?),
         Settlement::Envelope { envelope, how } => {
             let body = render::envelope(&facts.id, &envelope)?;

@@ -42,6 +42,8 @@ impl Place {
 pub(super) struct Authenticated {
     pub(super) facts: Box<Facts>,
     pub(super) path: Path,
+    /// The path as it was spelled, where the request is about another spelling of it.
+    pub(super) spelled: Option<Path>,
     pub(super) tables: Arc<Tables>,
     /// Why there is no place is told only to callers whose policies allow the path.
     pub(super) place: Result<Place, Fault>,
@@ -62,11 +64,12 @@ pub(super) async fn authenticate(
         Err(fault) => return Err(Refused { facts, fault }),
     };
     let mut place = place(&tables, &path, &facts);
+    let mut spelled = None;
     if let Ok(place) = &mut place {
         facts.point = Some(place.point.clone());
         if let Some(folded) = place.fold(&path) {
             facts.path = folded.written().into_owned();
-            path = folded;
+            spelled = Some(std::mem::replace(&mut path, folded));
         }
     }
     let access = place
@@ -78,6 +81,7 @@ pub(super) async fn authenticate(
             Ok(Authenticated {
                 facts,
                 path,
+                spelled,
                 tables,
                 place,
                 last_use,

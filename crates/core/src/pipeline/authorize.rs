@@ -41,6 +41,7 @@ pub(super) async fn authorize(authenticated: Authenticated) -> Result<Authorized
     let Authenticated {
         mut facts,
         path,
+        spelled,
         tables,
         place,
         last_use,
@@ -69,6 +70,10 @@ pub(super) async fn authorize(authenticated: Authenticated) -> Result<Authorized
     }
     let acl = acl.filter(|_| place.profile.access != Access::Known);
     let decided = acl.map_or(Ok(()), |acl| {
+        // A rule that denies just this spelling means the request, though another one is served.
+        if spelled.is_some_and(|spelled| acl.denies(&spelled)) {
+            return Err(Fault::denied().noting("the spelling of the path is denied"));
+        }
         decide(&acl, &path, &facts, facts.operation, place.profile.access)
     });
     match decided {
@@ -113,6 +118,7 @@ pub(super) fn call<'a>(facts: &'a Facts, place: &'a Place, operation: Operation)
         mount: &place.point.mount,
         view: &place.point.view,
         now: facts.now,
+        steady: facts.steady,
         wraps: facts.wrap_ttl.is_some(),
     }
 }

@@ -5,6 +5,7 @@
 //! any other form of these paths goes through the pipeline and is refused there.
 
 use crate::fault::Fault;
+use crate::fields::{Fields, Form, Reader};
 use crate::json::{Body, Data, texts};
 use crate::operation::Verb;
 use crate::reply::{Answer, Reply, Standing};
@@ -45,6 +46,18 @@ pub(crate) const ROUTES: &[(Verb, &str, Exempt)] = &[
     (Verb::Write, "sys/unseal", Exempt::Unseal),
     (Verb::Read, "sys/leader", Exempt::Leader),
 ];
+
+/// The parameters of the route at `path`.
+pub(crate) fn fields(path: &str) -> &'static Fields {
+    const INIT: &Fields = &Fields::UNSAID.reading(Reader::of::<InitRequest>());
+    const UNSEAL: &Fields = &Fields::UNSAID.reading(Reader::of::<UnsealRequest>());
+    const HEALTH: &Fields = &Fields::UNSAID.form(Form::Named);
+    match path {
+        "sys/init" => INIT,
+        "sys/unseal" => UNSEAL,
+        _ => HEALTH,
+    }
+}
 
 /// The exempt route of a request, if it is one.
 #[must_use]

@@ -6,13 +6,17 @@ use super::dispatch::Performed;
 use super::facts::Facts;
 use super::render;
 use crate::clock::Time;
+use crate::engine::Profile;
 use crate::events::Subscription;
 use crate::fault::Fault;
+use crate::fields::notice;
 use crate::identity;
 use crate::json::Data;
 use crate::metrics::Metrics;
-use crate::mount::Mount;
+use crate::monitor::Monitor;
+use crate::mount::{Mount, system_lifetimes};
 use crate::outcome::{Login, Outcome};
+use crate::request::Caller;
 use crate::token::lifetime::{Limits, grant};
 use crate::token::{self, Kind, NewToken, Purpose, retired};
 use crate::vault::Services;
@@ -31,9 +35,11 @@ pub(super) enum Settlement {
     Empty,
     Envelope { envelope: Box<Envelope>, how: How },
     Bare(Data),
+    Told(Data, u16),
     Text(Vec<u8>),
     Wrapped(WrapInfo),
     Stream(Box<Subscription>),
+    Log(Box<Monitor>),
 }
 
 /// What an envelope says beside its content.
@@ -60,6 +66,25 @@ pub(super) struct Envelope {
     pub(super) lease_duration: i64,
 }
 
+impl Envelope {
+    /// Of the token that was made for it.
+    fn accessors(&self) -> Vec<String> {
+        let made = self.auth.iter().filter(|issued| issued.made);
+        made.map(|issued| issued.entry.accessor.clone()).collect()
+    }
+}
+
+impl Settlement {
+    /// Of the tokens that were made for this answer.
+    pub(super) fn accessors(&self) -> Vec<String> {
+        match self {
+            Self::Envelope { envelope, .. } => envelope.accessors(),
+            Self::Wrapped(info) => info.made.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// A wrapping token on its way to the caller.
 pub(super) struct WrapInfo {
     pub(super) token: Secret<String>,
@@ -69,6 +94,8 @@ pub(super) struct WrapInfo {
     pub(super) path: String,
     /// Of the token inside, if there is one.
     pub(super) wrapped_accessor: String,
+    /// Accessors of the tokens that were made for it: its own, and perhaps of the one inside.
+    made: Vec<String>,
 }
 
 pub(super) async fn issue(services: &Services, performed: Performed) -> Settled {
@@ -79,7 +106,7 @@ pub(super) async fn issue(services: &Services, performed: Performed) -> Settled 
         ticket,
     } = performed;
     let settled = match result {
-        Ok(outcome) => settle(services, &facts, profile.lifted, outcome).await,
+        Ok(outcome) => settle(services, &facts, &profile, outcome).await,
         Err(fault) => Err(fault),
     };
     Settled {
@@ -92,16 +119,21 @@ pub(super) async fn issue(services: &Services, performed: Performed) -> Settled 
 async fn settle(
     services: &Services,
     facts: &Facts,
-    lifted: bool,
+    profile: &Profile,
     outcome: Outcome,
 ) -> Result<Settlement, Fault> {
-    let (envelope, how) = match outcome {
+    let (mut envelope, how) = match outcome {
         Outcome::Done => return Ok(Settlement::Empty),
         Outcome::Bare(data) | Outcome::Unwrapped(data) => return Ok(Settlement::Bare(data)),
+        Outcome::Told(data, status) => return Ok(Settlement::Told(data, status)),
         Outcome::Text(text) => return Ok(Settlement::Text(text)),
         Outcome::Stream(_) if facts.wrap_ttl.is_some() => {
             return Err(Fault::invalid("a stream of events cannot be wrapped"));
         }
+        Outcome::Log(_) if facts.wrap_ttl.is_some() => {
+            return Err(Fault::invalid("the log as a stream cannot be wrapped"));
+        }
+        Outcome::Log(monitor) => return Ok(Settlement::Log(monitor)),
         Outcome::Stream(subscription) => return Ok(Settlement::Stream(subscription)),
         Outcome::Rewrapped(issued) => return rewrapped(*issued).map(Settlement::Wrapped),
         Outcome::Data(response) => (
@@ -110,7 +142,7 @@ async fn settle(
                 warnings: response.warnings,
                 identity: response.identity,
                 lease_duration: response.lease_duration,
-                lifted,
+                lifted: profile.lifted,
                 ..Envelope::default()
             },
             How::Whole,
@@ -132,7 +164,7 @@ async fn settle(
             How::Gone,
         ),
         Outcome::Auth(issued, warnings) => {
-            if issued.token.is_some() {
+            if issued.made {
                 Metrics::add(&services.metrics.tokens_created);
             }
             (
@@ -146,16 +178,57 @@ async fn settle(
         }
         Outcome::Login(login) => (log_in(services, facts, *login).await?, How::Whole),
     };
+    // As in Vault: an answer with a status of its own says what the engine says, and no more.
+    if how == How::Whole {
+        envelope.warnings.extend(notice::warnings(
+            profile.fields,
+            profile.pattern,
+            facts.verb,
+            &facts.body,
+            &facts.query,
+        ));
+    }
     // Whatever the envelope says: what is to be wrapped is not answered in the open, a batch that
-    // failed in parts as little as a deleted version.
-    match facts.wrap_ttl {
-        Some(ttl) => wrap(services, facts, ttl, &envelope)
-            .await
-            .map(Settlement::Wrapped),
-        None => Ok(Settlement::Envelope {
+    // failed in parts as little as a deleted version. Of strangers only those who have logged in by this
+    // request get a wrapping token: it is stored, and nobody stores anything.
+    let Some(ttl) = facts.wrap_ttl else {
+        return Ok(Settlement::Envelope {
             envelope: Box::new(envelope),
             how,
-        }),
+        });
+    };
+    if matches!(facts.caller, Caller::Anonymous) && envelope.auth.is_none() {
+        return Err(Fault::invalid(
+            "an answer that everybody gets is not wrapped: leave X-Vault-Wrap-TTL away",
+        ));
+    }
+    match wrap(services, facts, ttl, &envelope).await {
+        Ok(info) => Ok(Settlement::Wrapped(info)),
+        Err(fault) => {
+            withdraw(services, facts, envelope.accessors()).await;
+            Err(fault)
+        }
+    }
+}
+
+/// Ends tokens that were made for an answer which nobody gets: an error is never an error and a token.
+/// Where that fails as well, they end by their time.
+pub(super) async fn withdraw(services: &Services, facts: &Facts, accessors: Vec<String>) {
+    for accessor in accessors {
+        let ended = async {
+            match services.tokens.by_accessor(facts.now, &accessor).await? {
+                Some(entry) => services.tokens.revoke(&entry.hash).await,
+                // A batch token is stored nowhere, and its text was told to nobody.
+                None => Ok(()),
+            }
+        };
+        if let Err(fault) = ended.await {
+            tracing::warn!(
+                request = facts.id,
+                reason = fault.internal_text(),
+                "a token that was told to nobody is not ended"
+            );
+        }
     }
 }
 
@@ -219,6 +292,8 @@ async fn log_in(services: &Services, facts: &Facts, login: Login) -> Result<Enve
             },
             num_uses: login.num_uses,
             bound_cidrs: login.bound_cidrs,
+            role: facts.role.clone().unwrap_or_default(),
+            counted: services.counted(&facts.path, facts.role()),
             ..NewToken::default()
         },
     );
@@ -274,6 +349,9 @@ async fn wrap(
         .auth
         .as_ref()
         .map_or_else(String::new, |issued| issued.entry.accessor.clone());
+    // Nothing is kept for longer than any token lives: OpenBao takes a hundred years, too, and who
+    // may wrap anything could fill its store for good.
+    let ttl = ttl.min(system_lifetimes().max);
     let issued = services.tokens.create(
         facts.now,
         NewToken {
@@ -285,15 +363,16 @@ async fn wrap(
             num_uses: 1,
             purpose: Purpose::Wrapping,
             wrapped: Some(reply),
+            counted: services.counted(&facts.path, None),
             ..NewToken::default()
         },
     );
     let issued = issued.await?;
     Metrics::add(&services.metrics.tokens_wrapping);
-    Ok(WrapInfo {
-        wrapped_accessor,
-        ..rewrapped(issued)?
-    })
+    let mut info = rewrapped(issued)?;
+    info.wrapped_accessor = wrapped_accessor;
+    info.made.extend(envelope.accessors());
+    Ok(info)
 }
 
 fn rewrapped(issued: token::Issued) -> Result<WrapInfo, Fault> {
@@ -302,6 +381,7 @@ fn rewrapped(issued: token::Issued) -> Result<WrapInfo, Fault> {
         .ok_or_else(|| Fault::internal("a new token has no text"))?;
     Ok(WrapInfo {
         token,
+        made: vec![issued.entry.accessor.clone()],
         accessor: issued.entry.accessor,
         ttl: issued.lease,
         created: issued.entry.created,

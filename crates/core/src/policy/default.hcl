@@ -25,6 +25,11 @@ path "identity/entity/name/{{identity.entity.name}}" {
   capabilities = ["read"]
 }
 
+# Being known at other services.
+path "identity/oidc/provider/+/authorize" {
+  capabilities = ["read", "update"]
+}
+
 # Leases, whose identifiers are not to be guessed. The first is the path of old clients.
 path "sys/renew" {
   capabilities = ["update"]

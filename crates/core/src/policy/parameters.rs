@@ -30,6 +30,8 @@ pub enum Parameters<'a> {
     Body(Raw<'a>),
     /// The query of a request without a body.
     Query(&'a [(String, String)]),
+    /// Both: an engine may take a parameter from either, so each is held to the rule.
+    Both(Raw<'a>, &'a [(String, String)]),
 }
 
 /// The value of a field.
@@ -44,14 +46,22 @@ impl Parameters<'_> {
     fn all(self, mut ask: impl FnMut(&str, Given<'_>) -> bool) -> bool {
         match self {
             Parameters::None => true,
-            Parameters::Body(body) => body
-                .fields()
-                .all(|(name, value)| ask(&name.decoded(), Given::Json(value))),
-            Parameters::Query(query) => query
-                .iter()
-                .all(|(name, value)| ask(name, Given::Text(value))),
+            Parameters::Body(body) => of_body(body, &mut ask),
+            Parameters::Query(query) => of_query(query, &mut ask),
+            Parameters::Both(body, query) => of_body(body, &mut ask) && of_query(query, &mut ask),
         }
     }
+}
+
+fn of_body(body: Raw<'_>, ask: &mut impl FnMut(&str, Given<'_>) -> bool) -> bool {
+    body.fields()
+        .all(|(name, value)| ask(&name.decoded(), Given::Json(value)))
+}
+
+fn of_query(query: &[(String, String)], ask: &mut impl FnMut(&str, Given<'_>) -> bool) -> bool {
+    query
+        .iter()
+        .all(|(name, value)| ask(name, Given::Text(value)))
 }
 
 /// A value in a rule.

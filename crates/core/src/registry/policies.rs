@@ -190,8 +190,7 @@ fn kept(name: &str, text: &str, about: About) -> Result<Kept, Fault> {
 mod tests {
     use crate::clock::{Clock as _, ManualClock};
     use crate::registry::{About, Change, Registry};
-    use crate::token;
-    use cofferdam_barrier::{Barrier, RootKey, seal};
+    use crate::{testing, token};
     use cofferdam_store::memory::Memory;
     use std::sync::Arc;
     use std::time::Duration;
@@ -199,19 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_left_of_an_ended_policy_is_removed_and_a_new_one_is_not() {
-        let (root, store) = (RootKey::generate().unwrap(), Arc::new(Memory::new()));
-        let record = seal::Record {
-            config: seal::Config {
-                kind: "shamir".to_owned(),
-                shares: 1,
-                threshold: 1,
-            },
-            wrapped: Vec::new(),
-            recovery: None,
-            generation: 0,
-        };
-        let barrier = Barrier::new(store).initialize(&root, &record).await;
-        let barrier = barrier.map_err(|(_, error)| error).unwrap();
+        let barrier = testing::barrier(Arc::new(Memory::new())).await;
         let clock = Arc::new(ManualClock::default());
         let registry = Registry::open(
             barrier.clone(),

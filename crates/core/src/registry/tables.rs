@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex};
 
 /// Cached rule sets per snapshot; beyond it the cache starts again.
 const ACLS: usize = 4096;
+/// A set of more policies is put together each time: the names alone of thousands of such sets would
+/// fill our memory.
+const MANY_POLICIES: usize = 512;
 
 /// A mount with the engine that serves it.
 pub(crate) struct MountPoint {
@@ -189,10 +192,12 @@ impl Tables {
                 .cloned()
                 .collect(),
         };
-        if cache.len() >= ACLS {
-            cache.clear();
+        if names.len() <= MANY_POLICIES {
+            if cache.len() >= ACLS {
+                cache.clear();
+            }
+            cache.insert(names.to_vec(), ruled.clone());
         }
-        cache.insert(names.to_vec(), ruled.clone());
         ruled
     }
 }

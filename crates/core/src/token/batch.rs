@@ -128,6 +128,8 @@ fn entry(carried: Carried, hash: &str) -> Entry {
         mount_id: String::new(),
         entity_id: carried.entity_id,
         groups: Vec::new(),
+        role: String::new(),
+        counted: None,
         standing: None,
     }
 }

@@ -10,8 +10,11 @@ use super::Entry;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Entries kept, under 1 kB each; beyond it the cache starts again.
+/// Entries kept, mostly under 1 kB each; beyond it the cache starts again.
 const MOST: usize = 8192;
+/// Policies and pairs of metadata of an entry that is kept: one with tens of thousands is read anew each
+/// time, or its holder would fill our memory.
+const LARGE: usize = 512;
 /// So many entities and groups that change at once are not looked for one by one.
 const MANY: usize = 16;
 
@@ -42,7 +45,7 @@ impl Cache {
     /// may be from before the change, and nobody would forget it any more.
     pub(crate) fn keep(&self, entry: &Arc<Entry>, mark: Mark) {
         let mut inner = self.lock();
-        if inner.changes != mark.0 {
+        if inner.changes != mark.0 || is_large(entry) {
             return;
         }
         if inner.entries.len() >= MOST {
@@ -90,6 +93,10 @@ impl Cache {
     }
 }
 
+fn is_large(entry: &Entry) -> bool {
+    entry.rules().len() + entry.metadata.len() > LARGE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +129,8 @@ mod tests {
             revoking: false,
             entity_id: String::new(),
             groups: Vec::new(),
+            role: String::new(),
+            counted: None,
             standing: None,
         })
     }
@@ -173,6 +182,20 @@ mod tests {
         // What was being read meanwhile may have seen the entity as it was.
         cache.keep(&entry("c"), mark);
         assert!(cache.get("c").is_err());
+    }
+
+    #[test]
+    fn what_is_much_larger_than_others_is_not_kept() {
+        let cache = Cache::default();
+        let mut large = (*entry("a")).clone();
+        large.policies = (0..20_000).map(|number| format!("p{number}")).collect();
+        for (entry, kept) in [(Arc::new(large), false), (entry("b"), true)] {
+            let Err(mark) = cache.get(&entry.hash) else {
+                panic!("nothing was kept yet")
+            };
+            cache.keep(&entry, mark);
+            assert_eq!(cache.get(&entry.hash).is_ok(), kept);
+        }
     }
 
     #[test]

@@ -69,6 +69,12 @@ pub struct Entry {
     /// Names by which its auth mount knew groups of the holder, at the login: a renewal says the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// The role it was logged in with, where a limit asked for that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub role: String,
+    /// The limit of leases it counts against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<String>,
     /// What its entity adds, as it was when the entry was looked up; never stored.
     #[serde(skip)]
     pub standing: Option<Arc<Standing>>,
@@ -231,8 +237,10 @@ impl Entry {
 
 /// A token just made or renewed, on its way to the caller.
 pub struct Issued {
-    /// The token itself; `None` when it is only renewed or described and the caller has it.
+    /// The token itself; `None` where the caller named it by its accessor.
     pub token: Option<Secret<String>>,
+    /// Made for this answer; else it was there before, and stays whatever becomes of the answer.
+    pub made: bool,
     /// What is stored of it.
     pub entry: Entry,
     /// Seconds of life from now; 0: it does not end.

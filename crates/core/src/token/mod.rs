@@ -8,6 +8,7 @@
 
 mod batch;
 mod cache;
+mod counted;
 mod entry;
 mod leases;
 pub mod lifetime;
@@ -16,6 +17,8 @@ pub(crate) mod retired;
 mod store;
 
 pub(crate) use cache::Cache;
+pub use counted::Counted;
+pub(crate) use counted::exceeded;
 pub use entry::{Entry, Issued, Kind, Purpose, Standing};
 pub use mount::Tokens;
 pub(crate) use store::LENGTH;

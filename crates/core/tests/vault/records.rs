@@ -299,3 +299,60 @@ async fn version_ids_change_with_path_and_version_and_outlive_the_process() {
     let elsewhere = other.write("sys/tools/version-ids", body).await;
     assert_ne!(elsewhere["data"]["ids"][0], first.as_str());
 }
+
+/// Names are chosen by whoever makes child tokens; whose they are is not.
+#[tokio::test]
+async fn many_names_of_one_holder_push_out_nothing_of_another() {
+    let harness = Harness::open().await;
+    harness
+        .write("sys/config/records/build", json!({"max_count": 6}))
+        .await;
+    let rules = r#"path "sys/records/build/*" { capabilities = ["create"] }
+path "auth/token/create" { capabilities = ["update"] }"#;
+    harness
+        .write("sys/policy/builder", json!({"policy": rules}))
+        .await;
+    let role = json!({"allowed_entity_aliases": "host", "allowed_policies": "builder"});
+    harness.write("auth/token/roles/r", role).await;
+    let made = harness
+        .write("auth/token/create/r", json!({"entity_alias": "host"}))
+        .await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (host, entity) = (
+        text(&made["auth"]["client_token"]),
+        text(&made["auth"]["entity_id"]),
+    );
+    for id in ["one", "two", "three"] {
+        harness
+            .write(&format!("sys/records/build/{id}"), of("secret/a", 1))
+            .await;
+        harness.later(std::time::Duration::from_secs(1));
+    }
+    for number in 100..115 {
+        let wanted = json!({"policies": ["builder"], "display_name": format!("n{number}")});
+        let child = harness
+            .call(Verb::Write, "auth/token/create", &host, wanted)
+            .await;
+        let child = text(&child.body["auth"]["client_token"]);
+        let path = format!("sys/records/build/{number}");
+        let made = harness
+            .call(Verb::Write, &path, &child, of("secret/a", 1))
+            .await;
+        assert_eq!(made.fault, None, "{}", made.text);
+        harness.later(std::time::Duration::from_secs(1));
+    }
+    let listed = harness
+        .call(Verb::List, "sys/records/build", &harness.root, Value::Null)
+        .await;
+    let keys = listed.body["data"]["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 6, "{keys:?}");
+    for id in ["one", "two", "three"] {
+        assert!(keys.contains(&json!(id)), "{id}: {keys:?}");
+    }
+    let own = keys.iter().find(|key| text(key).starts_with('1')).unwrap();
+    let read = harness
+        .read(&format!("sys/records/build/{}", text(own)))
+        .await;
+    assert_eq!(read["data"]["entity_id"], json!(entity));
+    assert_eq!(read["data"]["by"], format!("token-n{}", text(own)));
+}

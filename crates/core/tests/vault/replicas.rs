@@ -79,3 +79,54 @@ async fn uses_are_counted_across_replicas() {
     }
     assert_eq!(allowed, 5);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn uses_are_counted_when_replicas_are_asked_at_the_same_moment() {
+    let first = std::sync::Arc::new(Harness::open().await);
+    let second = std::sync::Arc::new(replica(&first).await);
+    for _ in 0..5 {
+        let token = first
+            .token(json!({"policies": ["default"], "num_uses": 3}))
+            .await;
+        let asked: Vec<_> = (0..20)
+            .map(|turn| {
+                let here = if turn % 2 == 0 { &first } else { &second };
+                let (here, token) = (here.clone(), token.clone());
+                tokio::spawn(async move { uses(&here, &token).await })
+            })
+            .collect();
+        let mut allowed = 0;
+        for asked in asked {
+            allowed += usize::from(asked.await.unwrap().is_none());
+        }
+        assert_eq!(allowed, 3);
+    }
+}
+
+/// Losing a race is nothing that the holder of a token did: it is not told that the token is bad.
+#[tokio::test]
+async fn a_token_that_is_too_busy_is_not_called_bad() {
+    let harness = Harness::open().await;
+    let cut = crate::migrate::Cut::of(&harness.store);
+    let busy = cut.vault(&harness).await;
+    let counted = json!({"policies": ["default"], "num_uses": 5});
+    let (token, other) = (
+        busy.token(counted).await,
+        busy.token(json!({"policies": ["default"]})).await,
+    );
+    let renew = async || {
+        let path = "auth/token/renew-self";
+        busy.call(Verb::Write, path, &other, Value::Null)
+            .await
+            .fault
+    };
+    cut.lost.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(uses(&busy, &token).await, Some(Kind::Unavailable));
+    assert_eq!(renew().await, Some(Kind::Unavailable));
+    cut.lost.store(false, std::sync::atomic::Ordering::SeqCst);
+    for _ in 0..5 {
+        assert_eq!(uses(&busy, &token).await, None);
+    }
+    assert_eq!(uses(&busy, &token).await, Some(Kind::Denied));
+    assert_eq!(renew().await, None);
+}

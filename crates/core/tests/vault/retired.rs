@@ -1,9 +1,11 @@
 //! What an auth method issued ends with it: after a crash in the middle, and when a login was under way.
 
 use crate::harness::Harness;
+use cofferdam_barrier::View;
 use cofferdam_core::engine::{Access, Pending, Route, Routed};
 use cofferdam_core::mount::Class;
-use cofferdam_core::{Call, Kind, Offer, Outcome, Verb};
+use cofferdam_core::token::Entry;
+use cofferdam_core::{Call, Kind, Login, Offer, Outcome, Verb};
 use serde_json::{Value, json};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -40,6 +42,129 @@ fn login<'a>(slow: &'a Slow, _: Call<'a>) -> Pending<'a> {
     })
 }
 
+/// Logs in and renews, and breaks the audit log while it does.
+struct Breaking(std::path::PathBuf);
+
+impl Routed for Breaking {
+    const ROUTES: &'static [Route<Self>] = &[
+        Route::new("login", &[(Verb::Write, break_log)]).access(Access::Anonymous),
+        Route::new("quiet", &[(Verb::Write, log_in)]).access(Access::Anonymous),
+    ];
+
+    fn renew<'a>(&'a self, _: &'a View, _: &'a Entry) -> Pending<'a, Login> {
+        Box::pin(async {
+            self.break_it();
+            Ok(Login::default())
+        })
+    }
+}
+
+impl Breaking {
+    fn break_it(&self) {
+        std::fs::remove_file(&self.0).unwrap();
+        std::fs::create_dir(&self.0).unwrap();
+    }
+}
+
+fn break_log<'a>(breaking: &'a Breaking, call: Call<'a>) -> Pending<'a> {
+    breaking.break_it();
+    log_in(breaking, call)
+}
+
+fn log_in<'a>(_: &'a Breaking, _: Call<'a>) -> Pending<'a> {
+    Box::pin(async { Ok(Outcome::Login(Box::default())) })
+}
+
+async fn breaking(log: &std::path::Path) -> Harness {
+    let harness = Harness::open().await;
+    let harness = harness.beside(Offer {
+        class: Class::Auth,
+        kind: "breaking",
+        engine: Arc::new(Breaking(log.to_owned())),
+    });
+    let harness = harness.await;
+    let kind = json!({"type": "breaking"});
+    harness.write("sys/auth/breaking", kind).await;
+    let device = json!({"type": "file", "options": {"file_path": log}});
+    harness.write("sys/audit/main", device).await;
+    harness
+}
+
+async fn accessors(harness: &Harness) -> usize {
+    let path = "auth/token/accessors";
+    let listed = harness
+        .call(Verb::List, path, &harness.root, Value::Null)
+        .await;
+    listed.body["data"]["keys"].as_array().unwrap().len()
+}
+
+/// AUTH-9: an error is never an error and a token. Whoever gets the one leaves no other behind.
+#[tokio::test]
+async fn a_login_whose_answer_is_lost_leaves_no_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("audit.log");
+    let harness = breaking(&log).await;
+    let before = accessors(&harness).await;
+    for wrap in [None, Some("60s".to_owned())] {
+        let path = "auth/breaking/login";
+        let mut request = crate::harness::arrival(Verb::Write, path, "", &json!({}));
+        request.wrap_ttl = wrap;
+        let answered = harness.arrive(request).await;
+        assert_eq!(answered.fault, Some(Kind::Unavailable), "{}", answered.text);
+        std::fs::remove_dir(&log).unwrap();
+        assert_eq!(accessors(&harness).await, before);
+    }
+    // And where the answer cannot be wrapped: the token inside has no holder either.
+    let one = json!({"path": "auth/probe", "max_leases": 1});
+    harness.write("sys/quotas/lease-count/one", one).await;
+    for _ in 0..3 {
+        let mut request = crate::harness::arrival(Verb::Write, "auth/probe/login", "", &json!({}));
+        request.wrap_ttl = Some("60s".to_owned());
+        let answered = harness.arrive(request).await;
+        assert_eq!(answered.fault, Some(Kind::TooMany), "{}", answered.text);
+        assert_eq!(accessors(&harness).await, before);
+    }
+    let plain = harness
+        .call(Verb::Write, "auth/probe/login", "", json!({}))
+        .await;
+    assert_eq!(plain.fault, None, "its place is free: {}", plain.text);
+}
+
+/// Only what was made for the answer ends with it: a token that somebody has lives on.
+#[tokio::test]
+async fn a_renewal_whose_answer_is_lost_ends_no_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("audit.log");
+    let harness = breaking(&log).await;
+    let made = harness
+        .call(Verb::Write, "auth/breaking/quiet", "", json!({}))
+        .await;
+    let token = made.body["auth"]["client_token"].as_str().unwrap();
+    let before = accessors(&harness).await;
+    for (path, wrap) in [
+        ("auth/token/renew-self", None),
+        ("auth/token/renew-self", Some("60s".to_owned())),
+        ("auth/token/renew", None),
+    ] {
+        let by = if path.ends_with("self") {
+            token
+        } else {
+            &harness.root
+        };
+        let mut request = crate::harness::arrival(Verb::Write, path, by, &json!({"token": token}));
+        request.wrap_ttl = wrap;
+        let answered = harness.arrive(request).await;
+        assert_eq!(answered.fault, Some(Kind::Unavailable), "{}", answered.text);
+        std::fs::remove_dir(&log).unwrap();
+        assert_eq!(refused(&harness, token).await, None, "{path}");
+        assert_eq!(
+            accessors(&harness).await,
+            before,
+            "the wrapping token is gone"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_crash_while_a_method_is_disabled_leaves_no_token_of_it_alive() {
     let harness = Harness::open().await;
@@ -71,7 +196,7 @@ async fn a_crash_while_a_method_is_disabled_leaves_no_token_of_it_alive() {
         }
         // It goes no further: what a crash is to the store.
     }
-    for _ in 0..100 {
+    for _ in 0..600 {
         if refused(&other, token).await == Some(Kind::Denied) {
             return;
         }

@@ -1,6 +1,7 @@
 //! `sys/rotate`, `sys/rotate/config` and `sys/key-status`.
 
 use crate::harness::Harness;
+use crate::meddle::Meddler;
 use cofferdam_core::{Kind, Verb};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -103,4 +104,25 @@ async fn settings_read_back_and_bad_ones_change_nothing() {
     let config = harness.read("sys/rotate/config").await;
     assert_eq!(config["data"]["interval"], 0);
     assert_eq!(config["data"]["enabled"], false, "what is not said stays");
+}
+
+/// Each says one field: what one said is not lost to the other, who had read before it.
+#[tokio::test]
+async fn two_writers_of_the_settings_lose_nothing() {
+    let harness = Harness::open().await;
+    let meddler = Meddler::of(&harness.store, "");
+    let slow = meddler.vault(&harness).await;
+    *meddler.held.lock().unwrap() = Some("rotation/config");
+    let first = slow.write("sys/rotate/config", json!({"max_operations": 1_234_567}));
+    let second = async {
+        meddler.arrived.acquire().await.unwrap().forget();
+        harness
+            .write("sys/rotate/config", json!({"interval": "25h"}))
+            .await;
+        meddler.go.add_permits(1);
+    };
+    tokio::join!(first, second);
+    let config = harness.read("sys/rotate/config").await;
+    assert_eq!(config["data"]["max_operations"], 1_234_567);
+    assert_eq!(config["data"]["interval"], "25h0m0s");
 }

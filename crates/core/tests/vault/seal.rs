@@ -73,6 +73,79 @@ async fn init_happens_once() {
     assert_eq!(again.fault, Some(Kind::Invalid));
 }
 
+/// PRE-3: a crowd at the doors of two replicas; one of it is served, and what it was given opens both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_crowd_that_initializes_exactly_one_is_served() {
+    for _ in 0..5 {
+        let first = Arc::new(Harness::blank().await);
+        let vault = Vault::open(parts(first.store.clone(), first.clock.clone()))
+            .await
+            .unwrap();
+        let second = Arc::new(Harness {
+            vault,
+            clock: first.clock.clone(),
+            store: first.store.clone(),
+            root: String::new(),
+            keys: Vec::new(),
+        });
+        let mut crowd = tokio::task::JoinSet::new();
+        for number in 0..24 {
+            let here = [&first, &second][number % 2].clone();
+            // Some send what nobody can be served with.
+            let (shares, threshold) = [(1, 1), (3, 2), (0, 0), (2, 3)][number / 2 % 4];
+            let body = json!({"secret_shares": shares, "secret_threshold": threshold});
+            crowd.spawn(async move { here.call(Verb::Write, "sys/init", "", body).await });
+        }
+        let answers = crowd.join_all().await;
+        let (served, refused): (Vec<_>, Vec<_>) = answers
+            .into_iter()
+            .partition(|answered| answered.fault.is_none());
+        assert_eq!(served.len(), 1, "served more than once, or nobody");
+        for answered in refused {
+            assert_eq!(answered.fault, Some(Kind::Invalid), "{}", answered.text);
+            assert!(answered.body.is_null());
+        }
+        let keys = served[0].body["keys"].as_array().unwrap();
+        for house in [&first, &second] {
+            for key in keys.iter().take(2) {
+                let body = json!({ "key": key });
+                let answered = house.call(Verb::Write, "sys/unseal", "", body).await;
+                assert_eq!(answered.fault, None, "{}", answered.text);
+            }
+            let root = served[0].body["root_token"].as_str().unwrap();
+            let asked = house.call(Verb::Read, "sys/mounts", root, Value::Null);
+            assert_eq!(asked.await.fault, None);
+        }
+    }
+}
+
+/// What a stranger may say to an empty vault and to a sealed one leaves nothing behind.
+#[tokio::test]
+async fn a_flood_of_bad_initializations_leaves_nothing_behind() {
+    let harness = Harness::blank().await;
+    for round in 0..50 {
+        for body in [
+            Value::Null,
+            json!({}),
+            json!({"secret_shares": 255, "secret_threshold": 256}),
+            json!({"secret_shares": "x"}),
+            json!({"secret_shares": 2, "secret_threshold": 2, "pgp_keys": ["AAAA", "BBBB"]}),
+            json!({"recovery_shares": 5, "recovery_threshold": 3}),
+            json!({"secret_shares": 1, "secret_threshold": 1, "root_token_pgp_key": "AAAA"}),
+            json!({"secret_shares": 1, "secret_threshold": 1, "stored_shares": 2}),
+        ] {
+            let answered = harness
+                .call(Verb::Write, "sys/init", "", body.clone())
+                .await;
+            assert_eq!(answered.fault, Some(Kind::Invalid), "{round} {body}");
+        }
+    }
+    let all = cofferdam_store::Span::prefix(b"");
+    let stored = harness.store.range(&all, None, 9).await.unwrap();
+    assert!(stored.entries.is_empty(), "{:?}", stored.entries);
+    assert_eq!(harness.vault.standing().await, Standing::Uninitialized);
+}
+
 #[tokio::test]
 async fn counts_that_make_no_sense_are_refused_and_nothing_is_initialized() {
     let harness = Harness::blank().await;

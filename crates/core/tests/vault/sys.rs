@@ -201,7 +201,6 @@ async fn a_path_that_is_not_served_never_answers_well() {
     let harness = Harness::open().await;
     for (verb, path) in [
         (Verb::Read, "sys/raft/configuration"),
-        (Verb::Read, "sys/rekey/backup"),
         (Verb::Write, "sys/raft/join"),
         (Verb::Read, "identity/mfa/method"),
         (Verb::Delete, "sys/health"),
@@ -388,4 +387,62 @@ async fn the_document_of_routes_shows_what_its_reader_may_see() {
     assert!(paths.keys().all(|path| !path.starts_with("/auth/probe")));
     let all = harness.read(path).await;
     assert!(all["paths"]["/hidden-7/panic"].is_object());
+}
+
+/// The paths that are `sudo` in Vault and OpenBao: a rule that allows everything else does not do.
+#[tokio::test]
+async fn what_needs_sudo_elsewhere_needs_it_here() {
+    let harness = Harness::open().await;
+    let rules =
+        r#"path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list"] }"#;
+    harness
+        .write("sys/policy/most", json!({"policy": rules}))
+        .await;
+    let token = harness.token(json!({"policies": ["most"]})).await;
+    let before = harness.read("sys/auth").await;
+    for (verb, path) in [
+        (Verb::Read, "sys/auth/probe"),
+        (Verb::Write, "sys/auth/mine"),
+        (Verb::Delete, "sys/auth/probe"),
+        (Verb::Write, "sys/auth/probe/tune"),
+        (Verb::Write, "sys/remount"),
+        (Verb::Read, "sys/audit"),
+        (Verb::Write, "sys/audit/file"),
+        (Verb::Delete, "sys/audit/file"),
+        (Verb::Write, "sys/rotate"),
+        (Verb::Write, "sys/rotate/keyring"),
+        (Verb::Write, "sys/rotate/root/init"),
+        (Verb::Read, "sys/config/cors"),
+        (Verb::Write, "sys/config/cors"),
+        (Verb::Read, "sys/config/auditing/request-headers"),
+        (Verb::Write, "sys/config/auditing/request-headers/x"),
+        (Verb::Read, "sys/config/ui/headers/x"),
+        (Verb::Write, "sys/revoke-prefix/auth"),
+        (Verb::Write, "sys/revoke-force/auth"),
+        (Verb::Write, "sys/leases/revoke-prefix/auth"),
+        (Verb::Write, "sys/leases/revoke-force/auth"),
+        (Verb::List, "sys/leases/lookup/auth"),
+        (Verb::Read, "sys/leases"),
+        (Verb::Write, "sys/seal"),
+        (Verb::Write, "auth/token/revoke-orphan"),
+        (Verb::Write, "auth/token/create-orphan"),
+        (Verb::List, "auth/token/accessors"),
+        (Verb::Write, "sys/rekey/init"),
+        (Verb::Delete, "sys/rekey/init"),
+        (Verb::Write, "sys/generate-root/attempt"),
+        (Verb::Delete, "sys/generate-root/attempt"),
+    ] {
+        let answered = harness
+            .call(verb, path, &token, json!({"type": "probe"}))
+            .await;
+        let served = [Some(Kind::Denied), Some(Kind::Unsupported)].contains(&answered.fault);
+        assert!(
+            served,
+            "{verb:?} {path}: {:?} {}",
+            answered.fault, answered.text
+        );
+        let root = harness.vault.standing().await;
+        assert!(matches!(root, cofferdam_core::Standing::Active), "{path}");
+    }
+    assert_eq!(harness.read("sys/auth").await["data"], before["data"]);
 }

@@ -576,3 +576,96 @@ async fn a_role_is_read_back_as_it_was_written() {
         assert_eq!(refused.fault, Some(Kind::Invalid), "{body}");
     }
 }
+
+/// OpenBao caps a period by the maximum of the mount; else a role would be a way around it.
+#[tokio::test]
+async fn a_period_is_never_longer_than_the_maximum() {
+    let harness = Harness::open().await;
+    let made = harness
+        .write(
+            "auth/token/create",
+            json!({"policies": ["default"], "period": "100000h"}),
+        )
+        .await;
+    let most = 768 * 3600;
+    assert_eq!(made["auth"]["lease_duration"], most);
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    harness.later(Duration::from_secs(most - 1));
+    let renewed = harness
+        .write("auth/token/renew", json!({"token": token}))
+        .await;
+    assert_eq!(renewed["auth"]["lease_duration"], most);
+}
+
+/// Numbers that mean no time, and times that no clock has.
+#[tokio::test]
+async fn no_lifetime_overflows() {
+    let harness = Harness::open().await;
+    let long = "9".repeat(30);
+    let fields = ["ttl", "period", "explicit_max_ttl", "lease"];
+    for field in fields {
+        for bad in [
+            json!("1e3"),
+            json!("-1"),
+            json!(-1),
+            json!(i64::MIN),
+            json!(u64::MAX),
+            json!(1.5),
+            json!(1e30),
+            json!("99999999999h"),
+            json!(long),
+            json!(format!("{long}h")),
+            json!("1h-2h"),
+            json!("0x10"),
+            json!("\u{664}"),
+            json!([1]),
+            json!({"s": 1}),
+            json!(true),
+        ] {
+            let body = json!({field: bad});
+            let answered = harness
+                .call(Verb::Write, "auth/token/create", &harness.root, body)
+                .await;
+            assert_eq!(answered.fault, Some(Kind::Invalid), "{field} {bad}");
+        }
+        // As far as Go counts: 292 years.
+        let body = json!({"policies": ["default"], field: "2562047h"});
+        let made = harness.write("auth/token/create", body).await;
+        let seconds = made["auth"]["lease_duration"].as_u64().unwrap();
+        assert!((1..=768 * 3600).contains(&seconds), "{field} {seconds}");
+    }
+    let mut far = crate::harness::arrival(Verb::Read, "sys/mounts", &harness.root, &Value::Null);
+    far.wrap_ttl = Some("2562047h".to_owned());
+    assert_eq!(harness.arrive(far).await.fault, None);
+}
+
+/// Where a token may be used from holds for its renewal, for every way to write an address.
+#[tokio::test]
+async fn a_bound_token_is_renewed_from_where_it_is_bound() {
+    let harness = Harness::open().await;
+    harness
+        .write(
+            "auth/token/roles/r",
+            json!({"token_bound_cidrs": ["10.0.0.0/8"], "allowed_policies": ["default"]}),
+        )
+        .await;
+    let made = harness.write("auth/token/create/r", json!({})).await;
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    let from = async |address: &str, path: &str| {
+        let verb = match path {
+            "auth/token/lookup-self" => Verb::Read,
+            _ => Verb::Write,
+        };
+        let mut arrival = arrival(verb, path, token, &Value::Null);
+        arrival.peer = Peer::Network(address.parse().unwrap());
+        harness.arrive(arrival).await.fault
+    };
+    for path in ["auth/token/renew-self", "auth/token/lookup-self"] {
+        for good in ["10.1.2.3:1", "[::ffff:10.1.2.3]:1"] {
+            assert_eq!(from(good, path).await, None, "{good} {path}");
+        }
+        for bad in ["11.1.2.3:1", "[::ffff:11.1.2.3]:1", "[::1]:1", "[a00::1]:1"] {
+            assert_eq!(from(bad, path).await, Some(Kind::Denied), "{bad} {path}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use super::herald::Herald;
 use super::receipt::Entry;
 use super::{Condition, Limits, Status};
+use crate::audit::Pieces;
 use crate::audit::chain::{ChainKey, Head, Link};
 use crate::audit::device::{Device, Failed, Space};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,8 @@ use std::time::Instant;
 
 /// Bytes of records that one write takes at most.
 const BATCH_BYTES: usize = 4 << 20;
+/// Bytes of room for lines that are kept from one write to the next.
+const ROOM: usize = 1 << 20;
 
 pub(super) struct Channel {
     pub(super) name: String,
@@ -204,9 +207,9 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
-        let mut lines = Vec::new();
+        let mut lines = Pieces::default();
         while let Some(batch) = self.next_batch() {
-            lines.clear();
+            lines.clear(ROOM);
             let mut head = self.head;
             for entry in &batch {
                 head = self.key.append(head, &entry.body, &mut lines);
@@ -214,7 +217,9 @@ impl Worker {
             let outcome = self.device.append(&lines);
             match &outcome {
                 Ok(()) => self.head = head,
-                Err(Failed { kept, .. }) => self.keep(lines.get(..*kept).unwrap_or_default()),
+                Err(Failed { kept, .. }) => {
+                    self.keep(lines.to_vec().get(..*kept).unwrap_or_default());
+                }
             }
             let space = self.device.space();
             self.finish(&outcome.map_err(|failed| failed.failure.to_string()), space);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::audit::Pieces;
 use crate::audit::chain::Link;
 use crate::audit::device::{Failed, File, FileOptions, Space, Stream};
 use crate::audit::verify::{Expected, Report, verify};
@@ -19,14 +20,28 @@ fn key() -> ChainKey {
 fn record(n: u64) -> Record {
     Record(
         format!("{{\"time\":\"2026-11-23T20:29:36.6Z\",\"type\":\"request\",\"n\":{n}")
-            .into_bytes(),
+            .into_bytes()
+            .into(),
     )
 }
 
+/// One whose data is shared, as that of a long list.
+fn sharing_record(n: u64, numbers: usize) -> Record {
+    let mut text = record(n).0.to_vec();
+    text.extend_from_slice(b",\"x\":,\"y\":1");
+    let at = text.len() - b",\"y\":1".len();
+    let mut pieces = Pieces::from(text);
+    pieces.share(
+        at,
+        format!("[{}0]", "1,".repeat(numbers)).into_bytes().into(),
+    );
+    Record(pieces)
+}
+
 fn large_record() -> Record {
-    let mut body = record(0).0;
+    let mut body = record(0).0.to_vec();
     body.extend_from_slice(format!(",\"x\":\"{}\"", "x".repeat(20_000)).as_bytes());
-    Record(body)
+    Record(body.into())
 }
 
 fn patient() -> Broker {
@@ -125,7 +140,7 @@ impl Device for Counter {
         "counter"
     }
 
-    fn append(&mut self, _: &[u8]) -> Result<(), Failed> {
+    fn append(&mut self, _: &Pieces) -> Result<(), Failed> {
         self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Ok(())
     }
@@ -170,7 +185,12 @@ async fn hung_reader_refuses_in_time_and_recovers() {
     let mut accepted = 0;
     let started = Instant::now();
     // A pipe holds 64 KiB: the fourth record of 20 kB does not fit.
-    while broker.submit(large_record()).accepted().await.is_ok() {
+    while broker
+        .submit(sharing_record(0, 10_000))
+        .accepted()
+        .await
+        .is_ok()
+    {
         accepted += 1;
         assert!(accepted < 100, "the pipe never filled");
     }
@@ -290,17 +310,17 @@ impl Device for Flaky {
         "flaky"
     }
 
-    fn append(&mut self, lines: &[u8]) -> Result<(), Failed> {
+    fn append(&mut self, lines: &Pieces) -> Result<(), Failed> {
         let mut log = self.log.lock().unwrap();
         if std::mem::take(&mut self.torn) {
             log.push(b'\n');
         }
         let Some(share) = self.script.pop().flatten() else {
-            log.extend_from_slice(lines);
+            log.extend_from_slice(&lines.to_vec());
             return Ok(());
         };
         let kept = lines.len() * usize::from(share) / 255;
-        log.extend_from_slice(&lines[..kept]);
+        log.extend_from_slice(&lines.to_vec()[..kept]);
         self.torn = log.last().is_some_and(|byte| *byte != b'\n');
         Err(Failed {
             failure: Failure::Full,
@@ -330,7 +350,10 @@ proptest! {
         let mut number = 0;
         for batch in batches {
             let receipts: Vec<_> = (number..number + batch)
-                .map(|n| (n, broker.submit(record(n))))
+                .map(|n| match n % 3 {
+                    0 => (n, broker.submit(sharing_record(n, 500))),
+                    _ => (n, broker.submit(record(n))),
+                })
                 .collect();
             number += batch;
             for (n, receipt) in receipts {

@@ -4,7 +4,8 @@
 //! its writer can place and prefix is a way to write programs (CVE-2025-6000).
 
 use super::reserve::Reserve;
-use super::{Device, Failed, Failure, Space};
+use super::{Device, Failed, Failure, Space, write_all};
+use crate::audit::Pieces;
 use crate::audit::chain::{ChainKey, Head, Link};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -99,26 +100,14 @@ impl File {
         Ok(())
     }
 
-    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Failure> {
+    fn write_lines(&mut self, lines: &Pieces) -> Result<(), Failure> {
         if self.torn {
-            self.write(b"\n")?;
+            write_all(&self.out, &Pieces::from(b"\n".as_slice()), &mut 0)?;
         }
-        self.write(lines)?;
+        write_all(&self.out, lines, &mut 0)?;
         self.torn = false;
         if self.options.sync {
             rustix::fs::fdatasync(&self.out).map_err(Failure::io("sync"))?;
-        }
-        Ok(())
-    }
-
-    fn write(&self, mut bytes: &[u8]) -> Result<(), Failure> {
-        while !bytes.is_empty() {
-            match rustix::io::write(&self.out, bytes) {
-                Ok(0) => return Err(Failure::Full),
-                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(Failure::io("write")(errno)),
-            }
         }
         Ok(())
     }
@@ -141,7 +130,7 @@ impl Device for File {
         "file"
     }
 
-    fn append(&mut self, lines: &[u8]) -> Result<(), Failed> {
+    fn append(&mut self, lines: &Pieces) -> Result<(), Failed> {
         self.follow_name()?;
         let stat = rustix::fs::fstat(&self.out).map_err(Failure::io("look at the file"))?;
         let (before, closing) = (size(&stat), usize::from(self.torn));

@@ -7,8 +7,11 @@ mod stream;
 pub use file::{File, FileOptions};
 pub use stream::Stream;
 
+use super::Pieces;
 use super::chain::{ChainKey, Head};
-use std::io;
+use rustix::io::Errno;
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 use thiserror::Error;
 
 /// Why a device cannot take lines.
@@ -40,9 +43,9 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub(super) fn io(action: &'static str) -> impl Fn(rustix::io::Errno) -> Self {
+    pub(super) fn io(action: &'static str) -> impl Fn(Errno) -> Self {
         move |errno| match errno {
-            rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT => Self::Full,
+            Errno::NOSPC | Errno::DQUOT => Self::Full,
             errno => Self::Io {
                 action,
                 source: errno.into(),
@@ -66,6 +69,28 @@ impl From<Failure> for Failed {
     }
 }
 
+/// Slices that one `writev` takes (`IOV_MAX` of Linux).
+const SLICES: usize = 1024;
+
+/// Writes all of `pieces` and counts in `kept` what was written, also where it fails.
+fn write_all(out: &OwnedFd, pieces: &Pieces, kept: &mut usize) -> Result<(), Failure> {
+    let mut slices = pieces.slices();
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        let next = rest.get(..SLICES).unwrap_or(rest);
+        match rustix::io::writev(out, next) {
+            Ok(0) => return Err(Failure::Full),
+            Ok(written) => {
+                *kept += written;
+                IoSlice::advance_slices(&mut rest, written);
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Failure::io("write")(errno)),
+        }
+    }
+    Ok(())
+}
+
 /// How much room is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
@@ -87,7 +112,7 @@ pub trait Device: Send {
     ///
     /// # Errors
     /// [`Failed`]; the next call tries again.
-    fn append(&mut self, lines: &[u8]) -> Result<(), Failed>;
+    fn append(&mut self, lines: &Pieces) -> Result<(), Failed>;
 
     /// The head of the chain it already holds; `None` when it is empty or cannot be read back.
     ///

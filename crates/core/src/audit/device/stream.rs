@@ -1,7 +1,7 @@
 //! Standard output, or any other descriptor that only takes bytes.
 
-use super::{Device, Failed, Failure};
-use rustix::io::Errno;
+use super::{Device, Failed, Failure, write_all};
+use crate::audit::Pieces;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 /// Writes to a descriptor it cannot read back or cut.
@@ -38,25 +38,11 @@ impl Stream {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+    fn write(&mut self, pieces: &Pieces) -> Result<(), Failed> {
         let mut kept = 0;
-        while let Some(rest) = bytes.get(kept..).filter(|rest| !rest.is_empty()) {
-            match rustix::io::write(&self.out, rest) {
-                Ok(written) => {
-                    self.torn = true;
-                    kept += written;
-                }
-                Err(Errno::INTR) => {}
-                Err(errno) => {
-                    return Err(Failed {
-                        failure: Failure::io("write")(errno),
-                        kept,
-                    });
-                }
-            }
-        }
-        self.torn = false;
-        Ok(())
+        let outcome = write_all(&self.out, pieces, &mut kept);
+        self.torn = outcome.is_err() && (kept > 0 || self.torn);
+        outcome.map_err(|failure| Failed { failure, kept })
     }
 }
 
@@ -65,9 +51,10 @@ impl Device for Stream {
         self.kind
     }
 
-    fn append(&mut self, lines: &[u8]) -> Result<(), Failed> {
+    fn append(&mut self, lines: &Pieces) -> Result<(), Failed> {
         if self.torn {
-            self.write(b"\n").map_err(|failed| failed.failure)?;
+            self.write(&Pieces::from(b"\n".as_slice()))
+                .map_err(|failed| failed.failure)?;
         }
         self.write(lines)
     }

@@ -13,12 +13,13 @@ mod token;
 pub use super::redact::Unrecordable;
 pub use token::{MountFragment, TokenFacts, TokenFragment};
 
-use super::Salt;
 use super::redact::{Fragment, redact};
+use super::{Pieces, Salt};
 use line::Line;
+use std::sync::Arc;
 
 /// One finished line, without its closing brace: the chain link comes there.
-pub struct Record(pub(super) Vec<u8>);
+pub struct Record(pub(super) Pieces);
 
 /// JSON for a `data` member.
 #[derive(Clone, Copy)]
@@ -147,6 +148,12 @@ pub struct Intent {
     anonymous: bool,
 }
 
+/// Data that is not copied into a line, and where in it it belongs.
+struct Long {
+    at: usize,
+    data: Arc<[u8]>,
+}
+
 impl Intent {
     /// Hashes and formats.
     ///
@@ -175,7 +182,7 @@ impl Intent {
         line.raw(b",");
         line.raw(&self.shared);
         line.text("error", error.unwrap_or_default());
-        Record(line.0)
+        Record(line.0.into())
     }
 
     /// The line before the answer.
@@ -201,17 +208,22 @@ impl Intent {
                 line.raw(&self.shared);
             }
         }
-        self.response_part(salt, response, &mut line)?;
+        let long = self.response_part(salt, response, &mut line)?;
         line.text("error", response.error.unwrap_or_default());
-        Ok(Record(line.0))
+        let mut pieces = Pieces::from(line.0);
+        if let Some(Long { at, data }) = long {
+            pieces.share(at, data);
+        }
+        Ok(Record(pieces))
     }
 
+    /// Writes the `response` member, but for data that is long and ready: what is to be put where.
     fn response_part(
         &self,
         salt: &Salt,
         response: &Response<'_>,
         line: &mut Line,
-    ) -> Result<(), Unrecordable> {
+    ) -> Result<Option<Long>, Unrecordable> {
         let before = line.0.len();
         line.open("response");
         let opened = line.0.len();
@@ -226,7 +238,21 @@ impl Intent {
             line.text("lease_id", id);
             line.close();
         }
-        data_member(salt, response.data, line)?;
+        let long = match response.data {
+            Some(Payload::Ready(fragment)) => fragment.long(salt),
+            _ => None,
+        };
+        let long = match long {
+            Some(data) => {
+                line.name("data");
+                let at = line.0.len();
+                Some(Long { at, data })
+            }
+            None => {
+                data_member(salt, response.data, line)?;
+                None
+            }
+        };
         line.words("warnings", response.warnings);
         if let Some(wrap) = &response.wrap {
             wrap_part(salt, wrap, line);
@@ -236,7 +262,7 @@ impl Intent {
         } else {
             line.close();
         }
-        Ok(())
+        Ok(long)
     }
 }
 

@@ -11,7 +11,7 @@ fn salt() -> Salt {
 }
 
 fn text(record: &Record) -> String {
-    format!("{}}}", std::str::from_utf8(&record.0).unwrap())
+    format!("{}}}", String::from_utf8(record.0.to_vec()).unwrap())
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -312,6 +312,40 @@ fn listed_top_level_fields_stay_readable() {
     let redacted = std::str::from_utf8(fragment.json(&salt).unwrap()).unwrap();
     assert!(redacted.starts_with(r#"{"role":["web",{"x":"y"}],"secret":"hmac-sha256:"#));
     assert!(!redacted.contains("hidden"));
+}
+
+/// A long list is not copied into its record, and nobody can see that in the line.
+#[test]
+fn long_data_is_shared_and_reads_like_any_other() {
+    let (salt, kv) = (salt(), mount(KV));
+    let names: Vec<_> = (0..500).map(|n| format!("\"name-{n}\"")).collect();
+    let json = format!("{{\"keys\":[{}]}}", names.join(","));
+    let fragment = Fragment::redact(&salt, json.as_bytes(), &[]).unwrap();
+    let warnings = words(&["told"]);
+    let request = request(Caller::Nobody, &kv);
+    let line = |data| {
+        let response = Response {
+            data: Some(data),
+            warnings: &warnings,
+            error: Some("and an error"),
+            ..Response::default()
+        };
+        let intent = Intent::new(&salt, &request).unwrap();
+        intent.response(&salt, 1, &response).unwrap()
+    };
+    let shared = line(Payload::Ready(&fragment));
+    let copied = line(Payload::Json {
+        json: json.as_bytes(),
+        plain: &[],
+    });
+    assert_eq!(text(&shared), text(&copied));
+    assert_eq!((shared.0.parts().count(), copied.0.parts().count()), (3, 1));
+    let kept = fragment.json(&salt).unwrap().as_ptr();
+    assert!(shared.0.parts().any(|part| part.as_ptr() == kept));
+    let read: serde_json::Value = serde_json::from_str(&text(&shared)).unwrap();
+    let keys = read["response"]["data"]["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 500);
+    assert_eq!(keys[7], salt.hash_value(b"name-7").as_str());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::audit::Pieces;
 use crate::audit::chain::ChainKey;
 use cofferdam_secret::Secret;
 use proptest::prelude::*;
@@ -15,11 +16,11 @@ fn log(count: usize) -> Vec<Vec<u8>> {
 fn log_after(mut head: Head, count: usize) -> Vec<Vec<u8>> {
     (0..count)
         .map(|n| {
-            let mut line = Vec::new();
+            let mut line = Pieces::default();
             let body =
                 format!("{{\"time\":\"2026-11-23T20:29:36.6Z\",\"type\":\"request\",\"n\":{n}");
-            head = key().append(head, body.as_bytes(), &mut line);
-            line
+            head = key().append(head, &Pieces::from(body.as_bytes()), &mut line);
+            line.to_vec()
         })
         .collect()
 }
@@ -143,17 +144,17 @@ fn cut_end_is_seen_against_a_head_noted_elsewhere() {
 #[test]
 fn parts_of_two_logs_are_a_fork() {
     let mut lines = log(5);
-    let mut other = Vec::new();
+    let mut other = Pieces::default();
     let fork = key().append(
         Head {
             seq: 5,
             mac: [9; 16],
         },
-        b"{\"time\":\"x\"",
+        &Pieces::from(b"{\"time\":\"x\"".as_slice()),
         &mut other,
     );
     assert_eq!(fork.seq, 6);
-    lines.push(other);
+    lines.push(other.to_vec());
     assert_eq!(findings(&lines), [Finding::Forked { line: 6, seq: 6 }]);
 }
 

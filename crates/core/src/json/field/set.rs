@@ -60,6 +60,15 @@ impl<'de> Deserialize<'de> for Word {
 }
 
 impl Words {
+    /// Each once, in order.
+    #[must_use]
+    pub fn each_once(&self) -> Vec<String> {
+        let mut all = self.0.clone();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// Splits a text at commas.
     #[must_use]
     pub fn split(text: &str) -> Self {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(super) struct Wanted {
     id: Option<Secret<String>>,
     policies: Option<Words>,
     meta: Pairs,
@@ -133,6 +133,7 @@ async fn make(
     if let Some(alias) = alias {
         new.entity_id = of_alias(&services, call, &alias).await?;
     }
+    new.counted = services.counted(&new.path, None);
     let issued = services.tokens.create(call.now, new).await?;
     Ok(Outcome::Auth(Box::new(issued), warnings))
 }

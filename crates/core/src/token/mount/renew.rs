@@ -18,7 +18,7 @@ use std::time::Duration;
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
-struct Wanted {
+pub(super) struct Wanted {
     token: Option<Secret<String>>,
     increment: Ttl,
 }
@@ -89,10 +89,11 @@ async fn extend(
     }
     let live = services
         .tokens
-        .extend(call.now, &entry.hash, Some(call.now.after(granted.ttl)))
+        .extend(call.now, &entry.hash, Some(granted.end))
         .await?;
     let issued = Issued {
         token,
+        made: false,
         entry: live,
         lease: granted.ttl.as_secs(),
     };

@@ -32,7 +32,7 @@ pub(super) async fn list(call: Call<'_>) -> Result<Outcome, Fault> {
 }
 
 #[derive(Deserialize)]
-struct Change {
+pub(super) struct Change {
     allowed_policies: Option<Words>,
     allowed_policies_glob: Option<Words>,
     disallowed_policies: Option<Words>,

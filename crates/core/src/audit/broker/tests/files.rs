@@ -22,6 +22,32 @@ async fn chain_goes_on_after_a_restart_and_behind_a_torn_line() {
     assert_eq!((report.records, report.incomplete.len()), (3, 3));
 }
 
+/// More parts than one `writev` takes.
+#[tokio::test]
+async fn a_batch_of_many_shared_parts_is_written_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.log");
+    let broker = patient();
+    broker.enable("file", file(&path), key(), None).unwrap();
+    let receipts: Vec<_> = (0..1500)
+        .map(|n| broker.submit(sharing_record(n, 10)))
+        .collect();
+    for receipt in receipts {
+        receipt.accepted().await.unwrap();
+    }
+    let report = check_file(&path);
+    assert!(report.is_intact() && report.records == 1500, "{report:?}");
+    let log = std::fs::read_to_string(&path).unwrap();
+    for (n, line) in log.lines().enumerate() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(
+            (&line["n"], line["x"].as_array().unwrap().len()),
+            (&n.into(), 11)
+        );
+        assert_eq!(line["y"], 1);
+    }
+}
+
 #[tokio::test]
 async fn chain_goes_on_after_a_noted_head_when_the_file_is_gone() {
     let directory = tempfile::tempdir().unwrap();
@@ -228,7 +254,11 @@ async fn fill_the_disk(directory: &Path) {
     let broker = patient();
     broker.enable("file", file(&path), key(), None).unwrap();
     let mut accepted = 0;
-    while broker.submit(large_record()).accepted().await.is_ok() {
+    let next = |accepted: u64| match accepted % 2 {
+        0 => large_record(),
+        _ => sharing_record(accepted, 10_000),
+    };
+    while broker.submit(next(accepted)).accepted().await.is_ok() {
         accepted += 1;
         assert!(accepted < 100, "the disk never filled");
     }
