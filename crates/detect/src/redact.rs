@@ -25,10 +25,12 @@
 //! stderr), and values that are too weak, which [`Masks::refused`] names.
 
 pub mod keys;
+mod look;
 mod stream;
 mod style;
 mod view;
 
+pub use look::Looks;
 pub use stream::Stream;
 pub use style::{Style, StyleError};
 

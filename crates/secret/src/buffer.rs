@@ -23,9 +23,15 @@ impl Buffer {
 
     /// Appends, growing if it must.
     pub fn push(&mut self, more: &[u8]) {
+        self.push_of(more, 0);
+    }
+
+    /// Appends to what is expected to be `whole` bytes in the end. Up to there it never has more than
+    /// twice what was written, not even while it grows, and at last `whole`.
+    pub fn push_of(&mut self, more: &[u8], whole: usize) {
         let needed = self.bytes.len().saturating_add(more.len());
         if needed > self.bytes.capacity() {
-            let mut grown = Vec::with_capacity(needed.saturating_mul(2).max(64));
+            let mut grown = Vec::with_capacity(room(needed, whole));
             grown.extend_from_slice(&self.bytes);
             self.bytes.zeroize();
             self.bytes = grown;
@@ -56,6 +62,19 @@ impl Buffer {
     pub fn finish(mut self) -> Secret<Vec<u8>> {
         Secret::new(std::mem::take(&mut self.bytes))
     }
+}
+
+/// Wiping touches all of a buffer, also where nothing was written. So its sizes are halves of halves of
+/// the whole: one that is full and what is copied from it are as much together as the next size.
+fn room(needed: usize, whole: usize) -> usize {
+    if needed > whole {
+        return needed.saturating_mul(2).max(64);
+    }
+    let mut room = whole;
+    while room / 2 >= needed {
+        room /= 2;
+    }
+    room
 }
 
 impl Drop for Buffer {

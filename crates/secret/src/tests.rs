@@ -11,6 +11,38 @@ fn buffer_keeps_what_was_written_across_growth() {
 }
 
 #[test]
+fn buffer_grows_to_what_is_announced_and_seldom() {
+    const FIRST: usize = 16;
+    let wholes = [0, 10_000, 10_007, 16_384];
+    let lengths = [1, 17, 300, 2_500, 2_501, 5_001, 10_000, 20_000];
+    for (whole, length) in wholes
+        .iter()
+        .flat_map(|whole| lengths.map(|length| (*whole, length)))
+    {
+        let mut buffer = Buffer::with_capacity(FIRST);
+        let (mut copied, mut at) = (0, buffer.as_slice().as_ptr());
+        for number in 0..length {
+            buffer.push_of(&[number as u8], whole);
+            let now = buffer.as_slice().as_ptr();
+            copied += u32::from(std::mem::replace(&mut at, now) != now);
+        }
+        assert!(copied <= 12, "{whole} {length}: copied {copied} times");
+        let content = buffer.finish();
+        let expected: Vec<u8> = (0..length).map(|number| number as u8).collect();
+        assert_eq!(content.expose(), &expected);
+        let room = content.expose().capacity();
+        assert!(
+            room <= (2 * length).max(FIRST * 4),
+            "{whole} {length}: {room}"
+        );
+        assert!(
+            room <= whole.max(FIRST) || length > whole,
+            "{whole} {length}: {room}"
+        );
+    }
+}
+
+#[test]
 fn base62_has_the_length_and_alphabet_asked_for() {
     for length in [0, 1, 24, 95] {
         let text = random_base62(length).unwrap();

@@ -17,6 +17,8 @@ pub mod memory;
 pub mod mount;
 pub mod place;
 pub mod private;
+#[cfg(test)]
+mod rooted;
 
 pub use directory::Directory;
 pub use guest::Guest;

@@ -104,13 +104,15 @@ pub fn is_mount_point(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::rooted::is_inside;
     use crate::sink::{Access, Directory};
     use cofferdam_secret::Secret;
 
     #[test]
     fn the_mount_that_others_see_stays_read_only_while_we_write() {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("needs root");
+        if !is_inside(
+            "sink::mount::tests::the_mount_that_others_see_stays_read_only_while_we_write",
+        ) {
             return;
         }
         let base = tempfile::tempdir().unwrap();

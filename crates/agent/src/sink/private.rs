@@ -28,12 +28,12 @@ pub fn enter() -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::sink::Place;
+    use crate::sink::rooted::is_inside;
     use std::sync::Barrier;
 
     #[test]
     fn a_tmpfs_in_a_private_namespace_is_invisible_outside() {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("needs root");
+        if !is_inside("sink::private::tests::a_tmpfs_in_a_private_namespace_is_invisible_outside") {
             return;
         }
         let base = tempfile::tempdir_in("/var/tmp").unwrap();

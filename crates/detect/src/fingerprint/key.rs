@@ -142,7 +142,8 @@ impl Escape {
             Form::Url => self.after(byte, *byte == b'%', 2),
             Form::Json | Form::JsonTwice => match (self, *byte) {
                 (Self::Backslash, b'u') => Self::Digits(4),
-                (Self::None | Self::Backslash, b'\\') => Self::Backslash,
+                // Also where digits were awaited: in `\\u\u002b` only the second one is an escape.
+                (_, b'\\') => Self::Backslash,
                 _ => self.after(byte, false, 0),
             },
             _ => Self::None,

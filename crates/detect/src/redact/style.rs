@@ -5,6 +5,9 @@ use crate::label::Label;
 /// The field of a secret that has one only; its name says nothing.
 const ONLY_FIELD: &str = "value";
 
+/// In every mask of [`Style::redacted`].
+pub(super) const REDACTED: &str = "redacted:";
+
 /// What a value is replaced by: a text with the secret's name in it, or without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -39,6 +42,14 @@ impl Style {
     pub fn ascii() -> Self {
         Self {
             before: "<secret:".to_owned(),
+            behind: Some(">".to_owned()),
+        }
+    }
+
+    /// `<redacted:NAME>`, for what is masked by its look; rules know it as a placeholder.
+    pub(super) fn redacted() -> Self {
+        Self {
+            before: format!("<{REDACTED}"),
             behind: Some(">".to_owned()),
         }
     }

@@ -34,12 +34,17 @@ const fn invisible(character: char) -> bool {
     )
 }
 
-/// Two locations, the second inside the first.
+/// Two locations, the second inside the first. An offset that had no location of its own is one in the
+/// first.
 pub(super) fn join(outer: &str, inner: &str) -> String {
+    let offset = || inner.strip_prefix("byte ")?.parse().ok();
     match (outer.is_empty(), inner.is_empty()) {
         (true, _) => inner.to_owned(),
         (_, true) => outer.to_owned(),
-        _ => format!("{outer}: {inner}"),
+        _ => match offset() {
+            Some(offset) => at(outer, offset),
+            None => format!("{outer}: {inner}"),
+        },
     }
 }
 
@@ -49,4 +54,21 @@ pub(super) fn at(location: &str, offset: u64) -> String {
         return format!("byte {offset}");
     }
     format!("{location}, byte {offset}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{at, join};
+
+    #[test]
+    fn an_offset_belongs_to_what_it_is_put_into() {
+        assert_eq!(
+            join("app.tar", &at("app.env", 12)),
+            "app.tar: app.env, byte 12"
+        );
+        assert_eq!(join("app.env", &at("", 12)), "app.env, byte 12");
+        assert_eq!(join("", &at("", 12)), "byte 12");
+        assert_eq!(join("a.tar", "byte order"), "a.tar: byte order");
+        assert_eq!(join("a.tar", ""), "a.tar");
+    }
 }

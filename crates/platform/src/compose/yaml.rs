@@ -409,7 +409,7 @@ mod tests {
         let begin = std::time::Instant::now();
         let error = refusal(&text);
         assert_eq!(error.line, 6, "{error}");
-        assert!(begin.elapsed().as_secs() < 2);
+        assert!(begin.elapsed().as_secs() < 20);
         // The same with merge keys.
         let mut text = "a0: &a0 {k0: x}\n".to_owned();
         for n in 1..2000 {

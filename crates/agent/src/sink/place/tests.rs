@@ -1,6 +1,7 @@
 use super::*;
 use crate::FileName;
 use crate::sink::Access;
+use crate::sink::rooted::is_inside;
 use cofferdam_secret::Secret;
 use std::fs;
 
@@ -49,8 +50,7 @@ fn a_sweep_takes_abandoned_places_and_leaves_used_ones() {
 
 #[test]
 fn root_gets_a_tmpfs_of_its_own_on_any_disk() {
-    if !geteuid().is_root() {
-        eprintln!("needs root to mount");
+    if !is_inside("sink::place::tests::root_gets_a_tmpfs_of_its_own_on_any_disk") {
         return;
     }
     let base = tempfile::tempdir_in("/var/tmp").unwrap();
@@ -78,8 +78,7 @@ fn root_gets_a_tmpfs_of_its_own_on_any_disk() {
 
 #[test]
 fn a_sweep_unmounts_what_a_killed_root_process_left() {
-    if !geteuid().is_root() {
-        eprintln!("needs root to mount");
+    if !is_inside("sink::place::tests::a_sweep_unmounts_what_a_killed_root_process_left") {
         return;
     }
     let base = tempfile::tempdir_in("/var/tmp").unwrap();

@@ -2,7 +2,8 @@
 //!
 //! The engine is asked and nothing is started, stopped or changed. What is written is read as the engine
 //! lists it (`docker diff`), one file after the other, so a file of the image that was not touched is not
-//! read: `scan image` looks there.
+//! read: `scan image` looks there. What is mounted is not the container's own and is not read either: a
+//! secret that was delivered as a file lies where it should.
 
 use super::containers::{Inspected, parsed};
 use crate::docker::engine::blocking::Engine;
@@ -30,6 +31,15 @@ struct Known {
     name: String,
     #[serde(rename = "State", default)]
     state: State,
+    #[serde(rename = "Mounts", default)]
+    mounts: Vec<Mount>,
+}
+
+/// Of a volume or a directory of the host: where it is in the container.
+#[derive(Deserialize)]
+struct Mount {
+    #[serde(rename = "Destination", default)]
+    destination: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -89,7 +99,7 @@ pub fn look(
         processes(finder, &name, &known.id);
     }
     progress(&format!("files written by {name}"));
-    written(engine, finder, &name, &known.id);
+    written(engine, finder, &name, &known);
     progress(&format!("log of {name}"));
     log(engine, finder, &name, &known.id, inspected.as_ref());
     Ok(())
@@ -162,8 +172,8 @@ fn parts(
 }
 
 /// Files that the container added or changed.
-fn written(engine: &Engine, finder: &mut Finder<'_>, name: &str, id: &str) {
-    let place = format!("{name}: written");
+fn written(engine: &Engine, finder: &mut Finder<'_>, name: &str, known: &Known) {
+    let (place, id) = (format!("{name}: written"), &known.id);
     let changes = engine
         .get(&format!("/containers/{id}/changes"))
         .and_then(|answer| parsed::<Option<Vec<Change>>>(&answer));
@@ -171,7 +181,7 @@ fn written(engine: &Engine, finder: &mut Finder<'_>, name: &str, id: &str) {
         Ok(changes) => changes.unwrap_or_default(),
         Err(error) => return finder.gap(&place, error.to_string()),
     };
-    for path in files(&changes) {
+    for path in files(&changes, &known.mounts) {
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
         let asked = format!("/containers/{id}/archive?path={}", encoded(path));
         match engine.stream(&asked) {
@@ -192,8 +202,9 @@ fn written(engine: &Engine, finder: &mut Finder<'_>, name: &str, id: &str) {
     }
 }
 
-/// Paths that are not a directory above another change: those are read by their own names.
-fn files(changes: &[Change]) -> Vec<&str> {
+/// Paths that are not a directory above another change: those are read by their own names. The engine
+/// gives what is mounted for what lies below it, so no path is read that meets a mount.
+fn files<'c>(changes: &'c [Change], mounts: &[Mount]) -> Vec<&'c str> {
     let kept = || {
         let kept = changes.iter().filter(|change| change.kind != DELETED);
         kept.map(|change| change.path.as_str()).take(MOST_CHANGES)
@@ -203,7 +214,19 @@ fn files(changes: &[Change]) -> Vec<&str> {
         .filter_map(|change| change.path.rsplit_once('/'))
         .map(|(parent, _)| parent)
         .collect();
-    kept().filter(|path| !parents.contains(path)).collect()
+    let meets = |path: &str| {
+        let mut mounted = mounts.iter().map(|mount| mount.destination.as_str());
+        mounted.any(|mount| below(path, mount) || below(mount, path))
+    };
+    kept()
+        .filter(|path| !parents.contains(path) && !meets(path))
+        .collect()
+}
+
+/// Whether `path` is `directory`, or lies in it.
+fn below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory.trim_end_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn log(
@@ -310,6 +333,27 @@ mod tests {
             change("/srv/old", 2),
             change("/empty", 1),
         ];
-        assert_eq!(files(&changes), ["/srv/app/.env", "/empty"]);
+        assert_eq!(files(&changes, &[]), ["/srv/app/.env", "/empty"]);
+    }
+
+    #[test]
+    fn what_is_mounted_is_not_what_the_container_wrote() {
+        let mounted = |destination: &str| Mount {
+            destination: destination.to_owned(),
+        };
+        let paths = [
+            "/run",
+            "/run/secrets",
+            "/run/secrets2",
+            "/etc",
+            "/data/old",
+            "/x",
+        ];
+        let changes = paths.map(|path| Change {
+            path: path.to_owned(),
+            kind: 1,
+        });
+        let mounts = ["/run/secrets", "/etc/app/conf", "/data/"].map(mounted);
+        assert_eq!(files(&changes, &mounts), ["/run/secrets2", "/x"]);
     }
 }

@@ -12,6 +12,7 @@ use super::values;
 use crate::docker::deliveries::{Book, Holder, Secrets};
 use crate::docker::known::Known;
 use bytes::Bytes;
+use cofferdam_api::places::parse_bool;
 use cofferdam_api::{Relayed, Tree};
 use cofferdam_secret::{Buffer, Secret, constant_time_eq};
 use http::header::{
@@ -178,8 +179,7 @@ impl Asked {
         if !uri.path().starts_with("/v1/") {
             return Err(Refused::Path);
         }
-        // Answers are passed on whole, and this one has no end.
-        if uri.path().starts_with("/v1/sys/events/subscribe") {
+        if is_endless(uri.path()) {
             return Err(Refused::Stream);
         }
         let mut headers = Vec::new();
@@ -199,6 +199,13 @@ impl Asked {
     }
 }
 
+/// Whether the answer has no end, however the path is spelled: answers are passed on whole.
+fn is_endless(path: &str) -> bool {
+    const ENDLESS: [&str; 2] = ["/v1/sys/events/subscribe", "/v1/sys/monitor"];
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    ENDLESS.iter().any(|start| path.starts_with(start))
+}
+
 impl Asked {
     /// The secret that was read with this answer. What is no secret of an engine (the server's own
     /// affairs, logins, lists) is in the audit log and not in the record of deliveries.
@@ -206,7 +213,6 @@ impl Asked {
         const NOT_SECRETS: [&str; 4] = ["sys/", "auth/", "identity/", "cubbyhole/"];
         let path = percent_decode_str(head.uri.path()).decode_utf8().ok()?;
         let path = path.strip_prefix("/v1/")?;
-        let lists = |query: &str| query.split('&').any(|pair| pair.starts_with("list="));
         if head.method != Method::GET
             || NOT_SECRETS.iter().any(|prefix| path.starts_with(prefix))
             || head.uri.query().is_some_and(lists)
@@ -221,6 +227,18 @@ impl Asked {
             version: version.and_then(Tree::as_u64),
         })
     }
+}
+
+/// Whether a query asks for names, read as the server reads it: what it takes for a read is one here.
+fn lists(query: &str) -> bool {
+    let text = |text| percent_decode_str(text).decode_utf8_lossy();
+    let says = |wanted: &str| {
+        let pairs = query.split('&');
+        let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let said = pairs.rfind(|(name, _)| text(name) == wanted);
+        said.is_some_and(|(_, value)| parse_bool(&text(value)) == Some(true))
+    };
+    says("list") || says("scan")
 }
 
 /// Names of a socket: nobody's, this machine's, or the socket's own path as some clients write it.
@@ -334,11 +352,24 @@ mod tests {
         assert_eq!(secret("GET", "/v1/secret/data/a", answer), read);
         assert_eq!(secret("GET", "/v1/secret/data/a?version=7", answer), read);
         assert_eq!(secret("GET", "/v1/secret%2Fdata/%61", answer), read);
+        for query in [
+            "list=false",
+            "list=0",
+            "list",
+            "list=true&list=",
+            "a=list=true",
+            "scan=false",
+        ] {
+            let target = format!("/v1/secret/data/a?{query}");
+            assert_eq!(secret("GET", &target, answer), read, "{query}");
+        }
         let plain = secret("GET", "/v1/kv/a", br#"{"data":{"a":"b"}}"#);
         assert_eq!(plain, Some(("kv/a".to_owned(), None)));
         for (method, target, answer) in [
             ("PUT", "/v1/secret/data/a", &answer[..]),
             ("GET", "/v1/secret/metadata?list=true", answer),
+            ("GET", "/v1/secret/metadata?a=b&%6cist=T", answer),
+            ("GET", "/v1/kv?scan=true", br#"{"data":{"keys":["a"]}}"#),
             ("GET", "/v1/sys/mounts", answer),
             ("GET", "/v1/auth/token/lookup-self", answer),
             ("GET", "/v1/secret/data/a", b"{}"),
@@ -441,7 +472,17 @@ mod tests {
         }
         assert!(matches!(asked("/ui/", &[]), Err(Refused::Path)));
         assert!(matches!(asked("/v1", &[]), Err(Refused::Path)));
-        let stream = asked("/v1/sys/events/subscribe/kv-v2/*", &[]);
-        assert!(matches!(stream, Err(Refused::Stream)));
+        for stream in [
+            "/v1/sys/events/subscribe/kv-v2/*",
+            "/v1/sys/events/%73ubscribe/kv-v2%2f*",
+            "/v1/%73ys/events/subscribe?json=true",
+            "/v1/sys/monitor?log_level=trace",
+            "/v1/sys/m%6Fnitor",
+        ] {
+            assert!(
+                matches!(asked(stream, &[]), Err(Refused::Stream)),
+                "{stream}"
+            );
+        }
     }
 }
