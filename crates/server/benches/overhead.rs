@@ -55,6 +55,7 @@ async fn ours(sender: std::sync::mpsc::Sender<SocketAddr>) {
     let listen = Listen::Tcp {
         address,
         security: Secured::DangerouslyPlain,
+        fronts: cofferdam_server::Fronts::default(),
         limits: Limits::default(),
     };
     let bound = bind(vec![listen]).await.unwrap();

@@ -10,6 +10,7 @@
 //! [`http`], then [`listen`].
 
 pub mod door;
+pub mod fronts;
 pub mod http;
 pub mod lifecycle;
 pub mod limits;
@@ -17,6 +18,7 @@ pub mod listen;
 pub mod tls;
 
 pub use door::{Answered, Door};
+pub use fronts::Fronts;
 pub use lifecycle::{Bound, Drained, Running, bind};
 pub use limits::Limits;
 pub use listen::{Listen, ListenError, Local};

@@ -79,6 +79,7 @@ impl Bound {
             let shared = Shared::new(
                 Arc::clone(door),
                 gate.limits().clone(),
+                gate.forwarded(),
                 Arc::clone(&changes),
                 stopping.clone(),
             );

@@ -13,7 +13,7 @@ mod support;
 use cofferdam_server::Limits;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use support::{answer, assert_alive, exchange, get, resident, start, until};
+use support::{MEMORY, answer, assert_alive, exchange, get, resident, start, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -37,6 +37,7 @@ async fn closed(stream: &mut TcpStream) {
 
 #[tokio::test]
 async fn ten_thousand_headers_are_refused() {
+    let _alone = MEMORY.lock().await;
     let server = start(true, Limits::default()).await;
     let mut request = b"GET /v1/a HTTP/1.1\r\nHost: x\r\n".to_vec();
     for n in 0..10_000 {
@@ -62,6 +63,7 @@ async fn ten_thousand_headers_are_refused() {
 
 #[tokio::test]
 async fn an_endless_header_and_an_endless_target_are_cut() {
+    let _alone = MEMORY.lock().await;
     let server = start(true, Limits::default()).await;
     for opening in ["GET /v1/a HTTP/1.1\r\nX-Long: ", "GET /v1/"] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -101,6 +103,7 @@ async fn a_head_that_drips_is_cut() {
 
 #[tokio::test]
 async fn a_body_that_drips_is_answered_408_and_an_endless_one_413() {
+    let _alone = MEMORY.lock().await;
     let server = start(true, short()).await;
     let mut slow = TcpStream::connect(server.address).await.unwrap();
     slow.write_all(b"POST /v1/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
@@ -132,6 +135,7 @@ async fn a_body_that_drips_is_answered_408_and_an_endless_one_413() {
 
 #[tokio::test]
 async fn announced_lengths_cost_nothing() {
+    let _alone = MEMORY.lock().await;
     let server = start(true, Limits::default()).await;
     let before = resident();
     let mut held = Vec::new();
@@ -140,7 +144,7 @@ async fn announced_lengths_cost_nothing() {
         stream.write_all(b"POST /v1/a HTTP/1.1\r\nHost: x\r\nX-Vault-Token: t\r\nContent-Length: 33554432\r\n\r\n{").await.unwrap();
         held.push(stream);
     }
-    until(10, "all connections are there", || {
+    until("all connections are there", || {
         server.running.connections() >= 200
     })
     .await;
@@ -150,6 +154,7 @@ async fn announced_lengths_cost_nothing() {
 
 #[tokio::test]
 async fn thousands_of_idle_connections_leave_room_for_others() {
+    let _alone = MEMORY.lock().await;
     let limits = Limits {
         connections: 300,
         connections_per_peer: 200,
@@ -174,19 +179,20 @@ async fn silent_connections_are_closed() {
     let server = start(true, short()).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     closed(&mut silent).await;
-    until(5, "nobody is left", || server.running.connections() == 0).await;
+    until("nobody is left", || server.running.connections() == 0).await;
 }
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
+    let _alone = MEMORY.lock().await;
     let server = start(true, short()).await;
     let mut stuck = TcpStream::connect(server.address).await.unwrap();
     stuck.write_all(&get("/v1/big")).await.unwrap();
-    until(5, "it is at work", || {
+    until("it is at work", || {
         server.fake.finished.load(Ordering::SeqCst) == 1
     })
     .await;
-    until(15, "it is cut", || server.running.connections() == 0).await;
+    until("it is cut", || server.running.connections() == 0).await;
     assert_alive(server.address).await;
 }
 
@@ -228,17 +234,17 @@ async fn a_change_is_finished_when_its_client_hangs_up_and_a_read_is_not() {
         .write_all(b"PUT /v1/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
         .await
         .unwrap();
-    until(5, "it is at work", || {
+    until("it is at work", || {
         server.fake.arrived.load(Ordering::SeqCst) == 1
     })
     .await;
     drop(change);
-    until(5, "the connection is gone", || {
+    until("the connection is gone", || {
         server.running.connections() == 0
     })
     .await;
     server.fake.gate.add_permits(1);
-    until(5, "the change is finished", || {
+    until("the change is finished", || {
         server.fake.finished.load(Ordering::SeqCst) == 1
     })
     .await;
@@ -269,7 +275,7 @@ async fn work_that_takes_too_long_is_answered() {
         "{text}"
     );
     server.fake.gate.add_permits(1);
-    until(5, "the change is finished", || {
+    until("the change is finished", || {
         server.fake.finished.load(Ordering::SeqCst) == 1
     })
     .await;
@@ -297,7 +303,7 @@ async fn changes_that_do_not_end_leave_places_for_others() {
         }
         let arrived = || server.fake.arrived.load(Ordering::SeqCst);
         let before = arrived();
-        until(10, "as many at work as may be", || arrived() >= at_work).await;
+        until("as many at work as may be", || arrived() >= at_work).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(arrived(), at_work, "{before}");
         // Reading goes on. So do changes of those who show a token, before those take their own part.

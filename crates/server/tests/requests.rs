@@ -186,7 +186,7 @@ async fn large_bodies_share_one_pool_and_small_ones_never_wait_for_it() {
     let mut large = TcpStream::connect(server.address).await.unwrap();
     large.write_all(b"POST /v1/wait HTTP/1.1\r\nHost: x\r\nX-Vault-Token: t\r\nContent-Length: 500000\r\n\r\n").await.unwrap();
     large.write_all(&vec![b'x'; 500_000]).await.unwrap();
-    support::until(10, "the large request is at work", || {
+    support::until("the large request is at work", || {
         server
             .fake
             .arrived

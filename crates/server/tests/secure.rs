@@ -174,7 +174,7 @@ async fn a_handshake_that_stalls_is_cut() {
             .expect("cut in time");
         assert!(matches!(ended, Ok(0) | Err(_)));
     }
-    until(5, "nobody is left", || server.running.connections() == 0).await;
+    until("nobody is left", || server.running.connections() == 0).await;
 }
 
 #[tokio::test]
@@ -193,6 +193,7 @@ async fn tls_1_2_is_refused_where_1_3_is_the_oldest() {
     let bound = bind(vec![Listen::Tcp {
         address: "127.0.0.1:0".parse().unwrap(),
         security,
+        fronts: cofferdam_server::Fronts::default(),
         limits: Limits::default(),
     }])
     .await
@@ -265,6 +266,41 @@ async fn http2_serves_many_streams_and_survives_rapid_reset() {
             .starts_with("HTTP/1.1 200")
     );
     driver.abort();
+}
+
+/// PRE-4: a client of TLS 1.2 that wants to shake hands over and over on one connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_negotiates_anew_on_one_connection() {
+    let server = start(false, Limits::default()).await;
+    let peer = format!("127.0.0.1:{}", server.address.port());
+    let asked = tokio::task::block_in_place(|| {
+        let mut client = std::process::Command::new("openssl")
+            .args(["s_client", "-tls1_2", "-connect", &peer])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("openssl is there");
+        let mut words = client.stdin.take().unwrap();
+        // A line with `R` alone asks for it.
+        for _ in 0..50 {
+            if std::io::Write::write_all(&mut words, b"R\n").is_err() {
+                break;
+            }
+        }
+        drop(words);
+        let output = client.wait_with_output().unwrap();
+        [output.stdout, output.stderr].concat()
+    });
+    let said = String::from_utf8_lossy(&asked);
+    assert!(said.contains("RENEGOTIATING"), "{said}");
+    assert!(said.contains("no renegotiation"), "{said}");
+    let mut other = connect(server.address, &server.ca, "localhost", &[b"http/1.1"])
+        .await
+        .unwrap();
+    other.write_all(&get("/v1/a")).await.unwrap();
+    assert!(answer(&mut other).await.starts_with("HTTP/1.1 200"));
+    until("it is gone", || server.running.connections() <= 1).await;
 }
 
 #[test]

@@ -93,6 +93,9 @@ where
         .unwrap_or(usize::MAX)
         .min(Limits::FREE_BODY);
     let mut bytes = Buffer::with_capacity(expected);
+    let whole = usize::try_from(body.size_hint().upper().unwrap_or(u64::MAX))
+        .unwrap_or(usize::MAX)
+        .min(most);
     let mut share: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BROKEN)?.into_data() else {
@@ -114,7 +117,7 @@ where
                 None => share = Some(more),
             }
         }
-        bytes.push(&data);
+        bytes.push_of(&data, whole);
     }
     Ok(Collected {
         bytes: bytes.finish(),

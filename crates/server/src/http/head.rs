@@ -20,7 +20,7 @@ pub struct Head {
     pub verb: Verb,
     /// After `/v1/`, undecoded.
     pub path: String,
-    /// Decoded, without `list`.
+    /// Decoded, without `list` and `scan`.
     pub query: Vec<(String, String)>,
     /// As shown, unproven.
     pub token: Option<Secret<String>>,
@@ -56,7 +56,7 @@ pub fn read(parts: &Parts) -> Result<Head, Refusal> {
         ));
     }
     Ok(Head {
-        verb: verb(&parts.method, query.list, path)?,
+        verb: verb(&parts.method, &query, path)?,
         path: path.to_owned(),
         query: query.parameters,
         token: token(&parts.headers)?,
@@ -65,9 +65,13 @@ pub fn read(parts: &Parts) -> Result<Head, Refusal> {
     })
 }
 
-fn verb(method: &Method, list: bool, path: &str) -> Result<Verb, Refusal> {
+fn verb(method: &Method, query: &query::Decoded, path: &str) -> Result<Verb, Refusal> {
     match *method {
-        Method::GET if list => Ok(Verb::List),
+        Method::GET if query.list && query.scan => {
+            Err(Refusal::invalid("ask for list or for scan, not for both"))
+        }
+        Method::GET if query.list => Ok(Verb::List),
+        Method::GET if query.scan => Ok(Verb::Scan),
         Method::GET => Ok(Verb::Read),
         // Load balancers probe health with HEAD; nothing else has a use for it, as in Vault.
         Method::HEAD if path == "sys/health" => Ok(Verb::Read),
@@ -75,6 +79,7 @@ fn verb(method: &Method, list: bool, path: &str) -> Result<Verb, Refusal> {
         Method::PATCH => Ok(Verb::Patch),
         Method::DELETE => Ok(Verb::Delete),
         _ if method.as_str() == "LIST" => Ok(Verb::List),
+        _ if method.as_str() == "SCAN" => Ok(Verb::Scan),
         _ => Err(Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "unsupported operation",
@@ -172,7 +177,10 @@ mod tests {
         let cases = [
             ("GET", "/v1/a", Verb::Read),
             ("GET", "/v1/a?list=true", Verb::List),
+            ("GET", "/v1/a?list=false&scan=true", Verb::Scan),
             ("LIST", "/v1/a", Verb::List),
+            ("SCAN", "/v1/a", Verb::Scan),
+            ("SCAN", "/v1/a?list=true", Verb::Scan),
             ("PUT", "/v1/a", Verb::Write),
             ("POST", "/v1/a", Verb::Write),
             ("PATCH", "/v1/a", Verb::Patch),
@@ -186,8 +194,11 @@ mod tests {
                 "{method} {uri}"
             );
         }
-        for method in ["HEAD", "OPTIONS", "TRACE", "SCAN", "get"] {
+        for method in ["HEAD", "OPTIONS", "TRACE", "scan", "get"] {
             assert_eq!(refused(method, "/v1/a", &[]), 405, "{method}");
+        }
+        for unclear in ["/v1/a?list=true&scan=true", "/v1/a?scan=maybe"] {
+            assert_eq!(refused("GET", unclear, &[]), 400, "{unclear}");
         }
     }
 

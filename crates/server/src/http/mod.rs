@@ -1,12 +1,14 @@
 //! One request: head → body → the vault → response.
 //!
-//! The path: [`head::read`] judges the head, [`body::collect`] takes the body under its budgets, the
+//! The path: [`forwarded`] says for whom a proxy speaks, [`head::read`] judges the head, [`body::collect`] takes the body under its budgets, the
 //! [`Door`] does the work, [`respond::respond`] maps the answer; an answer that goes on is served by
 //! [`stream`], or [`websocket`] where the client asked for that. What is refused on the way is a
 //! [`refusal::Refusal`] with a fixed text.
 
 pub mod body;
 mod cors;
+mod form;
+mod forwarded;
 pub mod head;
 pub mod health;
 pub mod payload;
@@ -18,10 +20,11 @@ pub mod stream;
 pub mod websocket;
 
 use crate::door::{Answered, Door};
+use crate::fronts::Forwarded;
 use crate::limits::Limits;
 use crate::listen::Watch;
 use cofferdam_core::settings::Settings;
-use cofferdam_core::{Answer, Arrival, Peer, Verb};
+use cofferdam_core::{Answer, Arrival, Peer};
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -54,6 +57,7 @@ const STOPPING: Refusal = Refusal::new(
 pub(crate) struct Shared<D> {
     door: Arc<D>,
     limits: Limits,
+    forwarded: Option<Forwarded>,
     bodies: body::Pool,
     places: places::Places,
     changes: Arc<crate::lifecycle::Changes>,
@@ -65,6 +69,7 @@ impl<D: Door> Shared<D> {
     pub(crate) fn new(
         door: Arc<D>,
         limits: Limits,
+        forwarded: Option<Forwarded>,
         changes: Arc<crate::lifecycle::Changes>,
         stop: watch::Receiver<bool>,
     ) -> Self {
@@ -73,6 +78,7 @@ impl<D: Door> Shared<D> {
         Self {
             door,
             limits,
+            forwarded,
             bodies,
             places,
             changes,
@@ -91,8 +97,12 @@ impl<D: Door> Shared<D> {
         peer: Peer,
         request: Request<Incoming>,
     ) -> Result<Response<Payload>, Infallible> {
-        let working = watch.begin();
+        let mut working = watch.begin();
         let (mut parts, body) = request.into_parts();
+        let peer = match forwarded::asking(self.forwarded.as_ref(), &parts.headers, peer) {
+            Ok(peer) => peer,
+            Err(refusal) => return Ok(refusal.response().map(|body| body.holding(working))),
+        };
         let socket = websocket::asked(&mut parts);
         let settings = self.door.settings();
         let origin = cors::Origin::of(&parts.headers, settings.as_deref());
@@ -108,8 +118,18 @@ impl<D: Door> Shared<D> {
                     handshake.accept(events, self.stop.clone(), self.limits.write_time)
                 }
                 Some(Err(refusal)) => refusal.response(),
-                None => stream::respond(events, self.stop.clone()),
+                None => {
+                    working.goes_on();
+                    stream::respond(events, self.stop.clone())
+                }
             },
+            Ok(Answered {
+                answer: Answer::Log(monitor),
+                ..
+            }) => {
+                working.goes_on();
+                stream::log(monitor, self.stop.clone())
+            }
             Ok(answered) => respond::respond(answered, parts.uri.query()),
             Err(refusal) => refusal.response(),
         };
@@ -132,6 +152,7 @@ impl<D: Door> Shared<D> {
             self.limits.anonymous_body
         };
         let collected = body::collect(body, most, &self.limits, &self.bodies).await?;
+        let bytes = form::as_json(&parts.headers, collected.bytes)?;
         let verb = head.verb;
         let arrival = Arrival {
             verb,
@@ -140,14 +161,14 @@ impl<D: Door> Shared<D> {
             token: head.token,
             wrap_ttl: head.wrap_ttl,
             namespace: head.namespace,
-            body: collected.bytes,
+            body: bytes,
             headers: settings.map_or_else(Vec::new, |settings| {
                 head::recorded(&parts.headers, settings.headers())
             }),
             open: self.limits.open,
             peer,
         };
-        let changes = !matches!(verb, Verb::Read | Verb::List);
+        let changes = !verb.looks();
         let place = self.places.take(changes, known);
         let place = tokio::time::timeout(self.limits.request_time, place).await;
         let place = place.map_err(|_elapsed| BUSY)?.ok_or(STOPPING)?;

@@ -25,7 +25,7 @@ impl AsRef<[u8]> for Owned {
 #[derive(Default)]
 pub struct Payload {
     piece: Option<Bytes>,
-    /// Names of what happened, no values.
+    /// Names of what happened, lines of the log; no values.
     stream: Option<mpsc::Receiver<Bytes>>,
     /// The connection counts as busy until the transport has taken the body.
     working: Option<Working>,

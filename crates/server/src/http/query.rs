@@ -9,10 +9,12 @@ const MALFORMED: Refusal = Refusal::invalid("the query string is not well-formed
 /// A query string, decoded.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Decoded {
-    /// In order, without `list`.
+    /// In order, without `list` and `scan`.
     pub parameters: Vec<(String, String)>,
     /// `list=true` in one of Go's spellings of true.
     pub list: bool,
+    /// `scan=true`, likewise.
+    pub scan: bool,
     /// `help` was asked for.
     pub help: bool,
 }
@@ -20,7 +22,7 @@ pub struct Decoded {
 /// Decodes.
 ///
 /// # Errors
-/// Too many parameters, a broken escape, text that is not UTF-8, or a `list` that is no boolean.
+/// Too many parameters, a broken escape, text that is not UTF-8, or a switch that is no boolean.
 pub fn decode(query: Option<&str>) -> Result<Decoded, Refusal> {
     let mut decoded = Decoded::default();
     for pair in query
@@ -32,6 +34,7 @@ pub fn decode(query: Option<&str>) -> Result<Decoded, Refusal> {
         let (name, value) = (text(name)?, text(value)?);
         match name.as_str() {
             "list" => decoded.list = boolean(&value)?,
+            "scan" => decoded.scan = boolean(&value)?,
             "help" => decoded.help = boolean(&value)?,
             _ => decoded.parameters.push((name, value)),
         }
@@ -42,15 +45,19 @@ pub fn decode(query: Option<&str>) -> Result<Decoded, Refusal> {
     Ok(decoded)
 }
 
+/// Whether every escape is one. Any other would be passed through as it stands: two readings of one
+/// request.
+pub(super) fn well_escaped(raw: &[u8]) -> bool {
+    let digits = |rest: &[u8]| {
+        let digits = rest.get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    raw.split(|byte| *byte == b'%').skip(1).all(digits)
+}
+
 fn text(raw: &str) -> Result<String, Refusal> {
-    // An escape that is none would be passed through as it stands: two readings of one request.
-    let mut rest = raw;
-    while let Some(at) = rest.find('%') {
-        let digits = rest.get(at + 1..at + 3).ok_or(MALFORMED)?;
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(MALFORMED);
-        }
-        rest = rest.get(at + 3..).unwrap_or_default();
+    if !well_escaped(raw.as_bytes()) {
+        return Err(MALFORMED);
     }
     let spaced = raw.replace('+', " ");
     percent_decode_str(&spaced)
@@ -64,7 +71,7 @@ fn boolean(value: &str) -> Result<bool, Refusal> {
     match value {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" | "" => Ok(false),
-        _ => Err(Refusal::invalid("list and help are true or false")),
+        _ => Err(Refusal::invalid("list, scan and help are true or false")),
     }
 }
 
@@ -97,6 +104,7 @@ mod tests {
             "%ff=1",
             "a=%c0%af",
             "list=maybe",
+            "scan=2",
             "a=%é1",
         ] {
             assert!(decode(Some(broken)).is_err(), "{broken}");

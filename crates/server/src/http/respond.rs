@@ -5,7 +5,9 @@ use super::payload::Payload;
 use crate::door::Answered;
 use cofferdam_core::settings::Pace;
 use cofferdam_core::{Answer, Fault, Kind};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, Response, StatusCode};
 
 /// Joins a refusal with our log and the audit record. Ours: Vault has the id only in its audit log.
@@ -14,6 +16,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-cofferdam-request-
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROMETHEUS: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+/// What OpenID Connect takes (RFC 6749, section 5.2; RFC 6750, section 3). Vault's own routes never
+/// answer 401.
+const CREDENTIALS: HeaderValue = HeaderValue::from_static("Bearer, Basic realm=\"client\"");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The response for `answered`; `query` is the raw query string (health takes its codes from it).
@@ -54,20 +59,24 @@ fn plain(answered: Answered, query: Option<&str>) -> Response<Payload> {
         Answer::Empty => empty(StatusCode::NO_CONTENT),
         Answer::Gone(body) => json(StatusCode::NOT_FOUND, Payload::secret(body)),
         // Numbers below 200 are no end of an answer in HTTP.
-        Answer::Partial(status, body) => json(
-            StatusCode::from_u16(status)
+        Answer::Partial(status, body) => {
+            let status = StatusCode::from_u16(status)
                 .ok()
                 .filter(|status| !status.is_informational())
-                .unwrap_or(StatusCode::BAD_REQUEST),
-            Payload::secret(body),
-        ),
+                .unwrap_or(StatusCode::BAD_REQUEST);
+            let mut response = json(status, Payload::secret(body));
+            if status == StatusCode::UNAUTHORIZED {
+                response.headers_mut().insert(WWW_AUTHENTICATE, CREDENTIALS);
+            }
+            response
+        }
         Answer::Health(standing, body) => match health::status(standing, query) {
             Ok(status) => json(status, Payload::secret(body)),
             Err(refusal) => refusal.response(),
         },
         Answer::Fault(fault) => refuse(&request_id, &fault),
         // Served before it comes here, where the connection is known.
-        Answer::Stream(_) => refuse(
+        Answer::Stream(_) | Answer::Log(_) => refuse(
             &request_id,
             &Fault::internal("a stream without a connection"),
         ),

@@ -1,13 +1,16 @@
-//! Events as a long answer: one JSON object a line, and an empty line as a sign of life.
+//! Events as a long answer: one JSON object a line, and an empty line as a sign of life. The log as
+//! another, of its own lines alone: Vault's clients print whatever comes.
 //!
 //! Backpressure is the transport's: where the client takes nothing, nothing is taken from the
-//! subscription, which ends when its backlog is full; and the census ends a connection that takes
-//! nothing for `http_write_timeout`. A shutdown ends it between two lines.
+//! subscription, which ends when its backlog is full, or from the log, whose lines are dropped then;
+//! and the census ends a connection that takes nothing for `http_write_timeout`. A shutdown ends it
+//! between two lines.
 
 use super::payload::Payload;
 use super::respond;
 use bytes::Bytes;
 use cofferdam_core::events::{Notice, Subscription};
+use cofferdam_core::monitor::Monitor;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use std::pin::pin;
@@ -23,12 +26,18 @@ const WAITING: usize = 16;
 /// Begins the answer.
 #[must_use]
 pub fn respond(events: Box<Subscription>, stop: watch::Receiver<bool>) -> Response<Payload> {
-    let (out, pieces) = mpsc::channel(WAITING);
+    let (out, response) = begin("application/x-ndjson");
     tokio::spawn(lines(events, out, stop));
-    let mut response = respond::json(StatusCode::OK, Payload::stream(pieces));
-    let kind = HeaderValue::from_static("application/x-ndjson");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
+}
+
+/// An answer of this content type, and where its pieces go.
+fn begin(kind: &'static str) -> (mpsc::Sender<Bytes>, Response<Payload>) {
+    let (out, pieces) = mpsc::channel(WAITING);
+    let mut response = respond::json(StatusCode::OK, Payload::stream(pieces));
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    (out, response)
 }
 
 async fn lines(
@@ -57,6 +66,36 @@ async fn lines(
             Notice::End(end) => (goodbye(end.as_str()), true),
         };
         if !send(&out, line.into(), &mut stop).await || last {
+            return;
+        }
+    }
+}
+
+/// Begins the answer with lines of the log.
+#[must_use]
+pub fn log(monitor: Box<Monitor>, stop: watch::Receiver<bool>) -> Response<Payload> {
+    let (out, response) = begin("text/plain; charset=utf-8");
+    tokio::spawn(carry(monitor, out, stop));
+    response
+}
+
+async fn carry(
+    mut monitor: Box<Monitor>,
+    out: mpsc::Sender<Bytes>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let line = tokio::select! {
+            line = monitor.next() => line,
+            () = out.closed() => return,
+            () = stopped(&mut stop) => {
+                // Whoever has no room for it sees the end in any case.
+                let _ = out.try_send(monitor.farewell("the server is shutting down"));
+                return;
+            }
+        };
+        let Some(line) = line else { return };
+        if !send(&out, line, &mut stop).await {
             return;
         }
     }

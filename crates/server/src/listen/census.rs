@@ -20,6 +20,8 @@ pub(crate) struct Watch {
     ticks: Arc<AtomicU32>,
     /// Requests at work, until the transport has taken their answers.
     active: AtomicU32,
+    /// Those of them whose answers go on until one side ends it.
+    going_on: AtomicU32,
     /// The end of the last request, or of the handshake, or the beginning.
     idle_since: AtomicU32,
     /// First byte of a head that is not complete; 0: none.
@@ -34,7 +36,10 @@ pub(crate) struct Watch {
 }
 
 /// A request at work.
-pub(crate) struct Working(Arc<Watch>);
+pub(crate) struct Working {
+    watch: Arc<Watch>,
+    goes_on: bool,
+}
 
 impl Watch {
     fn now(&self) -> u32 {
@@ -45,7 +50,16 @@ impl Watch {
         self.active.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
         self.proven.store(true, Relaxed);
-        Working(Arc::clone(self))
+        Working {
+            watch: Arc::clone(self),
+            goes_on: false,
+        }
+    }
+
+    /// Whether nothing is at work but answers that go on.
+    pub(crate) fn only_goes_on(&self) -> bool {
+        let going_on = self.going_on.load(Relaxed);
+        going_on > 0 && self.active.load(Relaxed) <= going_on
     }
 
     pub(crate) fn framed(&self) {
@@ -100,10 +114,21 @@ impl Watch {
     }
 }
 
+impl Working {
+    /// The answer goes on until one side ends it.
+    pub(crate) fn goes_on(&mut self) {
+        if !std::mem::replace(&mut self.goes_on, true) {
+            self.watch.going_on.fetch_add(1, Relaxed);
+        }
+    }
+}
+
 impl Drop for Working {
     fn drop(&mut self) {
-        self.0.idle_since.store(self.0.now(), Relaxed);
-        self.0.active.fetch_sub(1, Relaxed);
+        let watch = &self.watch;
+        watch.idle_since.store(watch.now(), Relaxed);
+        watch.going_on.fetch_sub(u32::from(self.goes_on), Relaxed);
+        watch.active.fetch_sub(1, Relaxed);
     }
 }
 
@@ -136,7 +161,8 @@ const fn network(address: Ipv6Addr) -> [u16; 4] {
 #[derive(Default)]
 struct Members {
     next: u64,
-    all: HashMap<u64, (Arc<Watch>, Origin)>,
+    /// Each with whom it counts against; `None`: a proxy, which stands for many.
+    all: HashMap<u64, (Arc<Watch>, Option<Origin>)>,
     by_origin: HashMap<Origin, usize>,
 }
 
@@ -146,20 +172,41 @@ impl Members {
         let candidates = self
             .all
             .iter()
-            .filter(|(_, (_, origin))| only.is_none_or(|only| only == *origin));
+            .filter(|(_, (_, origin))| only.is_none() || only == *origin);
         let ranked = candidates.filter_map(|(id, (watch, _))| Some((watch.rank()?, *id)));
         ranked.min().map(|(_, id)| id)
     }
 
     fn remove(&mut self, id: u64) -> Option<Arc<Watch>> {
         let (watch, origin) = self.all.remove(&id)?;
+        if let Some(origin) = origin {
+            self.leave(origin);
+        }
+        Some(watch)
+    }
+
+    fn leave(&mut self, origin: Origin) {
         if let Some(count) = self.by_origin.get_mut(&origin) {
             *count -= 1;
             if *count == 0 {
                 self.by_origin.remove(&origin);
             }
         }
-        Some(watch)
+    }
+
+    /// Whether one more of this origin is one too many.
+    fn crowded(&self, origin: Option<Origin>, limits: &Limits) -> bool {
+        let count = origin.and_then(|origin| self.by_origin.get(&origin));
+        count.is_some_and(|count| *count >= limits.connections_per_peer)
+    }
+
+    /// Ends the connection that has to go first, of one origin or of all; `None`: all are at work.
+    fn make_room(&mut self, only: Option<Origin>) -> Option<()> {
+        let victim = self.idlest(only)?;
+        if let Some(watch) = self.remove(victim) {
+            watch.end();
+        }
+        Some(())
     }
 }
 
@@ -183,6 +230,33 @@ pub(crate) struct Seat {
 impl Seat {
     pub(crate) const fn watch(&self) -> &Arc<Watch> {
         &self.watch
+    }
+
+    /// Counts the connection against whom it turned out to be of; `None`: still a proxy that stands
+    /// for many. `false`: that peer has as many as it may have, all at work.
+    pub(crate) fn turns_out(&self, peer: Option<&Peer>) -> bool {
+        let origin = peer.map(Origin::of);
+        let mut members = self.census.members();
+        let Some((_, before)) = members.all.get(&self.id) else {
+            return false;
+        };
+        let before = *before;
+        if before == origin {
+            return true;
+        }
+        if members.crowded(origin, &self.census.limits) && members.make_room(origin).is_none() {
+            return false;
+        }
+        if let Some(before) = before {
+            members.leave(before);
+        }
+        if let Some(origin) = origin {
+            *members.by_origin.entry(origin).or_default() += 1;
+        }
+        if let Some((_, counted)) = members.all.get_mut(&self.id) {
+            *counted = origin;
+        }
+        true
     }
 }
 
@@ -220,21 +294,24 @@ impl Census {
     /// Admits a connection. Where a limit is reached, the longest idle one under the same limit
     /// makes room; `None` when all of them are at work.
     pub(crate) fn admit(self: &Arc<Self>, peer: &Peer) -> Option<Seat> {
-        let origin = Origin::of(peer);
+        self.seat(Some(Origin::of(peer)))
+    }
+
+    /// Admits a connection of a proxy that stands for many: it counts for the listener alone.
+    pub(crate) fn admit_proxy(self: &Arc<Self>) -> Option<Seat> {
+        self.seat(None)
+    }
+
+    fn seat(self: &Arc<Self>, origin: Option<Origin>) -> Option<Seat> {
         let mut members = self.members();
-        let crowded = members
-            .by_origin
-            .get(&origin)
-            .is_some_and(|count| *count >= self.limits.connections_per_peer);
+        let crowded = members.crowded(origin, &self.limits);
         if crowded || members.all.len() >= self.limits.connections {
-            let victim = members.idlest(crowded.then_some(origin))?;
-            if let Some(watch) = members.remove(victim) {
-                watch.end();
-            }
+            members.make_room(origin.filter(|_| crowded))?;
         }
         let watch = Arc::new(Watch {
             ticks: Arc::clone(&self.ticks),
             active: AtomicU32::new(0),
+            going_on: AtomicU32::new(0),
             idle_since: AtomicU32::new(self.ticks.load(Relaxed)),
             head_since: AtomicU32::new(0),
             stuck_since: AtomicU32::new(0),
@@ -245,7 +322,9 @@ impl Census {
         members.next += 1;
         let id = members.next;
         members.all.insert(id, (Arc::clone(&watch), origin));
-        *members.by_origin.entry(origin).or_default() += 1;
+        if let Some(origin) = origin {
+            *members.by_origin.entry(origin).or_default() += 1;
+        }
         drop(members);
         self.arrived.notify_one();
         Some(Seat {

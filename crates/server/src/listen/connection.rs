@@ -11,8 +11,12 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
+
+/// How long the end of a stream may take to arrive when the server stops.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What is spoken on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +56,7 @@ pub(super) async fn drive<D, I>(
                 _ = connection.as_mut() => return,
                 () = stopped(stop) => connection.as_mut().graceful_shutdown(),
             }
-            let _ = connection.await;
+            finish(connection, &watch).await;
         }
         Protocol::Http2 => {
             watch.framed();
@@ -61,8 +65,18 @@ pub(super) async fn drive<D, I>(
                 _ = connection.as_mut() => return,
                 () = stopped(stop) => connection.as_mut().graceful_shutdown(),
             }
-            let _ = connection.await;
+            finish(connection, &watch).await;
         }
+    }
+}
+
+/// Lets requests at work end. Of an answer that goes on only the last words are left: who does not take
+/// them does not hold up the end of the server.
+async fn finish<T>(connection: impl Future<Output = T>, watch: &Watch) {
+    if watch.only_goes_on() {
+        let _ = tokio::time::timeout(LAST_WORDS, connection).await;
+    } else {
+        let _ = connection.await;
     }
 }
 

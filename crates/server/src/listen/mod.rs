@@ -1,12 +1,13 @@
 //! Listeners: who may connect, how many, and for how long.
 //!
-//! [`tcp`] and [`unix`] bind and accept; [`census`] counts connections and ends the idle and stuck
-//! ones; [`connection`] drives one of them. A connection costs a peer nothing but what
+//! [`tcp`] and [`unix`] bind and accept; [`proxy_header`] reads what a proxy puts first; [`census`] counts
+//! connections and ends the idle and stuck ones; [`connection`] drives one of them. A connection costs a peer nothing but what
 //! [`crate::limits`] lists.
 
 mod census;
 mod connection;
 mod plain;
+pub mod proxy_header;
 mod tcp;
 mod unix;
 
@@ -15,6 +16,7 @@ pub use tcp::Secured;
 pub use unix::Local;
 
 use crate::door::Door;
+use crate::fronts::{Forwarded, Fronts};
 use crate::http::Shared;
 use crate::limits::Limits;
 use std::net::SocketAddr;
@@ -31,6 +33,8 @@ pub enum Listen {
         address: SocketAddr,
         /// TLS, or that there is none.
         security: Secured,
+        /// Proxies in front of it.
+        fronts: Fronts,
         /// Budgets.
         limits: Limits,
     },
@@ -47,6 +51,8 @@ pub enum Listen {
         listener: std::net::TcpListener,
         /// TLS, or that there is none.
         security: Secured,
+        /// Proxies in front of it.
+        fronts: Fronts,
         /// Budgets.
         limits: Limits,
     },
@@ -107,9 +113,10 @@ impl Gate {
             Listen::Tcp {
                 address,
                 security,
+                fronts,
                 limits,
             } => (
-                Socket::Tcp(tcp::Listener::bind(address, security).await?),
+                Socket::Tcp(tcp::Listener::bind(address, security, fronts).await?),
                 limits,
             ),
             Listen::Local { local, limits } => {
@@ -118,9 +125,10 @@ impl Gate {
             Listen::KeptTcp {
                 listener,
                 security,
+                fronts,
                 limits,
             } => (
-                Socket::Tcp(tcp::Listener::kept(listener, security)?),
+                Socket::Tcp(tcp::Listener::kept(listener, security, fronts)?),
                 limits,
             ),
             Listen::KeptLocal {
@@ -149,6 +157,14 @@ impl Gate {
 
     pub(crate) const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Whose `X-Forwarded-For` counts.
+    pub(crate) fn forwarded(&self) -> Option<Forwarded> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.fronts().forwarded.clone(),
+            Socket::Local(_) => None,
+        }
     }
 
     pub(crate) fn open(&self) -> Arc<Census> {

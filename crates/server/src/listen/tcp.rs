@@ -3,13 +3,16 @@
 use super::census::{Census, Seat};
 use super::connection::{Protocol, drive};
 use super::plain::{Opening, explain, opening};
+use super::proxy_header::{Taken, take};
 use super::{ListenError, breathe};
 use crate::door::Door;
+use crate::fronts::{Fronts, Trust};
 use crate::http::Shared;
 use crate::tls::Context;
 use cofferdam_core::{Chain, Peer};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -29,10 +32,17 @@ pub(super) struct Listener {
     listener: TcpListener,
     local: SocketAddr,
     security: Secured,
+    fronts: Arc<Fronts>,
+    /// A peer that is not listed was named in the log.
+    told: AtomicBool,
 }
 
 impl Listener {
-    pub(super) async fn bind(address: SocketAddr, security: Secured) -> Result<Self, ListenError> {
+    pub(super) async fn bind(
+        address: SocketAddr,
+        security: Secured,
+        fronts: Fronts,
+    ) -> Result<Self, ListenError> {
         let failed = |source| ListenError::Address {
             address: address.to_string(),
             source,
@@ -43,6 +53,8 @@ impl Listener {
             listener,
             local,
             security,
+            fronts: Arc::new(fronts),
+            told: AtomicBool::new(false),
         })
     }
 
@@ -50,6 +62,7 @@ impl Listener {
     pub(super) fn kept(
         listener: std::net::TcpListener,
         security: Secured,
+        fronts: Fronts,
     ) -> Result<Self, ListenError> {
         let failed = |source| ListenError::Address {
             address: "a socket that was bound before".to_owned(),
@@ -64,7 +77,13 @@ impl Listener {
             listener,
             local,
             security,
+            fronts: Arc::new(fronts),
+            told: AtomicBool::new(false),
         })
+    }
+
+    pub(super) fn fronts(&self) -> &Fronts {
+        &self.fronts
     }
 
     pub(super) fn address(&self) -> String {
@@ -98,8 +117,19 @@ impl Listener {
         census: &Arc<Census>,
         stop: &watch::Receiver<bool>,
     ) {
+        let header = self.fronts.header.as_ref();
+        let trust = header.map(|header| header.trust(address.ip()));
+        if trust == Some(Trust::Refused) {
+            self.tell(address);
+            return;
+        }
         let peer = Peer::Network(address);
-        let Some(seat) = census.admit(&peer) else {
+        let seat = if self.fronts.stands_for_many(address.ip()) {
+            census.admit_proxy()
+        } else {
+            census.admit(&peer)
+        };
+        let Some(seat) = seat else {
             tracing::debug!(
                 "connection refused: all {} are at work",
                 shared.limits().connections
@@ -110,31 +140,84 @@ impl Listener {
         let _ = stream.set_nodelay(true);
         let watch = Arc::clone(seat.watch());
         let (shared, stop) = (Arc::clone(shared), stop.clone());
-        let task = match &self.security {
-            Secured::DangerouslyPlain => tokio::spawn(async move {
-                drive(stream, Protocol::Http1, peer, &seat, &shared, stop).await
-            }),
-            Secured::Tls(context) => {
-                let (acceptor, local) = (context.acceptor(), self.local);
-                tokio::spawn(async move {
-                    secure(stream, local, acceptor, peer, seat, &shared, stop).await
-                })
+        let arrived = Arrived { stream, peer, seat };
+        let (fronts, security, local) = (
+            trust.map(|trust| (trust, Arc::clone(&self.fronts))),
+            self.security.clone(),
+            self.local,
+        );
+        let task = tokio::spawn(async move {
+            let arrived = match fronts {
+                Some((trust, fronts)) => {
+                    let time = shared.limits().head_time;
+                    arrived.introduced(trust, &fronts, time).await
+                }
+                None => Some(arrived),
+            };
+            let Some(arrived) = arrived else { return };
+            match security {
+                Secured::DangerouslyPlain => {
+                    let Arrived { stream, peer, seat } = arrived;
+                    drive(stream, Protocol::Http1, peer, &seat, &shared, stop).await;
+                }
+                Secured::Tls(context) => {
+                    secure(arrived, local, context.acceptor(), &shared, stop).await;
+                }
             }
-        };
+        });
         Census::driven_by(&watch, task.abort_handle());
+    }
+
+    /// Names the first peer that is refused; a flood of them would fill the log.
+    fn tell(&self, address: SocketAddr) {
+        let (peer, at) = (address.ip().to_canonical(), self.local);
+        if self.told.swap(true, Ordering::Relaxed) {
+            tracing::debug!("connection from {peer} to {at} refused: not listed");
+        } else {
+            tracing::warn!(
+                "connection from {peer} to {at} refused: not in proxy_protocol_authorized_addrs (others like it are told at debug level)"
+            );
+        }
+    }
+}
+
+/// A connection that has a place.
+struct Arrived {
+    stream: TcpStream,
+    peer: Peer,
+    seat: Seat,
+}
+
+impl Arrived {
+    /// The same after the header that a proxy may have put first.
+    async fn introduced(mut self, trust: Trust, fronts: &Fronts, time: Duration) -> Option<Self> {
+        let source = match take(&mut self.stream, time).await {
+            Taken::Broken => {
+                tracing::debug!("connection closed: no whole PROXY header");
+                return None;
+            }
+            Taken::Source(source) if trust == Trust::Counts => source,
+            Taken::Source(_) | Taken::Nobody => return Some(self),
+        };
+        let peer = self.peer.behind(source);
+        let counted = (!fronts.shares(source.ip())).then_some(&peer);
+        if !self.seat.turns_out(counted) {
+            tracing::debug!("connection refused: its client has as many as it may have");
+            return None;
+        }
+        Some(Self { peer, ..self })
     }
 }
 
 /// TLS handshake, then requests.
 async fn secure<D: Door>(
-    stream: TcpStream,
+    arrived: Arrived,
     local: SocketAddr,
     acceptor: TlsAcceptor,
-    peer: Peer,
-    seat: Seat,
     shared: &Arc<Shared<D>>,
     stop: watch::Receiver<bool>,
 ) {
+    let Arrived { stream, peer, seat } = arrived;
     let handshake = async {
         match opening(&stream).await {
             Opening::Tls => acceptor.accept(stream).await.ok(),

@@ -16,7 +16,7 @@ use cofferdam_core::{Answer, Arrival, Fault, Peer, Standing};
 use cofferdam_secret::Secret;
 use cofferdam_server::listen::Secured;
 use cofferdam_server::tls::{Authority, Clients, Context, Oldest};
-use cofferdam_server::{Answered, Door, Limits, Listen, Local, Running, bind};
+use cofferdam_server::{Answered, Door, Fronts, Limits, Listen, Local, Running, bind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,6 +87,7 @@ fn echo(arrival: &Arrival) -> String {
         "body": String::from_utf8_lossy(arrival.body.expose()),
         "length": arrival.body.len(),
         "peer": peer,
+        "from": arrival.peer.address().map(|address| address.to_string()),
     })
     .to_string()
 }
@@ -103,6 +104,11 @@ pub struct Server {
 
 /// One TLS or plain listener and one local socket.
 pub async fn start(plain: bool, limits: Limits) -> Server {
+    start_behind(plain, limits, Fronts::default()).await
+}
+
+/// The same behind proxies.
+pub async fn start_behind(plain: bool, limits: Limits, fronts: Fronts) -> Server {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::open(&directory.path().join("tls"), now()).unwrap();
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -125,6 +131,7 @@ pub async fn start(plain: bool, limits: Limits) -> Server {
         Listen::Tcp {
             address: "127.0.0.1:0".parse().unwrap(),
             security,
+            fronts,
             limits: limits.clone(),
         },
         Listen::Local {
@@ -211,6 +218,9 @@ pub async fn assert_alive(address: SocketAddr) {
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
 }
 
+/// Whoever measures this process has it alone, and so has whoever fills it.
+pub static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Resident memory of this process, in bytes.
 pub fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -226,9 +236,10 @@ pub fn resident() -> usize {
         * 1024
 }
 
-/// Polls until `done`, and fails after `seconds`.
-pub async fn until(seconds: u64, what: &str, mut done: impl FnMut() -> bool) {
-    let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
+/// Polls until `done`, with a deadline beyond an honest wait, and before the time that a client has to
+/// take its answer where a test sets no shorter one.
+pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = tokio::time::Instant::now() + Duration::from_secs(20);
     while !done() {
         assert!(tokio::time::Instant::now() < end, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -51,6 +51,35 @@ fn connections_at_work_are_never_ended_to_make_room() {
     assert!(census.admit(&peer(9)).is_some());
 }
 
+/// As HTTP/2 has them: beside each other, in any order.
+#[test]
+fn a_request_at_work_is_told_apart_from_answers_that_go_on() {
+    let census = Arc::new(Census::new(&limits()));
+    let seat = census.admit(&peer(1)).unwrap();
+    let watch = seat.watch();
+    assert!(!watch.only_goes_on(), "nothing is at work");
+    let before = watch.begin();
+    assert!(!watch.only_goes_on());
+    let mut stream = watch.begin();
+    stream.goes_on();
+    assert!(!watch.only_goes_on(), "one is at work beside it");
+    drop(stream);
+    assert!(
+        !watch.only_goes_on(),
+        "the stream has ended, and it is still"
+    );
+    let mut streams = [watch.begin(), watch.begin()];
+    streams.iter_mut().for_each(Working::goes_on);
+    drop(before);
+    assert!(watch.only_goes_on());
+    let after = watch.begin();
+    assert!(!watch.only_goes_on());
+    drop(after);
+    assert!(watch.only_goes_on());
+    drop(streams);
+    assert!(!watch.only_goes_on());
+}
+
 #[test]
 fn leaving_gives_the_place_back() {
     let census = Arc::new(Census::new(&limits()));
@@ -107,4 +136,33 @@ fn an_ipv6_host_is_its_network_and_mapped_ipv4_is_ipv4() {
     assert!(of("2001:db8:1:2::1") == of("2001:db8:1:2:ffff::9"));
     assert!(of("2001:db8:1:2::1") != of("2001:db8:1:3::1"));
     assert!(of("::ffff:192.0.2.1") == of("192.0.2.1"));
+}
+
+#[test]
+fn a_proxy_is_not_one_peer_and_its_clients_are() {
+    let census = Arc::new(Census::new(&Limits {
+        connections: 8,
+        ..limits()
+    }));
+    let waiting: Vec<_> = (0..4).map(|_| census.admit_proxy().unwrap()).collect();
+    assert_eq!(census.len(), 4, "more than an address may have");
+    let alive = |seat: &Seat| census.members().all.contains_key(&seat.id);
+    let working: Vec<_> = waiting.iter().map(|seat| seat.watch().begin()).collect();
+    assert!(waiting[0].turns_out(Some(&peer(1))));
+    assert!(waiting[1].turns_out(Some(&peer(1))));
+    assert!(waiting[1].turns_out(Some(&peer(1))), "counted once");
+    assert!(
+        !waiting[2].turns_out(Some(&peer(1))),
+        "all of them are at work"
+    );
+    assert!(waiting[2].turns_out(Some(&peer(2))));
+    assert!(waiting[3].turns_out(None));
+    drop(working);
+    // An idle one of the same client makes room, and nobody else's.
+    assert!(waiting[3].turns_out(Some(&peer(1))));
+    assert!(!alive(&waiting[0]) && alive(&waiting[1]) && alive(&waiting[2]) && alive(&waiting[3]));
+    assert!(!waiting[0].turns_out(Some(&peer(5))), "it was ended");
+    drop(waiting);
+    let members = census.members();
+    assert!(members.all.is_empty() && members.by_origin.is_empty());
 }
