@@ -18,7 +18,7 @@ pub(super) struct OldNames {
 }
 
 #[derive(Deserialize)]
-struct Change {
+pub(super) struct Change {
     ttl: Option<Ttl>,
     max_ttl: Option<Ttl>,
     num_uses: Option<Count>,

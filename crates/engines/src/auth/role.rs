@@ -2,7 +2,7 @@
 
 use crate::contest::Contest;
 use cofferdam_core::engine::{Commit, Revision, View};
-use cofferdam_core::json::Data;
+use cofferdam_core::json::{Body, Data};
 use cofferdam_core::token::Entry;
 use cofferdam_core::{Fault, Outcome, Response};
 use cofferdam_secret::{Buffer, Secret};
@@ -73,6 +73,16 @@ pub(super) async fn remove(
         contest.lost().await?;
     }
     Ok(false)
+}
+
+/// The role that a login names in its field `role`.
+pub(super) fn named(body: &Body) -> Result<Option<String>, Fault> {
+    #[derive(serde::Deserialize)]
+    struct Login {
+        role: Option<String>,
+    }
+    let asked = body.parse::<Login>()?.role;
+    Ok(asked.and_then(|asked| name(&asked).ok()))
 }
 
 /// The canonical form of a role's name in a path.

@@ -72,7 +72,7 @@ impl<'a> From<&'a Settings> for Shown<'a> {
 }
 
 #[derive(Deserialize)]
-struct Change {
+pub(super) struct Change {
     token_bound_cidrs: Option<Words>,
     token_explicit_max_ttl: Option<Ttl>,
     token_max_ttl: Option<Ttl>,

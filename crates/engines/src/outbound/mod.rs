@@ -21,6 +21,31 @@ pub(crate) use exchange::{Answered, Asked, Carried, carry, secret_value, send, s
 pub(crate) use trust::Trust;
 pub(crate) use url::Url;
 
+impl Failed {
+    /// Nobody answered: nothing was said about whoever wanted to log in, and a later attempt may
+    /// fare better. Not what came back and was of no use: a caller might have brought that about.
+    pub(crate) const fn is_silence(self) -> bool {
+        match self {
+            Self::TooLarge | Self::Redirect => false,
+            Self::Url
+            | Self::Authority
+            | Self::Name
+            | Self::NoRoots
+            | Self::Unknown
+            | Self::Forbidden
+            | Self::Unreachable
+            | Self::Untrusted
+            | Self::Late
+            | Self::Broken => true,
+        }
+    }
+}
+
+/// Whether an answer of this status says as little: whoever was asked is busy or broken.
+pub(crate) const fn is_silence(status: u16) -> bool {
+    matches!(status, 429 | 500..)
+}
+
 /// Why there is no answer. Holds nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failed {

@@ -4,18 +4,23 @@ use super::key::Key;
 use super::secret_ids::{Shown, named, role_of};
 use super::{AppRole, secret};
 use cofferdam_core::engine::{Pending, Route};
+use cofferdam_core::fields::Kind;
 use cofferdam_core::{Call, Fault, Outcome, Verb};
 
 pub(super) const LOOKUP: Route<AppRole> = Route::new(
     "role/~name/secret-id-accessor/lookup",
     &[(Verb::Write, lookup)],
 )
+.takes_each(&[("secret_id_accessor", Kind::Text)])
+.captures(&[("name", "role_name")])
 .with_slash();
 
 pub(super) const DESTROY: Route<AppRole> = Route::new(
     "role/~name/secret-id-accessor/destroy",
     &[(Verb::Write, destroy), (Verb::Delete, destroy)],
 )
+.takes_each(&[("secret_id_accessor", Kind::Text)])
+.captures(&[("name", "role_name")])
 .with_slash();
 
 /// # Errors

@@ -8,6 +8,7 @@ use super::role::{self, Role, Stored};
 use super::{AppRole, roles};
 use crate::auth::{cidr, token};
 use cofferdam_core::engine::{Handler, Pending, Route};
+use cofferdam_core::fields::Kind;
 use cofferdam_core::json::Data;
 use cofferdam_core::json::field::{Count, Flag, Ttl, Words};
 use cofferdam_core::json::{FieldError, Raw};
@@ -38,10 +39,19 @@ pub(super) const PERIOD: Route<AppRole> = Table::<Period>::whole("role/~name/per
 pub(super) const LOCAL_SECRET_IDS: Route<AppRole> =
     Table::<LocalSecretIds>::read_only("role/~name/local-secret-ids");
 
+/// What a write takes, by names.
+type Takes = &'static [(&'static str, Kind)];
+
+/// As Vault calls what the patterns capture.
+const ROLE_NAME: &[(&str, &str)] = &[("name", "role_name")];
+
 /// One setting.
 trait Field: Send + Sync + 'static {
     /// Vault's name of it in bodies and answers.
     const NAME: &'static str;
+
+    /// What a write takes.
+    const TAKES: Takes = &[];
 
     /// It, as an answer.
     fn show(role: &Role) -> Result<Data, Fault>;
@@ -73,14 +83,18 @@ impl<F: Field> Table<F> {
 
     const fn whole(pattern: &'static str) -> Route<AppRole> {
         Route::new(pattern, Self::WHOLE)
+            .takes_each(F::TAKES)
+            .captures(ROLE_NAME)
     }
 
     const fn without_delete(pattern: &'static str) -> Route<AppRole> {
         Route::new(pattern, Self::WITHOUT_DELETE)
+            .takes_each(F::TAKES)
+            .captures(ROLE_NAME)
     }
 
     const fn read_only(pattern: &'static str) -> Route<AppRole> {
-        Route::new(pattern, Self::READ_ONLY)
+        Route::new(pattern, Self::READ_ONLY).captures(ROLE_NAME)
     }
 }
 
@@ -165,6 +179,7 @@ struct RoleId;
 
 impl Field for RoleId {
     const NAME: &'static str = "role_id";
+    const TAKES: Takes = &[(Self::NAME, Kind::Text)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(Self::NAME, &role.role_id)
@@ -186,6 +201,7 @@ struct Policies;
 
 impl Field for Policies {
     const NAME: &'static str = "token_policies";
+    const TAKES: Takes = &[(Self::NAME, Kind::List), ("policies", Kind::List)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         let token = &role.token;
@@ -219,6 +235,7 @@ struct BindSecretId;
 
 impl Field for BindSecretId {
     const NAME: &'static str = "bind_secret_id";
+    const TAKES: Takes = &[(Self::NAME, Kind::Boolean)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(Self::NAME, &role.bind_secret_id)
@@ -254,6 +271,7 @@ struct SecretIdBoundCidrs;
 
 impl Field for SecretIdBoundCidrs {
     const NAME: &'static str = "secret_id_bound_cidrs";
+    const TAKES: Takes = &[(Self::NAME, Kind::List)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(Self::NAME, &roles::some(&role.secret_id_bound_cidrs))
@@ -273,6 +291,7 @@ struct BoundCidrList;
 
 impl Field for BoundCidrList {
     const NAME: &'static str = "bound_cidr_list";
+    const TAKES: Takes = &[(Self::NAME, Kind::List)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(Self::NAME, &roles::some(&role.secret_id_bound_cidrs))
@@ -297,6 +316,7 @@ struct SecretIdNumUses;
 
 impl Field for SecretIdNumUses {
     const NAME: &'static str = "secret_id_num_uses";
+    const TAKES: Takes = &[(Self::NAME, Kind::Integer)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(Self::NAME, &role.secret_id_num_uses)
@@ -316,6 +336,7 @@ struct SecretIdTtl;
 
 impl Field for SecretIdTtl {
     const NAME: &'static str = "secret_id_ttl";
+    const TAKES: Takes = &[(Self::NAME, Kind::Duration)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(Self::NAME, &role.secret_id_ttl)
@@ -335,6 +356,7 @@ struct TokenBoundCidrs;
 
 impl Field for TokenBoundCidrs {
     const NAME: &'static str = "token_bound_cidrs";
+    const TAKES: Takes = &[(Self::NAME, Kind::List)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(
@@ -360,6 +382,7 @@ struct TokenNumUses;
 
 impl Field for TokenNumUses {
     const NAME: &'static str = "token_num_uses";
+    const TAKES: Takes = &[(Self::NAME, Kind::Integer)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(Self::NAME, &role.token.num_uses)
@@ -379,6 +402,7 @@ struct TokenTtl;
 
 impl Field for TokenTtl {
     const NAME: &'static str = "token_ttl";
+    const TAKES: Takes = &[(Self::NAME, Kind::Duration)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(Self::NAME, &role.token.ttl)
@@ -403,6 +427,7 @@ struct TokenMaxTtl;
 
 impl Field for TokenMaxTtl {
     const NAME: &'static str = "token_max_ttl";
+    const TAKES: Takes = &[(Self::NAME, Kind::Duration)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         single(Self::NAME, &role.token.max_ttl)
@@ -427,6 +452,7 @@ struct Period;
 
 impl Field for Period {
     const NAME: &'static str = "token_period";
+    const TAKES: Takes = &[(Self::NAME, Kind::Duration), ("period", Kind::Duration)];
 
     fn show(role: &Role) -> Result<Data, Fault> {
         let token = &role.token;

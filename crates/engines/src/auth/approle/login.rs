@@ -11,14 +11,16 @@ use crate::auth::cidr;
 use crate::auth::role::{bound, gone};
 use cofferdam_core::engine::View;
 use cofferdam_core::engine::{Access, Pending, Route};
+use cofferdam_core::json::Body;
 use cofferdam_core::json::field::Text;
 use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::IpAddr;
 
-pub(super) const ROUTE: Route<AppRole> =
-    Route::new("login", &[(Verb::Write, login)]).access(Access::Anonymous);
+pub(super) const ROUTE: Route<AppRole> = Route::new("login", &[(Verb::Write, login)])
+    .takes::<Credentials>()
+    .access(Access::Anonymous);
 
 /// Names the role in a token's metadata and binding.
 const ROLE_NAME: &str = "role_name";
@@ -74,6 +76,14 @@ fn login<'a>(method: &'a AppRole, call: Call<'a>) -> Pending<'a> {
             contest.lost().await?;
         }
     })
+}
+
+/// The name of the role whose RoleID is sent.
+pub(super) async fn role_of(view: &View, body: &Body) -> Result<Option<String>, Fault> {
+    let sent: Credentials = body.parse()?;
+    let key = Key::load(view).await?;
+    let known = role::by_id(view, &key, sent.role_id.0.expose().trim()).await?;
+    Ok(known.map(|stored| stored.role.name))
 }
 
 fn admit(ranges: &[IpNet], call: &Call<'_>, of: &str) -> Result<(), Fault> {

@@ -34,8 +34,7 @@ mod tidy;
 mod tests;
 
 use crate::contest::Contests;
-use cofferdam_core::engine::View;
-use cofferdam_core::engine::{Pending, Route, Routed};
+use cofferdam_core::engine::{Pending, RoleOf, Route, Routed, View};
 use cofferdam_core::mount::MountConfig;
 use cofferdam_core::{Login, token::Entry};
 
@@ -49,6 +48,8 @@ pub struct AppRole {
 }
 
 impl Routed for AppRole {
+    const ROLE_OF: Option<RoleOf> = Some(|view, body, _| Box::pin(login::role_of(view, body)));
+
     const ROUTES: &'static [Route<Self>] = &[
         login::ROUTE,
         roles::LIST,

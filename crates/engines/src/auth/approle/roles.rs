@@ -22,6 +22,9 @@ pub(super) const ROUTE: Route<AppRole> = Route::new(
         (Verb::Delete, delete),
     ],
 )
+.takes::<Change>()
+.takes::<token::Change>()
+.captures(&[("name", "role_name")])
 .creating(exists);
 
 /// The role of the called path, if there is one.

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_core::clock::Time;
 use cofferdam_core::engine::{Pending, Route};
+use cofferdam_core::fields::Kind;
 use cofferdam_core::json::Data;
 use cofferdam_core::json::field::{Count, Text, Ttl, Words};
 use cofferdam_core::{Call, Fault, Outcome, Response, Verb};
@@ -22,18 +23,28 @@ pub(super) const ROUTE: Route<AppRole> = Route::new(
     "role/~name/secret-id",
     &[(Verb::Write, generate), (Verb::List, list)],
 )
+.takes::<Request>()
+.captures(&[("name", "role_name")])
 .with_slash();
 
 pub(super) const CUSTOM: Route<AppRole> =
-    Route::new("role/~name/custom-secret-id", &[(Verb::Write, custom)]);
+    Route::new("role/~name/custom-secret-id", &[(Verb::Write, custom)])
+        .takes::<Request>()
+        .takes_each(&[("secret_id", Kind::Text)])
+        .captures(&[("name", "role_name")]);
 
 pub(super) const LOOKUP: Route<AppRole> =
-    Route::new("role/~name/secret-id/lookup", &[(Verb::Write, lookup)]).with_slash();
+    Route::new("role/~name/secret-id/lookup", &[(Verb::Write, lookup)])
+        .takes_each(&[("secret_id", Kind::Text)])
+        .captures(&[("name", "role_name")])
+        .with_slash();
 
 pub(super) const DESTROY: Route<AppRole> = Route::new(
     "role/~name/secret-id/destroy",
     &[(Verb::Write, destroy), (Verb::Delete, destroy)],
 )
+.takes_each(&[("secret_id", Kind::Text)])
+.captures(&[("name", "role_name")])
 .with_slash();
 
 /// SecretIDs looked at in passing whenever one is made, and removed when expired: so those nobody
@@ -92,7 +103,14 @@ async fn create(call: &Call<'_>, secret_id: Secret<String>) -> Result<Outcome, F
                 "failed to store secret_id: SecretID is already registered",
             ));
         }
-        sweep_some(call, &key, &role, &hash).await?;
+        // In passing: what is the matter with a neighbour is nothing to whoever makes a new one.
+        if let Err(fault) = sweep_some(call, &key, &role, &hash).await {
+            tracing::warn!(
+                mount = call.mount.path,
+                reason = fault.internal_text(),
+                "cannot remove expired SecretIDs"
+            );
+        }
         if secret::create(call.view, &key, &role, hash, &secret).await? {
             return Ok(Outcome::Data(Response::of(made(call, &secret_id, &secret))));
         }

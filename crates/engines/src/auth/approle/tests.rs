@@ -5,6 +5,7 @@ use crate::harness::{Answer, Bench, token};
 use cofferdam_core::clock::Clock;
 use cofferdam_core::engine::Engine;
 use cofferdam_core::{Peer, Verb};
+use cofferdam_secret::Secret;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,6 +122,23 @@ async fn a_secret_made_anew_survives_the_removal_of_its_expired_self() {
     );
     assert!(!secret::remove(&bench.view, &key, &slow).await.unwrap());
     assert!(login(&bench, "web-id", "tiger").await.login.is_some());
+}
+
+#[tokio::test]
+async fn a_damaged_neighbour_keeps_nobody_from_a_new_secret() {
+    use super::{role as of, secret};
+    let bench = Arc::new(approle().await);
+    role(&bench, "web", json!({})).await;
+    let found = of::load(&bench.view, "web").await.unwrap().unwrap();
+    // Behind whatever hash.
+    let at = format!("{}~", secret::place(&found.role.incarnation));
+    let batch = bench
+        .view
+        .batch()
+        .put(at, Secret::new(b"no record".to_vec()));
+    bench.view.commit(batch).await.unwrap().ignore();
+    let (made, _) = secret_id(&bench, "web", json!({})).await;
+    assert_eq!(granted(&bench, &made, 1).await, 1);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::{Call, Fault, Verb};
 use std::collections::HashSet;
 
-pub(super) const ROUTE: Route<AppRole> = Route::new("tidy/secret-id", &[(Verb::Write, tidy)]);
+pub(super) const ROUTE: Route<AppRole> =
+    Route::new("tidy/secret-id", &[(Verb::Write, tidy)]).takes_nothing();
 
 fn tidy<'a>(_: &'a AppRole, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {

@@ -18,6 +18,8 @@ pub(super) const ROUTE: Route<Aws> = Route::new(
         (Verb::Delete, delete),
     ],
 )
+.takes::<Unserved>()
+.takes::<Change>()
 .creating(exists);
 
 const KEY: &str = "config/client";

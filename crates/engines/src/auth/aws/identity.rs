@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 pub(super) const ROUTE: Route<Aws> = Route::new(
     "config/identity",
     &[(Verb::Read, read), (Verb::Write, write)],
-);
+)
+.takes::<Change>();
 
 const KEY: &str = "config/identity";
 

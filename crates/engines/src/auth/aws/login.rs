@@ -11,12 +11,14 @@ use crate::auth::cidr;
 use crate::auth::role::{bound, gone, name};
 use crate::auth::roles;
 use cofferdam_core::engine::{Access, Pending, Route, View};
-use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
+use cofferdam_core::{Alias, Call, Fault, Kind, Login, Outcome, Verb, token};
 use serde::Deserialize;
 use std::net::IpAddr;
 
-pub(super) const ROUTE: Route<Aws> =
-    Route::new("login", &[(Verb::Write, login)]).access(Access::Anonymous);
+pub(super) const ROUTE: Route<Aws> = Route::new("login", &[(Verb::Write, login)])
+    .takes::<Beside>()
+    .takes::<Sent>()
+    .access(Access::Anonymous);
 
 /// What a token is bound to.
 const ROLE: &str = "role";
@@ -54,8 +56,13 @@ fn login<'a>(method: &'a Aws, call: Call<'a>) -> Pending<'a> {
             .judge(&config, call.now)
             .map_err(|flaw| Fault::invalid(flaw.to_string()))?;
         let refuse = |doubt: Doubt| {
-            tracing::info!(reason = %doubt, mount = call.mount.path, "an AWS login was refused");
-            Fault::denied().noting(doubt)
+            let reason = doubt.to_string();
+            let fault = doubt.fault();
+            // What is no refusal is logged where every failure is.
+            if fault.kind() == Kind::Denied {
+                tracing::info!(reason, mount = call.mount.path, "an AWS login was refused");
+            }
+            fault
         };
         let caller = method.line.who(&signed, config.retries()).await;
         let caller = caller.map_err(refuse)?;
@@ -129,6 +136,6 @@ pub(super) async fn renewed(
         bound(token, UNIQUE_ID)?,
     )
     .await
-    .map_err(|doubt| Fault::denied().noting(doubt))?;
+    .map_err(Doubt::fault)?;
     Ok(role.token.renewal())
 }

@@ -41,7 +41,7 @@ mod sts;
 mod tests;
 
 use crate::contest::Contests;
-use cofferdam_core::engine::{Pending, Route, Routed, View};
+use cofferdam_core::engine::{Pending, RoleOf, Route, Routed, View};
 use cofferdam_core::mount::MountConfig;
 use cofferdam_core::{Fault, Login, token::Entry};
 
@@ -56,6 +56,9 @@ pub struct Aws {
 }
 
 impl Routed for Aws {
+    const ROLE_OF: Option<RoleOf> =
+        Some(|_, body, _| Box::pin(async move { crate::auth::role::named(body) }));
+
     const ROUTES: &'static [Route<Self>] = &[
         login::ROUTE,
         config::ROUTE,

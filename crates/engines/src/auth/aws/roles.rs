@@ -22,6 +22,11 @@ pub(super) const ROUTE: Route<Aws> = Route::new(
         (Verb::Delete, roles::delete),
     ],
 )
+.takes::<Unserved>()
+.takes::<Change>()
+.takes::<token::Change>()
+.takes::<old_names::Change>()
+.captures(&[("name", "role")])
 .creating(roles::exists);
 
 #[derive(Deserialize)]

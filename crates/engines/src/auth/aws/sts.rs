@@ -2,7 +2,8 @@
 
 use super::answer::{self, Caller};
 use super::signed::Signed;
-use crate::outbound::{Answered, Carried, Failed, carry};
+use crate::outbound::{Answered, Carried, Failed, carry, is_silence};
+use cofferdam_core::Fault;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -31,8 +32,8 @@ pub(super) enum Doubt {
     Busy,
     #[error("AWS cannot be asked: {0}")]
     Failed(#[from] Failed),
-    #[error("AWS refuses with status {0}{1}")]
-    Status(u16, String),
+    #[error("AWS refuses with status {0}{word}", word = in_parentheses(.1.as_deref()))]
+    Status(u16, Option<String>),
     #[error("the answer is not of the form that AWS writes")]
     Form,
     #[error("IAM is not asked without access_key and secret_key in config/client")]
@@ -48,10 +49,38 @@ pub(super) enum Doubt {
 impl Doubt {
     /// What is said of an answer that is none.
     pub(super) fn of(answer: &Answered) -> Self {
-        let word = answer::problem(answer.body.expose());
-        let word = word.map(|word| format!(" ({word})")).unwrap_or_default();
-        Self::Status(answer.status, word)
+        Self::Status(answer.status, answer::problem(answer.body.expose()))
     }
+
+    /// What the caller is told: to come again where AWS could not be asked, and else that it is
+    /// refused, without a reason.
+    pub(super) fn fault(self) -> Fault {
+        const PASSING: [&str; 4] = [
+            "RequestLimitExceeded",
+            "ServiceUnavailable",
+            "Throttling",
+            "ThrottlingException",
+        ];
+        let passes = match &self {
+            Self::Busy => return Fault::too_many("too many logins at once; try again"),
+            Self::Failed(why) => why.is_silence(),
+            Self::Status(status, word) => {
+                let word = word.as_deref().unwrap_or_default();
+                is_silence(*status) || PASSING.contains(&word)
+            }
+            Self::Form | Self::NoCredentials | Self::Partition | Self::Other | Self::Unbound => {
+                false
+            }
+        };
+        match passes {
+            true => Fault::unavailable("AWS cannot be asked who you are; try again", self),
+            false => Fault::denied().noting(self),
+        }
+    }
+}
+
+fn in_parentheses(word: Option<&str>) -> String {
+    word.map(|word| format!(" ({word})")).unwrap_or_default()
 }
 
 impl Line {
@@ -85,7 +114,7 @@ impl Line {
             let mut pause = PAUSE;
             for _ in 0..retries {
                 match request().await {
-                    Ok(answer) if answer.status < 500 && answer.status != 429 => return Ok(answer),
+                    Ok(answer) if !is_silence(answer.status) => return Ok(answer),
                     Err(why) if !may_pass(why) => return Err(why),
                     _ => tokio::time::sleep(pause).await,
                 }

@@ -34,6 +34,10 @@ pub struct Certificate {
     pub key: String,
     /// Whether it says of itself that it is an authority.
     pub is_authority: bool,
+    /// Authorities that may stand between it and whom it speaks for, where it says so.
+    pub path_length: Option<u32>,
+    /// Whether its key may sign certificates.
+    pub may_sign: bool,
     /// Whether it may be used by clients of TLS.
     pub is_for_clients: bool,
     /// Seconds since 1970, of both ends.
@@ -65,6 +69,7 @@ impl Certificate {
             serial: read.tbs_certificate.serial.to_string(),
             key: hex::encode(Sha256::digest(read.public_key().raw)),
             is_for_clients: true,
+            may_sign: true,
             valid: (
                 read.validity().not_before.timestamp(),
                 read.validity().not_after.timestamp(),
@@ -81,7 +86,11 @@ impl Certificate {
 
     fn note(&mut self, extension: &ParsedExtension<'_>) {
         match extension {
-            ParsedExtension::BasicConstraints(constraints) => self.is_authority = constraints.ca,
+            ParsedExtension::BasicConstraints(constraints) => {
+                self.is_authority = constraints.ca;
+                self.path_length = constraints.path_len_constraint;
+            }
+            ParsedExtension::KeyUsage(usage) => self.may_sign = usage.key_cert_sign(),
             ParsedExtension::ExtendedKeyUsage(usage) => {
                 self.is_for_clients = usage.client_auth || usage.any;
             }

@@ -19,7 +19,10 @@ pub(super) const ROUTE: Route<Cert> = Route::new(
         (Verb::Write, roles::write),
         (Verb::Delete, roles::delete),
     ],
-);
+)
+.takes::<Change>()
+.takes::<token::Change>()
+.takes::<old_names::Change>();
 
 #[derive(Deserialize)]
 struct Change {

@@ -8,7 +8,7 @@ use cofferdam_core::{Call, Fault, Outcome, Verb};
 use serde::{Deserialize, Serialize};
 
 pub(super) const ROUTE: Route<Cert> =
-    Route::new("config", &[(Verb::Read, read), (Verb::Write, write)]);
+    Route::new("config", &[(Verb::Read, read), (Verb::Write, write)]).takes::<Change>();
 
 const KEY: &str = "config";
 

@@ -16,7 +16,8 @@ pub(super) const ROUTE: Route<Cert> = Route::new(
         (Verb::Write, write),
         (Verb::Delete, delete),
     ],
-);
+)
+.takes::<Sent>();
 
 const PLACE: &str = "crl/";
 /// Numbers of one list: all of them are read at each login.

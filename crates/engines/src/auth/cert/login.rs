@@ -7,12 +7,14 @@ use crate::auth::role::{bound, gone, name};
 use crate::auth::{cidr, roles};
 use cofferdam_core::clock::Time;
 use cofferdam_core::engine::{Access, Asking, Pending, Route, View};
+use cofferdam_core::json::Body;
 use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Peer, Verb, token};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-pub(super) const ROUTE: Route<Cert> =
-    Route::new("login", &[(Verb::Write, login)]).access(Access::Anonymous);
+pub(super) const ROUTE: Route<Cert> = Route::new("login", &[(Verb::Write, login)])
+    .takes::<Sent>()
+    .access(Access::Anonymous);
 
 /// What a token is bound to: the entry, and the key of the certificate.
 const ENTRY: &str = "cert_name";
@@ -57,6 +59,21 @@ fn login<'a>(_: &'a Cert, call: Call<'a>) -> Pending<'a> {
             .into();
         Ok(Outcome::Login(Box::new(login)))
     })
+}
+
+/// The entry that would take what the peer showed.
+pub(super) async fn role_of(
+    view: &View,
+    body: &Body,
+    asking: Asking<'_>,
+) -> Result<Option<String>, Fault> {
+    let sent: Sent = body.parse()?;
+    let names = match sent.name.as_str() {
+        "" => view.list("role/", None, usize::MAX).await?.names,
+        text => name(text).ok().into_iter().collect(),
+    };
+    let (entry, _) = judge(view, &names, asking.peer, asking.now).await?;
+    Ok(Some(entry.name))
 }
 
 /// The entry that takes what the peer showed, of these; pinned certificates first.

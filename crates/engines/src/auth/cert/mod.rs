@@ -30,7 +30,7 @@ mod path;
 mod tests;
 
 use crate::contest::Contests;
-use cofferdam_core::engine::{Asking, Pending, Route, Routed, View};
+use cofferdam_core::engine::{Asking, Pending, RoleOf, Route, Routed, View};
 use cofferdam_core::mount::MountConfig;
 use cofferdam_core::{Fault, Login, token::Entry};
 
@@ -44,6 +44,9 @@ pub struct Cert {
 }
 
 impl Routed for Cert {
+    const ROLE_OF: Option<RoleOf> =
+        Some(|view, body, asking| Box::pin(login::role_of(view, body, asking)));
+
     const ROUTES: &'static [Route<Self>] = &[
         login::ROUTE,
         config::ROUTE,

@@ -29,20 +29,21 @@ pub(super) fn leads(
     let algorithms =
         rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(now.seconds()));
-    let judge = |path: &VerifiedPath<'_>| match unrevoked(path, revoked) {
-        true => Ok(()),
-        false => Err(Error::CertRevoked),
-    };
     authorities.iter().any(|(der, authority)| {
-        // Of the authority itself webpki knows its name and key alone.
-        let good = authority.is_authority
+        let judge = |path: &VerifiedPath<'_>| match good(path, authority, revoked) {
+            true => Ok(()),
+            false => Err(Error::CertRevoked),
+        };
+        // Of the authority itself webpki knows its name, its key and the names it may speak of.
+        let may = authority.is_authority
+            && authority.may_sign
             && authority.is_valid_at(now.seconds())
             && !revoked.contains(&authority.serial);
         let der = CertificateDer::from(der.as_slice());
         let Ok(anchor) = anchor_from_trusted_cert(&der) else {
             return false;
         };
-        good && first
+        may && first
             .verify_for_usage(
                 algorithms.all,
                 &[anchor],
@@ -56,14 +57,16 @@ pub(super) fn leads(
     })
 }
 
-/// Whether no certificate of a path, but the authority, has a revoked number.
-fn unrevoked(path: &VerifiedPath<'_>, revoked: &BTreeSet<String>) -> bool {
-    if revoked.is_empty() {
-        return true;
-    }
-    let good = |der: CertificateDer<'_>| {
-        let read = Certificate::parse(der.as_ref());
-        read.is_some_and(|read| !revoked.contains(&read.serial))
-    };
-    good(path.end_entity().der()) && path.intermediate_certificates().all(|one| good(one.der()))
+/// Whether no certificate of a path, but the authority, has a revoked number; and what webpki does not
+/// ask: whether those between may sign, and are not more than the authority allows.
+fn good(path: &VerifiedPath<'_>, authority: &Certificate, revoked: &BTreeSet<String>) -> bool {
+    let stands = |read: &Certificate| !revoked.contains(&read.serial);
+    let read = |der: CertificateDer<'_>| Certificate::parse(der.as_ref());
+    let between = || path.intermediate_certificates();
+    let most = authority.path_length.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    });
+    between().count() <= most
+        && read(path.end_entity().der()).is_some_and(|read| stands(&read))
+        && between().all(|one| read(one.der()).is_some_and(|read| read.may_sign && stands(&read)))
 }

@@ -7,8 +7,8 @@ use cofferdam_core::engine::Asking;
 use cofferdam_core::{Chain, Fault, Login, Peer};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DnType,
-    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, NameConstraints,
-    RevokedCertParams, SanType, SerialNumber,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    NameConstraints, RevokedCertParams, SanType, SerialNumber,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -513,5 +513,67 @@ async fn a_token_is_renewed_by_the_key_that_it_was_given_to() {
             .contains("policies have changed")
     );
     assert_eq!(bench.delete("certs/web").await.status, 204);
+    assert!(renew(&bench, &entry, &own).await.is_err());
+}
+
+/// As Go's verifier, by which OpenBao judges: webpki asks neither for what a key may be used, nor for how
+/// far the authority of an entry may reach.
+#[tokio::test]
+async fn an_authority_does_no_more_than_it_may() {
+    let using = |usage: KeyUsagePurpose| {
+        let mut params = of_ca("ca");
+        params.key_usages = vec![usage];
+        params
+    };
+    let near = || {
+        let mut params = of_ca("near");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params
+    };
+    let near = Authority::new(near());
+    let mut bench = with_entry(&near, json!({})).await;
+    let own = near.signs(&leaf("ada"));
+    assert!(login(&mut bench, &[&own]).await.login.is_some());
+    let middle = near.below(of_ca("middle"));
+    let far = middle.signs(&leaf("ada"));
+    assert_eq!(
+        login(&mut bench, &[&far, &middle.der]).await.refusal(),
+        STRANGER
+    );
+    let ca = Authority::new(of_ca("ca"));
+    let mut bench = with_entry(&ca, json!({})).await;
+    for (usage, good) in [
+        (KeyUsagePurpose::KeyCertSign, true),
+        (KeyUsagePurpose::DigitalSignature, false),
+    ] {
+        let middle = ca.below(using(usage));
+        let far = middle.signs(&leaf("ada"));
+        let answered = login(&mut bench, &[&far, &middle.der]).await;
+        assert_eq!(answered.login.is_some(), good, "{usage:?} between");
+        let root = Authority::new(using(usage));
+        let mut bench = with_entry(&root, json!({})).await;
+        let own = root.signs(&leaf("ada"));
+        let answered = login(&mut bench, &[&own]).await;
+        assert_eq!(answered.login.is_some(), good, "{usage:?} at the end");
+    }
+}
+
+/// A renewal judges the certificate again: it may be revoked since, or over.
+#[tokio::test]
+async fn a_certificate_that_is_revoked_or_over_renews_nothing() {
+    let ca = Authority::new(of_ca("ca"));
+    let mut bench = with_entry(&ca, json!({})).await;
+    let own = ca.signs(&leaf("ada"));
+    let who = login(&mut bench, &[&own]).await.login.unwrap();
+    let mut entry = token("a");
+    (entry.binding, entry.policies) = (who.binding, vec!["default".into(), "web".into()]);
+    let own = showing(&[&own]);
+    assert!(renew(&bench, &entry, &own).await.is_ok());
+    let list = json!({"crl": ca.revokes(77)});
+    assert_eq!(bench.write("crls/old", list).await.status, 204);
+    assert!(renew(&bench, &entry, &own).await.is_err());
+    assert_eq!(bench.delete("crls/old").await.status, 204);
+    assert!(renew(&bench, &entry, &own).await.is_ok());
+    bench.clock.advance(Duration::from_secs(11 * 86_400));
     assert!(renew(&bench, &entry, &own).await.is_err());
 }

@@ -14,7 +14,8 @@ use cofferdam_core::{Alias, Call, Caller, Fault, Login, Outcome, Verb, token};
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub(super) const ROUTE: Route<Docker> = Route::new("attest", &[(Verb::Write, attest)]);
+pub(super) const ROUTE: Route<Docker> =
+    Route::new("attest", &[(Verb::Write, attest)]).takes::<Container>();
 
 /// The label by which a container chooses among several roles that are for it. It grants nothing.
 const CHOICE: &str = "cofferdam.role";

@@ -21,6 +21,8 @@ pub(super) const ROUTE: Route<Docker> = Route::new(
         (Verb::Delete, roles::delete),
     ],
 )
+.takes::<Change>()
+.takes::<token::Change>()
 .creating(roles::exists);
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use crate::auth::jose::{self, Algorithm, Claims, KeySet, MOST_KEY_SET_BYTES, Ref
 use crate::auth::role::Stored;
 use crate::outbound::{self, Asked, Failed, Trust, Url};
 use cofferdam_core::Fault;
-use cofferdam_core::clock::Time;
+use cofferdam_core::clock::Steady;
 use cofferdam_core::engine::{Revision, View};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -39,23 +39,23 @@ struct Place {
 struct Kept {
     /// Of the configuration it was fetched by.
     revision: Option<Revision>,
-    signer: Option<(Arc<Signer>, Time)>,
-    attempted: Option<Time>,
+    signer: Option<(Arc<Signer>, Steady)>,
+    attempted: Option<Steady>,
 }
 
 impl Kept {
     /// One that may be used.
-    fn usable(&self, at: Time) -> Option<Arc<Signer>> {
+    fn usable(&self, at: Steady) -> Option<Arc<Signer>> {
         let (signer, fetched) = self.signer.as_ref()?;
         (at.since(*fetched) < USABLE).then(|| Arc::clone(signer))
     }
 
-    fn is_fresh(&self, at: Time) -> bool {
+    fn is_fresh(&self, at: Steady) -> bool {
         let fetched = self.signer.as_ref().map(|(_, fetched)| *fetched);
         fetched.is_some_and(|fetched| at.since(fetched) < FRESH)
     }
 
-    fn may_ask(&self, at: Time) -> bool {
+    fn may_ask(&self, at: Steady) -> bool {
         self.attempted
             .is_none_or(|attempted| at.since(attempted) >= INTERVAL)
     }
@@ -76,7 +76,7 @@ impl Place {
     }
 
     /// What is kept, read again if it is old; and whether it was not.
-    async fn recent(&self, stored: &Stored<Config>, at: Time) -> (Kept, bool) {
+    async fn recent(&self, stored: &Stored<Config>, at: Steady) -> (Kept, bool) {
         let kept = self.kept(stored.revision);
         match kept.is_fresh(at) {
             true => (kept, true),
@@ -85,7 +85,7 @@ impl Place {
     }
 
     /// Reads the documents again, if the last attempt lies long enough back; what is kept then.
-    async fn refresh(&self, stored: &Stored<Config>, at: Time) -> Kept {
+    async fn refresh(&self, stored: &Stored<Config>, at: Steady) -> Kept {
         let _turn = self.turn.lock().await;
         let mut kept = self.kept(stored.revision);
         if !kept.may_ask(at) {
@@ -128,7 +128,7 @@ impl Keys {
         stored: &Stored<Config>,
         token: &Token<'_>,
         allowed: &[Algorithm],
-        at: Time,
+        at: Steady,
     ) -> Result<Claims, Fault> {
         // Nobody is asked about a token that no key could have signed.
         if !allowed.contains(&token.algorithm()) {
@@ -157,15 +157,17 @@ impl Keys {
         &self,
         view: &View,
         stored: &Stored<Config>,
-        at: Time,
+        at: Steady,
     ) -> Option<Arc<Signer>> {
         self.place(view).recent(stored, at).await.0.usable(at)
     }
 }
 
+/// Nothing is wrong with the token: whoever comes again may be luckier.
 fn unreachable() -> Fault {
-    Fault::invalid(
-        "error validating token: error verifying token signature: the signer's keys cannot be read",
+    Fault::unavailable(
+        "error validating token: error verifying token signature: the signer's keys cannot be read; try again",
+        "the key set of a jwt mount cannot be read",
     )
 }
 

@@ -11,13 +11,15 @@ use crate::auth::jose::{Expected, Token, audiences};
 use crate::auth::role::{bound, gone, name};
 use crate::auth::roles;
 use cofferdam_core::engine::{Access, Pending, Route, View};
+use cofferdam_core::json::Body;
 use cofferdam_core::json::field::Text;
 use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use serde::Deserialize;
 use std::net::IpAddr;
 
-pub(super) const ROUTE: Route<Jwt> =
-    Route::new("login", &[(Verb::Write, login)]).access(Access::Anonymous);
+pub(super) const ROUTE: Route<Jwt> = Route::new("login", &[(Verb::Write, login)])
+    .takes::<Sent>()
+    .access(Access::Anonymous);
 
 /// Names the role in a token's binding.
 const ROLE: &str = "role";
@@ -49,6 +51,19 @@ pub(super) async fn chosen(
     stored.map(|stored| stored.record).ok_or_else(unknown)
 }
 
+/// The name of the role that is asked for, or the mount's usual one.
+pub(super) async fn role_of(view: &View, body: &Body) -> Result<Option<String>, Fault> {
+    let sent: Sent = body.parse()?;
+    let asked = match sent.role.as_str() {
+        "" => config::load(view)
+            .await?
+            .map(|stored| stored.record.default_role),
+        asked => Some(asked.to_owned()),
+    };
+    let asked = asked.filter(|asked| !asked.is_empty());
+    Ok(asked.and_then(|asked| name(&asked).ok()))
+}
+
 fn login<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let sent: Sent = call.body.parse()?;
@@ -70,7 +85,7 @@ fn login<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
         let allowed = config.algorithms();
         let claims = method
             .keys
-            .verify(call.view, &stored, &token, allowed, call.now);
+            .verify(call.view, &stored, &token, allowed, call.steady);
         let claims = claims.await?;
         let expected = Expected {
             issuer: &config.bound_issuer,

@@ -30,7 +30,7 @@ mod settings;
 mod tests;
 
 use crate::contest::Contests;
-use cofferdam_core::engine::{Pending, Route, Routed, View};
+use cofferdam_core::engine::{Pending, RoleOf, Route, Routed, View};
 use cofferdam_core::mount::MountConfig;
 use cofferdam_core::{Fault, Login, token::Entry};
 
@@ -48,6 +48,8 @@ pub struct Jwt {
 }
 
 impl Routed for Jwt {
+    const ROLE_OF: Option<RoleOf> = Some(|view, body, _| Box::pin(login::role_of(view, body)));
+
     const ROUTES: &'static [Route<Self>] = &[
         login::ROUTE,
         settings::ROUTE,

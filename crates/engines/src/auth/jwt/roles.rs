@@ -22,6 +22,9 @@ pub(super) const ROUTE: Route<Jwt> = Route::new(
         (Verb::Delete, roles::delete),
     ],
 )
+.takes::<Change>()
+.takes::<token::Change>()
+.takes::<old_names::Change>()
 .creating(roles::exists);
 
 /// Metadata that the method writes itself.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(super) const ROUTE: Route<Jwt> =
-    Route::new("config", &[(Verb::Read, read), (Verb::Write, write)]);
+    Route::new("config", &[(Verb::Read, read), (Verb::Write, write)]).takes::<Sent>();
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -55,8 +55,8 @@ const UNSIGNED: (u16, &str) = (
     "error validating token: error verifying token signature: no known key successfully validated the token signature",
 );
 const UNREAD: (u16, &str) = (
-    400,
-    "error validating token: error verifying token signature: the signer's keys cannot be read",
+    500,
+    "error validating token: error verifying token signature: the signer's keys cannot be read; try again",
 );
 
 #[tokio::test]
@@ -112,6 +112,23 @@ async fn a_new_key_of_the_signer_is_found_at_once_and_an_old_one_forgotten() {
             .refusal(),
         UNSIGNED
     );
+}
+
+#[tokio::test]
+async fn a_clock_that_is_put_back_keeps_no_old_key() {
+    let (bench, old, new) = (jwt().await, Signer::ec("P-256"), Signer::ec("P-256"));
+    let signer = serving(document(&[old.jwk("old")]));
+    configured(&bench, json!({"jwks_url": signer.url("/keys")})).await;
+    let token = named(&old, "old", &claims(&bench));
+    assert!(login(&bench, &token).await.login.is_some());
+    let rotated = document(&[new.jwk("new")]);
+    signer.answers(move |_, to| respond(to, "200 OK", &rotated));
+    bench.clock.put_back(Duration::from_hours(1));
+    bench.clock.advance(Duration::from_secs(11));
+    let token = named(&new, "new", &claims(&bench));
+    assert!(login(&bench, &token).await.login.is_some());
+    let token = named(&old, "old", &claims(&bench));
+    assert_eq!(login(&bench, &token).await.refusal(), UNSIGNED);
 }
 
 #[tokio::test]
@@ -478,4 +495,31 @@ async fn a_token_is_renewed_by_the_role_as_it_is() {
     assert_eq!(renewed.ttl, Some(Duration::from_mins(7)));
     bench.delete("role/web").await;
     assert!(bench.engine.renew(&bench.view, &entry).await.is_err());
+}
+
+/// AUTH-4: a token names places and keys of its own. None is asked, none is believed.
+#[tokio::test]
+async fn where_a_token_says_its_keys_are_nobody_looks() {
+    let (bench, own, eve) = (jwt().await, Signer::ec("P-256"), Signer::ec("P-256"));
+    let signer = serving(document(&[own.jwk("a")]));
+    let elsewhere = serving(document(&[eve.jwk("a")]));
+    let set = configured(&bench, json!({"jwks_url": signer.url("/keys")})).await;
+    assert_eq!(set.status, 204, "{set:?}");
+    let claims = claims(&bench);
+    let url = elsewhere.url("/keys");
+    for header in [
+        json!({"alg": "ES256", "kid": "a", "jku": url}),
+        json!({"alg": "ES256", "kid": "a", "x5u": url}),
+        json!({"alg": "ES256", "kid": "a", "jwk": eve.jwk("a")}),
+        json!({"alg": "ES256", "kid": url}),
+        json!({"alg": "ES256", "kid": "../../role/web"}),
+        json!({"alg": "ES256", "kid": "' OR 1=1 --"}),
+        json!({"alg": "none", "kid": "a"}),
+    ] {
+        let answer = login(&bench, &eve.token(&header, &claims)).await;
+        assert!(answer.login.is_none() && answer.status == 400, "{header}");
+    }
+    assert_eq!(elsewhere.asked(), 0);
+    let good = named(&own, "a", &claims);
+    assert!(login(&bench, &good).await.login.is_some());
 }

@@ -11,7 +11,7 @@ use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(super) const ROUTE: Route<Kubernetes> =
-    Route::new("config", &[(Verb::Read, read), (Verb::Write, write)]);
+    Route::new("config", &[(Verb::Read, read), (Verb::Write, write)]).takes::<Sent>();
 
 const KEY: &str = "config";
 
@@ -125,6 +125,15 @@ fn write<'a>(method: &'a Kubernetes, call: Call<'a>) -> Pending<'a> {
             return Err(Fault::invalid(
                 "kubernetes_ca_cert must be given when disable_local_ca_jwt is true",
             ));
+        }
+        // Without one nobody could tell the cluster from whoever answers in its place.
+        if sent.kubernetes_ca_cert.is_empty()
+            && let Err(why) = tokio::fs::metadata(LOCAL_CA).await
+        {
+            return Err(Fault::invalid(format!(
+                "kubernetes_ca_cert is not given, and {LOCAL_CA} cannot be read: {}",
+                why.kind()
+            )));
         }
         let config = Config {
             host: sent.kubernetes_host,

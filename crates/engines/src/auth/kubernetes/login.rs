@@ -1,6 +1,11 @@
 //! `login`, and what is checked when a token of this method is renewed.
+//!
+//! A cluster that cannot be asked is no refusal: the caller is told to come again, where OpenBao says
+//! that permission is denied and agents throw good tokens away. So that this tells nobody whom a role
+//! is for, what an unsigned token claims is held to the role only after the cluster was asked.
 
 use super::account::Account;
+use super::review::Doubt;
 use super::role::{Role, Source};
 use super::{Kubernetes, config};
 use crate::auth::jose::{Algorithm, Expected, KeySet, Refused, Token, audiences};
@@ -13,8 +18,9 @@ use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use serde::Deserialize;
 use std::net::IpAddr;
 
-pub(super) const ROUTE: Route<Kubernetes> =
-    Route::new("login", &[(Verb::Write, login)]).access(Access::Anonymous);
+pub(super) const ROUTE: Route<Kubernetes> = Route::new("login", &[(Verb::Write, login)])
+    .takes::<Sent>()
+    .access(Access::Anonymous);
 
 /// Names the role in a token's binding and metadata.
 const ROLE: &str = "role";
@@ -48,10 +54,22 @@ fn login<'a>(method: &'a Kubernetes, call: Call<'a>) -> Pending<'a> {
         let config = config
             .ok_or_else(|| Fault::invalid("could not load backend configuration"))?
             .record;
-        let (account, audiences) = claimed(&config, &role, &sent.jwt, &call)?;
+        let Claimed {
+            account,
+            audiences,
+            signed,
+            fits,
+        } = claimed(&config, &role, &sent.jwt, &call)?;
+        if signed {
+            fits.clone()?;
+        }
         let cluster = config.cluster().await?;
         let audiences: Vec<_> = audiences.iter().map(String::as_str).collect();
         let reviewed = method.reviews.ask(&cluster, &sent.jwt.0, &audiences).await;
+        if let Some(fault) = reviewed.as_ref().err().and_then(Doubt::passing) {
+            return Err(fault);
+        }
+        fits?;
         match reviewed {
             Ok(reviewed) if reviewed.is(&account) => Ok(Outcome::Login(Box::new(vouched(
                 &role,
@@ -69,17 +87,30 @@ fn login<'a>(method: &'a Kubernetes, call: Call<'a>) -> Pending<'a> {
     })
 }
 
-/// What the token says, held to the role; and the audiences that the cluster is asked about.
+/// What a token says.
+struct Claimed {
+    account: Account,
+    /// That the cluster is asked about.
+    audiences: Vec<String>,
+    /// By a key of the configuration: so it is true.
+    signed: bool,
+    /// Whether the role is for this account.
+    fits: Result<(), Fault>,
+}
+
+/// What the token says, and how that stands to the role. A token is refused at once for what is wrong
+/// with it under any role.
 fn claimed(
     config: &config::Config,
     role: &Role,
     text: &Text,
     call: &Call<'_>,
-) -> Result<(Account, Vec<String>), Fault> {
+) -> Result<Claimed, Fault> {
     let refuse = |why: Refused| Fault::denied().noting(why);
     let token = Token::parse(text.0.expose()).map_err(refuse)?;
     let keys = config.keys()?;
-    let claims = match keys.is_empty() {
+    let signed = !keys.is_empty();
+    let claims = match !signed {
         // The cluster checks the signature. What is read until then decides nothing but whom to ask.
         true => token.unverified().map_err(refuse)?.into_claims(),
         false => KeySet::of(keys)
@@ -92,7 +123,6 @@ fn claimed(
         .collect();
     let expected = Expected {
         issuer: config.issuer(),
-        audiences: &wanted,
         ..Expected::default()
     };
     // Tokens that lie in secrets have no times.
@@ -107,20 +137,33 @@ fn claimed(
     if !account.is_whole() {
         return Err(Fault::denied().noting("the token names no service account"));
     }
-    let fits =
-        |list: &[String], text: &str| list.iter().any(|pattern| glob::matches(pattern, text));
-    if !fits(&role.names, &account.name) {
-        return Err(Fault::denied().noting("service account name not authorized"));
-    }
-    if !fits(&role.namespaces, &account.namespace) {
-        return Err(Fault::denied().noting("namespace not authorized"));
-    }
-    let own = audiences(&claims)
+    let own: Vec<_> = audiences(&claims)
         .map_err(refuse)?
         .into_iter()
         .map(str::to_owned)
         .collect();
-    Ok((account, if wanted.is_empty() { own } else { wanted }))
+    Ok(Claimed {
+        fits: fits(role, &account, &own),
+        account,
+        audiences: if wanted.is_empty() { own } else { wanted },
+        signed,
+    })
+}
+
+/// Whether a role is for this account, with a token for these audiences.
+fn fits(role: &Role, account: &Account, audiences: &[String]) -> Result<(), Fault> {
+    let among =
+        |list: &[String], text: &str| list.iter().any(|pattern| glob::matches(pattern, text));
+    if !role.audience.is_empty() && !audiences.contains(&role.audience) {
+        return Err(Fault::denied().noting(Refused::Audience));
+    }
+    if !among(&role.names, &account.name) {
+        return Err(Fault::denied().noting("service account name not authorized"));
+    }
+    if !among(&role.namespaces, &account.namespace) {
+        return Err(Fault::denied().noting("namespace not authorized"));
+    }
+    Ok(())
 }
 
 fn vouched(role: &Role, account: &Account, address: IpAddr) -> Login {

@@ -27,7 +27,7 @@ mod roles;
 mod tests;
 
 use crate::contest::Contests;
-use cofferdam_core::engine::{Pending, Route, Routed, View};
+use cofferdam_core::engine::{Pending, RoleOf, Route, Routed, View};
 use cofferdam_core::mount::MountConfig;
 use cofferdam_core::{Fault, Login, token::Entry};
 
@@ -42,6 +42,9 @@ pub struct Kubernetes {
 }
 
 impl Routed for Kubernetes {
+    const ROLE_OF: Option<RoleOf> =
+        Some(|_, body, _| Box::pin(async move { crate::auth::role::named(body) }));
+
     const ROUTES: &'static [Route<Self>] =
         &[login::ROUTE, config::ROUTE, roles::LIST, roles::ROUTE];
 

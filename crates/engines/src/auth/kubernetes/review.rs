@@ -7,6 +7,7 @@ use super::account::Account;
 use super::config::Cluster;
 use crate::auth::jose;
 use crate::outbound::{self, Asked, Failed, Trust};
+use cofferdam_core::Fault;
 use cofferdam_core::json::Data;
 use cofferdam_secret::{Buffer, Secret};
 use serde::Deserialize;
@@ -38,6 +39,8 @@ pub(super) enum Doubt {
     Failed(#[from] Failed),
     #[error("the cluster answers with status {0}: 401 and 403 mean that the reviewer may not ask")]
     Status(u16),
+    #[error("the cluster does not take the configured reviewer: status {0}")]
+    Reviewer(u16),
     #[error("the cluster's answer is no review")]
     Form,
     #[error("the cluster says that the token is not good")]
@@ -46,6 +49,25 @@ pub(super) enum Doubt {
     Audience,
     #[error("the token belongs to no service account")]
     NoAccount,
+}
+
+impl Doubt {
+    /// What the caller is told where nothing was said about its token: that it may come again.
+    pub(super) fn passing(&self) -> Option<Fault> {
+        let passes = match self {
+            Self::Busy => return Some(Fault::too_many("too many logins at once; try again")),
+            Self::Failed(why) => why.is_silence(),
+            Self::Reviewer(_) => true,
+            Self::Status(status) => outbound::is_silence(*status),
+            Self::Form | Self::Refused | Self::Audience | Self::NoAccount => false,
+        };
+        passes.then(|| {
+            Fault::unavailable(
+                "the cluster cannot be asked about the token; try again",
+                self,
+            )
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -114,8 +136,13 @@ impl Reviews {
         });
         let answer = answer.await?;
         // 201 by the book; 200 is taken, too.
-        if !matches!(answer.status, 200 | 201) {
-            return Err(Doubt::Status(answer.status));
+        match answer.status {
+            200 | 201 => {}
+            // Without a reviewer it is the token itself that was not taken.
+            status @ (401 | 403) if cluster.reviewer.is_some() => {
+                return Err(Doubt::Reviewer(status));
+            }
+            status => return Err(Doubt::Status(status)),
         }
         judge(answer.body.expose(), audiences)
     }

@@ -20,6 +20,9 @@ pub(super) const ROUTE: Route<Kubernetes> = Route::new(
         (Verb::Delete, roles::delete),
     ],
 )
+.takes::<Change>()
+.takes::<token::Change>()
+.takes::<old_names::Change>()
 .creating(roles::exists);
 
 #[derive(Deserialize)]

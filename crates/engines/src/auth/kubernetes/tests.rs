@@ -23,6 +23,12 @@ struct Cluster {
     asked: Arc<Mutex<Value>>,
 }
 
+/// The cluster said nothing about the token.
+const AWAY: (u16, &str) = (
+    500,
+    "the cluster cannot be asked about the token; try again",
+);
+
 /// Long ago, and not for a long time.
 const PAST: i64 = 1_700_000_000;
 const END: i64 = 4_000_000_000;
@@ -255,10 +261,61 @@ async fn a_pod_is_known_by_what_the_cluster_says() {
     let bench = cluster.mount(json!({"token_reviewer_jwt": ""})).await;
     assert!(cluster.login(&bench, "web").await.login.is_some());
     let bench = cluster.mount(json!({"token_reviewer_jwt": "nobody"})).await;
-    assert_eq!(
-        cluster.login(&bench, "web").await.refusal(),
-        (403, "permission denied")
-    );
+    assert_eq!(cluster.login(&bench, "web").await.refusal(), AWAY);
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_away_refuses_nobody_and_tells_nothing_of_a_role() {
+    let cluster = Cluster::start();
+    let bench = cluster.mount(json!({})).await;
+    let narrow = json!({"bound_service_account_names": "web", "bound_service_account_namespaces": "shop", "audience": "vault"});
+    assert_eq!(bench.write("role/any", narrow).await.status, 204);
+    let denied = (403, "permission denied");
+    let known = ["web", "other-name", "other-namespace", "cluster-only"];
+    let there = known.map(|name| (name, name == "web"));
+    for (name, good) in there {
+        assert_eq!(
+            cluster.login(&bench, name).await.login.is_some(),
+            good,
+            "{name}"
+        );
+    }
+    // Whether an unsigned claim fits the role is told by no status.
+    for status in ["500 x", "502 Bad Gateway", "503 x", "429 Too Many Requests"] {
+        cluster
+            .server
+            .answers(move |_, to| respond(to, status, "{}"));
+        for name in known {
+            let answer = cluster.login(&bench, name).await;
+            assert_eq!(answer.refusal(), AWAY, "{status} {name}");
+        }
+        // A token that is good for nothing anywhere is refused without asking.
+        let asked = cluster.server.asked();
+        assert_eq!(cluster.login(&bench, "expired").await.refusal(), denied);
+        assert_eq!(cluster.server.asked(), asked);
+    }
+    // What the caller can bring about is a refusal.
+    for status in ["400 Bad Request", "413 x", "422 x", "431 x"] {
+        cluster
+            .server
+            .answers(move |_, to| respond(to, status, "{}"));
+        let answer = cluster.login(&bench, "web").await;
+        assert_eq!(answer.refusal(), denied, "{status}");
+    }
+    // Nobody there at all, and a reviewer whose time is over.
+    cluster.server.answers(|_, _| {});
+    assert_eq!(cluster.login(&bench, "web").await.refusal(), AWAY);
+    let gone = cluster
+        .mount(json!({"kubernetes_host": "https://127.0.0.1:1"}))
+        .await;
+    assert_eq!(cluster.login(&gone, "web").await.refusal(), AWAY);
+    cluster
+        .server
+        .answers(|_, to| respond(to, "401 Unauthorized", "{}"));
+    assert_eq!(cluster.login(&bench, "web").await.refusal(), AWAY);
+    // Without a reviewer that was the word on the token.
+    let own = cluster.mount(json!({"token_reviewer_jwt": ""})).await;
+    assert_eq!(cluster.login(&own, "web").await.refusal(), denied);
 }
 
 #[tokio::test]
@@ -340,8 +397,8 @@ async fn what_is_no_review_vouches_for_nobody() {
         ("201 Created", review(json!({"authenticated": true, "user": {"username": "system:serviceaccount:shop:web"}, "audiences": ["api"]})), false),
         ("201 Created", review(json!({"authenticated": "true", "user": user, "audiences": ["api"]})), false),
         ("201 Created", json!({"kind": "Status", "status": {"authenticated": true, "user": user, "audiences": ["api"]}}).to_string(), false),
-        ("500 Internal Server Error", review(json!({"authenticated": true, "user": user, "audiences": ["api"]})), false),
-        ("403 Forbidden", "{}".to_owned(), false),
+        ("404 Not Found", review(json!({"authenticated": true, "user": user, "audiences": ["api"]})), false),
+        ("400 Bad Request", "{}".to_owned(), false),
         ("201 Created", "x".repeat(1 << 20), false),
         ("201 Created", "[]".to_owned(), false),
     ];
@@ -365,16 +422,35 @@ async fn what_is_no_review_vouches_for_nobody() {
     );
 }
 
+/// AUTH-7: a review that comes too late, or not at all, is none; the login is not kept waiting for it.
+#[tokio::test]
+async fn a_review_that_comes_late_vouches_for_nobody() {
+    let cluster = Cluster::start();
+    let bench = cluster.mount(json!({})).await;
+    assert!(cluster.login(&bench, "web").await.login.is_some());
+    cluster.server.answers(|_, to| {
+        // A good one begins, and its end is long in coming.
+        let _ = to.write_all(
+            b"HTTP/1.1 201 Created\r\nContent-Length: 9000\r\n\r\n{\"kind\":\"TokenReview\",",
+        );
+        crate::stand_in::sleep(60);
+    });
+    let begun = std::time::Instant::now();
+    let late = cluster.login(&bench, "web").await;
+    assert!(late.login.is_none());
+    // Nobody's fault but the cluster's.
+    let away = "the cluster cannot be asked about the token; try again";
+    assert_eq!(late.refusal(), (500, away));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
 #[tokio::test]
 async fn a_cluster_is_held_to_its_ca() {
     let (cluster, other) = (Cluster::start(), Cluster::start());
     let bench = cluster
         .mount(json!({"kubernetes_ca_cert": other.server.ca}))
         .await;
-    assert_eq!(
-        cluster.login(&bench, "web").await.refusal(),
-        (403, "permission denied")
-    );
+    assert_eq!(cluster.login(&bench, "web").await.refusal(), AWAY);
     assert_eq!(cluster.server.asked(), 0, "the token did not leave");
     for bad in [
         json!({"kubernetes_ca_cert": "none"}),

@@ -14,8 +14,10 @@ use cofferdam_core::{Alias, Call, Fault, Login, Outcome, Verb, token};
 use serde::Deserialize;
 use std::net::IpAddr;
 
-pub(super) const ROUTE: Route<Userpass> =
-    Route::new("login/~name", &[(Verb::Write, login)]).access(Access::Anonymous);
+pub(super) const ROUTE: Route<Userpass> = Route::new("login/~name", &[(Verb::Write, login)])
+    .takes::<Credentials>()
+    .captures(&[("name", "username")])
+    .access(Access::Anonymous);
 
 /// Names the user in a token's metadata and binding.
 const USERNAME: &str = "username";

@@ -71,6 +71,56 @@ async fn every_wrong_spelling_counts_for_one_name() {
     assert!(login(&bench, "bob", "right").await.login.is_some());
 }
 
+/// AUTH-1: one counter, whichever replica is asked, in whatever spelling; and what a replica that has
+/// just begun knows of it is in the store.
+#[tokio::test]
+async fn replicas_and_spellings_share_one_counter() {
+    let one = bench().await;
+    let two = Bench::beside(&one, Userpass::default());
+    for (number, name) in ["bob", "BOB", "Bob", "bOb"].into_iter().enumerate() {
+        let here = if number % 2 == 0 { &one } else { &two };
+        assert_eq!(login(here, name, "wrong").await.refusal(), REFUSED);
+    }
+    // These are nobody's name, so they are nobody's counter either.
+    let mut judged = 0;
+    for name in [
+        "bob%20",
+        "%20bob",
+        "b%20ob",
+        "b%D0%BEb",
+        "bo%EF%BD%82",
+        "bob%09x",
+    ] {
+        let target = format!("login/{name}");
+        let Ok(path) = cofferdam_core::path::Path::from_url(&target) else {
+            continue;
+        };
+        let body = json!({"password": "wrong"});
+        assert_eq!(two.write(path.as_str(), body).await.status, 404, "{name}");
+        judged += 1;
+    }
+    assert_eq!(judged, 5, "all but the control character are paths");
+    assert_eq!(one.keys().await, ["lockout/bob", "user/bob"]);
+    assert!(
+        login(&one, "bob", "right").await.login.is_some(),
+        "four are not five"
+    );
+    for (number, name) in ["bob", "BOB", "Bob", "bOb", "boB"].into_iter().enumerate() {
+        let here = if number % 2 == 0 { &two } else { &one };
+        assert_eq!(login(here, name, "wrong").await.refusal(), REFUSED);
+    }
+    for here in [&one, &two] {
+        for name in ["bob", "BOB"] {
+            assert_eq!(login(here, name, "right").await.refusal(), REFUSED);
+        }
+    }
+    // Both clocks show the end of it.
+    for here in [&one, &two] {
+        here.clock.advance(Duration::from_mins(15));
+    }
+    assert!(login(&two, "bOB", "right").await.login.is_some());
+}
+
 #[tokio::test]
 async fn knocking_on_does_not_lock_for_longer() {
     let bench = bench().await;
@@ -82,6 +132,33 @@ async fn knocking_on_does_not_lock_for_longer() {
         login(&bench, "bob", "wrong").await;
     }
     bench.clock.advance(Duration::from_mins(1));
+    assert!(login(&bench, "bob", "right").await.login.is_some());
+}
+
+#[tokio::test]
+async fn a_clock_that_is_put_back_does_not_lock_for_longer() {
+    let bench = bench().await;
+    bench.clock.advance(Duration::from_hours(100));
+    for _ in 0..5 {
+        login(&bench, "bob", "wrong").await;
+    }
+    bench.clock.put_back(Duration::from_hours(50));
+    // It is locked for its duration from when that is seen, and knocking on changes nothing.
+    assert_eq!(login(&bench, "bob", "right").await.refusal(), REFUSED);
+    bench.clock.advance(Duration::from_mins(14));
+    assert_eq!(login(&bench, "bob", "right").await.refusal(), REFUSED);
+    bench.clock.advance(Duration::from_mins(1));
+    assert!(login(&bench, "bob", "right").await.login.is_some());
+    // Nor does the count of failures hold on.
+    for _ in 0..4 {
+        login(&bench, "bob", "wrong").await;
+    }
+    bench.clock.put_back(Duration::from_hours(20));
+    login(&bench, "bob", "wrong").await;
+    assert_eq!(login(&bench, "bob", "right").await.refusal(), REFUSED);
+    bench.clock.put_back(Duration::from_hours(20));
+    login(&bench, "bob", "wrong").await;
+    bench.clock.advance(Duration::from_mins(15));
     assert!(login(&bench, "bob", "right").await.login.is_some());
 }
 
@@ -164,24 +241,57 @@ async fn strangers_do_not_fill_the_store() {
 }
 
 /// AUTH-2: the medians of a few dozen logins each differ by less than a fifth. The check itself takes
-/// milliseconds, an answer without it microseconds: the threshold has a wide margin on both sides.
+/// milliseconds, an answer without it microseconds: the threshold has a wide margin on both sides. What
+/// a busy machine adds differs from one look to the next; what the name adds is in each of them.
 #[tokio::test]
 async fn unknown_and_known_names_take_the_same_time() {
     let mut bench = bench().await;
     bench.mount.config.user_lockout.threshold = Some(1_000_000);
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..24 {
-        for (name, times) in ["bob", "eve"].into_iter().zip(&mut times) {
-            let start = Instant::now();
-            login(&bench, name, "wrong").await;
-            times.push(start.elapsed());
+    let mut looks = Vec::new();
+    for _ in 0..5 {
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..24 {
+            for (name, times) in ["bob", "eve"].into_iter().zip(&mut times) {
+                let start = Instant::now();
+                login(&bench, name, "wrong").await;
+                times.push(start.elapsed());
+            }
         }
+        let [known, unknown] = times.map(|mut times| {
+            times.sort();
+            times[times.len() / 2].as_secs_f64()
+        });
+        if (known / unknown - 1.0).abs() < 0.2 {
+            return;
+        }
+        looks.push((known, unknown));
     }
-    let [known, unknown] = times.map(|mut times| {
-        times.sort();
-        times[times.len() / 2].as_secs_f64()
-    });
-    assert!((known / unknown - 1.0).abs() < 0.2, "{known} and {unknown}");
+    panic!("known and unknown: {looks:?}");
+}
+
+/// AUTH-2: what can be counted instead of timed. A name that nobody has, one that somebody has, one that
+/// is locked and one that was never locked because the mount locks nobody cost the same reads, and all
+/// but a success one commit.
+#[tokio::test]
+async fn unknown_known_and_locked_names_cost_the_same_reads() {
+    let mut bench = bench().await;
+    let cost = async |bench: &Bench, name: &str| {
+        let before = bench.reads();
+        assert_eq!(login(bench, name, "wrong").await.refusal(), REFUSED);
+        bench.reads() - before
+    };
+    // The first failure of a name makes its counter.
+    cost(&bench, "bob").await;
+    let (known, unknown) = (cost(&bench, "bob").await, cost(&bench, "eve").await);
+    for _ in 0..5 {
+        cost(&bench, "bob").await;
+    }
+    assert_eq!(login(&bench, "bob", "right").await.refusal(), REFUSED);
+    let locked = cost(&bench, "bob").await;
+    // A failure that counts reads the counter once more, which its commit compares with.
+    assert_eq!((known - 1, locked), (unknown, unknown));
+    bench.mount.config.user_lockout.disable = Some(true);
+    assert_eq!(cost(&bench, "bob").await, cost(&bench, "eve").await);
 }
 
 #[tokio::test]

@@ -20,13 +20,21 @@ pub(super) const ROUTE: Route<Userpass> = Route::new(
         (Verb::Delete, delete),
     ],
 )
+.takes::<Change>()
+.takes::<NewPassword>()
+.takes::<token::Change>()
+.captures(&[("name", "username")])
 .creating(exists);
 
 pub(super) const PASSWORD: Route<Userpass> =
-    Route::new("users/~name/password", &[(Verb::Write, set_password)]);
+    Route::new("users/~name/password", &[(Verb::Write, set_password)])
+        .takes::<NewPassword>()
+        .captures(&[("name", "username")]);
 
 pub(super) const POLICIES: Route<Userpass> =
-    Route::new("users/~name/policies", &[(Verb::Write, set_policies)]);
+    Route::new("users/~name/policies", &[(Verb::Write, set_policies)])
+        .takes::<NewPolicies>()
+        .captures(&[("name", "username")]);
 
 /// The user of the called path, if there is one.
 async fn called(call: &Call<'_>) -> Result<Option<Stored>, Fault> {

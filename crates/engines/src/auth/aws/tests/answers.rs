@@ -107,7 +107,7 @@ async fn a_busy_sts_is_asked_again() {
         login(&bench, &Draft::new(&bench), json!({}))
             .await
             .refusal(),
-        DENIED
+        AWAY
     );
     assert_eq!(cloud.server.asked(), 6);
     // A refusal is final.
@@ -121,4 +121,42 @@ async fn a_busy_sts_is_asked_again() {
         DENIED
     );
     assert_eq!(cloud.server.asked(), 7);
+}
+
+#[tokio::test]
+async fn an_aws_that_is_away_refuses_nobody() {
+    let cloud = Cloud::user();
+    let bench = cloud.mount(json!({})).await;
+    let who = login(&bench, &Draft::new(&bench), json!({})).await;
+    let mut entry = token("a");
+    entry.binding = who.login.unwrap().binding;
+    let code =
+        |word: &str| format!("<ErrorResponse><Error><Code>{word}</Code></Error></ErrorResponse>");
+    for (status, body, expected) in [
+        ("500 x", String::new(), AWAY),
+        ("429 x", String::new(), AWAY),
+        ("400 Bad Request", code("Throttling"), AWAY),
+        ("400 Bad Request", code("MalformedQueryString"), DENIED),
+        ("403 Forbidden", code("InvalidClientTokenId"), DENIED),
+    ] {
+        let shown = format!("{status} {body}");
+        cloud
+            .server
+            .answers(move |_, to| respond(to, status, &body));
+        let answer = login(&bench, &Draft::new(&bench), json!({})).await;
+        assert_eq!(answer.refusal(), expected, "{shown}");
+    }
+    cloud.server.answers(|_, _| {});
+    let answer = login(&bench, &Draft::new(&bench), json!({})).await;
+    assert_eq!(answer.refusal(), AWAY);
+    // A role that does not exist is told as ever, and nothing of one that does.
+    let answer = login(&bench, &Draft::new(&bench), json!({"role": "nobody"})).await;
+    assert_eq!(answer.status, 400);
+    // A token is not lost for want of an answer.
+    let credentials = json!({"access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "canary-secret"});
+    assert_eq!(bench.write("config/client", credentials).await.status, 204);
+    let pattern = json!({"bound_iam_principal_arn": "arn:aws:iam::123456789012:user/team/*"});
+    assert_eq!(bench.write("role/web", pattern).await.status, 204);
+    let failed = bench.engine.renew(&bench.view, &entry).await.unwrap_err();
+    assert_eq!(failed.kind(), Kind::Unavailable, "{failed:?}");
 }

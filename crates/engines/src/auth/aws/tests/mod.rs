@@ -12,6 +12,7 @@ use crate::stand_in::{Heard, StandIn, respond};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_aws_signature::Request;
+use cofferdam_core::Kind;
 use cofferdam_core::clock::Clock as _;
 use cofferdam_secret::Secret;
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ const SORT: &str = "application/x-www-form-urlencoded; charset=utf-8";
 const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 const DENIED: (u16, &str) = (403, "permission denied");
+/// AWS said nothing about the caller.
+const AWAY: (u16, &str) = (500, "AWS cannot be asked who you are; try again");
 
 /// STS and IAM at one address, and what they were asked.
 struct Cloud {

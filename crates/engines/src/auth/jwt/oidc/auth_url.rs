@@ -19,6 +19,7 @@ use std::fmt::Write as _;
 /// Nothing is changed: what must be known again goes with the browser.
 pub(in crate::auth::jwt) const ROUTE: Route<Jwt> =
     Route::new("oidc/auth_url", &[(Verb::Write, auth_url)])
+        .takes::<Sent>()
         .access(Access::Anonymous)
         .computing();
 
@@ -88,7 +89,7 @@ fn auth_url<'a>(method: &'a Jwt, call: Call<'a>) -> Pending<'a> {
             );
             return nowhere();
         }
-        let Some(signer) = method.keys.signer(call.view, &stored, call.now).await else {
+        let Some(signer) = method.keys.signer(call.view, &stored, call.steady).await else {
             return nowhere();
         };
         let Some(page) = signer

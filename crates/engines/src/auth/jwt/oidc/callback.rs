@@ -1,5 +1,6 @@
 //! `oidc/callback`: the browser is back with a code, or with the provider's refusal.
 
+use super::exchange::NoTokens;
 use super::{FAILED, claims, exchange, state};
 use crate::auth::cidr;
 use crate::auth::jose::{Algorithm, Token};
@@ -10,12 +11,20 @@ use crate::auth::jwt::{Jwt, login};
 use crate::auth::role::Stored;
 use crate::auth::roles;
 use cofferdam_core::engine::{Access, Pending, Route};
-use cofferdam_core::{Call, Fault, Outcome, Verb};
+use cofferdam_core::{Call, Fault, Kind, Outcome, Verb};
 
 /// Reading it is how Vault has it: what a browser was sent back to is handed on. It makes a token and
 /// remembers the state, so it counts as a change.
 pub(in crate::auth::jwt) const ROUTE: Route<Jwt> =
     Route::new("oidc/callback", &[(Verb::Read, callback)])
+        .asks(&[
+            "state",
+            "code",
+            "client_nonce",
+            "error",
+            "error_description",
+            "id_token",
+        ])
         .access(Access::Anonymous)
         .changing();
 
@@ -32,6 +41,14 @@ const REFUSALS: [&str; 7] = [
 
 fn failed(why: &str) -> Fault {
     Fault::invalid(format!("{FAILED} {why}"))
+}
+
+/// Nothing is wrong with who comes.
+fn away() -> Fault {
+    Fault::unavailable(
+        "Vault login failed. The provider cannot be reached.",
+        "the documents of a provider cannot be read",
+    )
 }
 
 fn refused(error: &str) -> Fault {
@@ -94,15 +111,17 @@ async fn vouched_claims(
     code: &str,
 ) -> Result<crate::auth::jose::Claims, Fault> {
     let config = &stored.record;
-    let signer = method.keys.signer(call.view, stored, call.now).await;
-    let signer = signer.ok_or_else(|| failed("The provider cannot be reached."))?;
-    let provider = signer.provider.as_ref();
-    let provider = provider.ok_or_else(|| failed("The provider cannot be reached."))?;
+    let signer = method.keys.signer(call.view, stored, call.steady).await;
+    let signer = signer.ok_or_else(away)?;
+    let provider = signer.provider.as_ref().ok_or_else(away)?;
     let turn = method.exchanges.0.try_acquire();
     let _turn =
         turn.map_err(|_| Fault::too_many("too many logins with a browser at once; try again"))?;
     let tokens = exchange::tokens(config, provider, login, code).await;
-    let tokens = tokens.map_err(|why| failed(&format!("Error exchanging oidc code: {why}.")))?;
+    let tokens = tokens.map_err(|why| match why {
+        NoTokens::Silence(why) => away().noting(why),
+        NoTokens::Refused(why) => failed(&format!("Error exchanging oidc code: {why}.")),
+    })?;
     let text = tokens
         .id_token
         .ok_or_else(|| failed("No id_token found in response."))?;
@@ -116,8 +135,11 @@ async fn vouched_claims(
     };
     let verified = method
         .keys
-        .verify(call.view, stored, &token, allowed, call.now);
-    let mut claims = verified.await.map_err(|fault| bad(fault.public()))?;
+        .verify(call.view, stored, &token, allowed, call.steady);
+    let mut claims = verified.await.map_err(|fault| match fault.kind() {
+        Kind::Unavailable => away(),
+        _ => bad(fault.public()),
+    })?;
     claims::check(&claims, config, role, &login.nonce, call.now).map_err(failed)?;
     if claims::contradicts(&claims, "c_hash", code, algorithm) {
         return Err(bad("the code is another one"));

@@ -33,18 +33,27 @@ fn trust(config: &Config) -> Trust<'_> {
     }
 }
 
+/// Why there is no token, in words that hold nothing of the answer.
+pub(super) enum NoTokens {
+    /// Nothing was said about the code, which may still be good.
+    Silence(String),
+    /// It was not taken, or what came is of no use.
+    Refused(String),
+}
+
 /// Exchanges a code.
 ///
 /// # Errors
-/// Why there is no token, in words that hold nothing of the answer.
+/// [`NoTokens`].
 pub(super) async fn tokens(
     config: &Config,
     provider: &Provider,
     login: &Login,
     code: &str,
-) -> Result<Tokens, String> {
+) -> Result<Tokens, NoTokens> {
+    let refused = NoTokens::Refused;
     let endpoint = provider.token_endpoint.as_deref().unwrap_or_default();
-    let url = Url::parse(endpoint).map_err(|why| why.to_string())?;
+    let url = Url::parse(endpoint).map_err(|why| refused(why.to_string()))?;
     let secret = &config.oidc_client_secret;
     let mut parameters = vec![
         ("grant_type", "authorization_code"),
@@ -68,15 +77,21 @@ pub(super) async fn tokens(
         authorization,
         most: MOST,
     };
-    let answer = outbound::send(asked).await.map_err(|why| why.to_string())?;
+    let answer = outbound::send(asked).await;
+    let answer = answer.map_err(|why| match why.is_silence() {
+        true => NoTokens::Silence(why.to_string()),
+        false => refused(why.to_string()),
+    })?;
     if answer.status != 200 {
-        return Err(format!(
-            "the provider answers with status {}",
-            answer.status
-        ));
+        let why = format!("the provider answers with status {}", answer.status);
+        return Err(match outbound::is_silence(answer.status) {
+            true => NoTokens::Silence(why),
+            false => refused(why),
+        });
     }
-    jose::document(answer.body.expose())
-        .ok_or_else(|| "the provider's answer is not of the form that is expected".to_owned())
+    jose::document(answer.body.expose()).ok_or_else(|| {
+        refused("the provider's answer is not of the form that is expected".to_owned())
+    })
 }
 
 /// Name and secret as RFC 6749 (section 2.3.1) wants them: encoded as in a form, then as RFC 7617 does.

@@ -470,3 +470,30 @@ async fn who_was_away_for_too_long_logs_in_again() {
         assert_eq!(begun.end(&bench, "").await.login.is_some(), good, "{seen}");
     }
 }
+
+/// The code of a login is good for as long as nobody has said otherwise.
+#[tokio::test]
+async fn a_provider_that_is_away_refuses_nobody() {
+    let provider = Provider::start();
+    let bench = mount(&provider).await;
+    let begun = begin(&bench, "mine").await;
+    let away = (500, "Vault login failed. The provider cannot be reached.");
+    for status in ["503 Service Unavailable", "429 Too Many Requests"] {
+        provider
+            .server
+            .answers(move |_, to| respond(to, status, "{}"));
+        assert_eq!(begun.end(&bench, "mine").await.refusal(), away, "{status}");
+    }
+    provider.server.answers(|_, _| {});
+    assert_eq!(begun.end(&bench, "mine").await.refusal(), away);
+    provider
+        .server
+        .answers(|_, to| respond(to, "400 Bad Request", "{}"));
+    assert_eq!(begun.end(&bench, "mine").await.refusal().0, 400);
+    // What was kept of its documents gets too old on the way, and they cannot be had.
+    provider.server.answers(|_, _| {});
+    bench.clock.advance(Duration::from_mins(55));
+    let begun = begin(&bench, "mine").await;
+    bench.clock.advance(Duration::from_mins(6));
+    assert_eq!(begun.end(&bench, "mine").await.refusal(), away);
+}
