@@ -188,12 +188,14 @@ impl Bench {
             mount: &self.mount,
             view: &self.view,
             now: self.clock.now(),
+            steady: self.clock.steady(),
         };
         let operation = match verb {
             Verb::Read => Operation::Read,
             Verb::Patch => Operation::Patch,
             Verb::Delete => Operation::Delete,
             Verb::List => Operation::List,
+            Verb::Scan => Operation::Scan,
             Verb::Write if !profile.creates => Operation::Update,
             Verb::Write => match self
                 .engine
@@ -227,6 +229,10 @@ impl Bench {
         self.ask(Verb::List, target, Value::Null).await
     }
 
+    pub(crate) async fn scan(&self, target: &str) -> Answer {
+        self.ask(Verb::Scan, target, Value::Null).await
+    }
+
     /// Single values read from the store so far.
     pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::SeqCst)
@@ -251,6 +257,7 @@ async fn open(reads: &Arc<AtomicUsize>, fuse: &Arc<Fuse>) -> Barrier<cofferdam_b
         wrapped: vec![1],
         recovery: None,
         generation: 0,
+        people: None,
     };
     let sealed = Barrier::new(Arc::new(Courteous(
         Memory::new(),
@@ -370,6 +377,8 @@ pub(crate) fn token(hash: &str) -> Entry {
         revoking: false,
         entity_id: String::new(),
         groups: Vec::new(),
+        role: String::new(),
+        counted: None,
         standing: None,
     }
 }

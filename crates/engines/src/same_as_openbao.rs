@@ -47,6 +47,7 @@ pub(crate) fn check_with(
             "POST" => Verb::Write,
             "PATCH" => Verb::Patch,
             "DELETE" => Verb::Delete,
+            "SCAN" => Verb::Scan,
             _ => Verb::List,
         };
         let answer = runtime.block_on(bench.ask(verb, &step.path, body.clone()));
@@ -59,7 +60,7 @@ pub(crate) fn check_with(
             ..Seen::new(answer.status, answer.data, login, texts)
         }
     };
-    compare(script, ours, |step, body| {
+    compare(false, script, ours, |step, body| {
         let (status, answer) = bao.ask(step.method, &step.below(mount), body);
         Seen::http(status, &answer)
     });

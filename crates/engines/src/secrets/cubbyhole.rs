@@ -34,6 +34,7 @@ impl Routed for Cubbyhole {
             (Verb::List, list),
         ],
     )
+    .takes_anything()
     .creating(exists)];
 }
 

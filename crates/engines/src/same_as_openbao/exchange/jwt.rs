@@ -385,6 +385,13 @@ fn attacks() -> Vec<Step> {
             "{{\"payload\":\"{payload}\",\"protected\":\"{header}\",\"signature\":\"{signature}\"}}"
         ))
         .differs("only the compact form is a token"),
+        // A token within a token, signed by the same key (RFC 7519, section 5.2), and one that is encrypted.
+        with(rsa.token_of(r#"{"alg":"RS256","cty":"JWT"}"#, &whole, &rs256)).says(ours),
+        with(format!(
+            "{}.AAAA.AAAA.AAAA.AAAA",
+            part(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#)
+        ))
+        .says(ours),
         with(rsa.plain(&claims(&json!({"pad": "x".repeat(100_000)}))))
             .differs("a token is at most 64 KiB long"),
     ]

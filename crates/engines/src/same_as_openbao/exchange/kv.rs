@@ -1,6 +1,6 @@
 //! KV version 2.
 
-use super::{NO_QUOTES, Step, delete, get, list, patch, put};
+use super::{IN_ORDER, IN_PARTS, NO_QUOTES, Step, delete, get, list, patch, put, scan};
 use serde_json::{Value, json};
 
 /// Each script begins on a new mount.
@@ -280,6 +280,33 @@ fn paths() -> Vec<Step> {
         list("metadata/z"),
         list("metadata/nope"),
         list("metadata/?after=d/&limit=1"),
+        scan("metadata").differs(IN_ORDER),
+        scan("metadata/").differs(IN_ORDER),
+        scan("metadata/d/?after=&limit=0"),
+        scan("metadata/d?limit=-1"),
+        scan("metadata?limit=x").says(NO_QUOTES),
+        scan("metadata?limit=1").differs(IN_PARTS),
+        scan("metadata?after=d/e").differs(IN_PARTS),
+        scan("metadata/d"),
+        scan("metadata/d/"),
+        scan("metadata/d/e"),
+        scan("metadata/d/e/f"),
+        scan("metadata/z"),
+        scan("metadata/nope"),
+        scan("detailed-metadata").differs(IN_ORDER),
+        scan("detailed-metadata/d/"),
+        scan("detailed-metadata/nope"),
+        put("data/d/a/x", json!({"data": {"z": 1}})),
+        put("data/d/b/x", json!({"data": {"z": 1}})),
+        scan("metadata/d").differs(IN_ORDER),
+        scan("detailed-metadata/d").differs(IN_ORDER),
+        delete("metadata/d/a/x"),
+        delete("metadata/d/b/x"),
+        scan("data/"),
+        scan("data/d"),
+        scan("subkeys/d"),
+        scan("app"),
+        scan(""),
         list("data/"),
         list(""),
         get("metadata"),

@@ -1,8 +1,16 @@
 //! A real OpenBao in development mode, for the length of a test.
 
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the harness of whole-binary flows has it as well"
+)]
+#[path = "../../../../../tests/src/ports.rs"]
+mod ports;
+
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,11 +25,7 @@ impl Bao {
     pub(crate) fn start() -> Self {
         let program = std::env::var_os("COFFERDAM_BAO").unwrap_or_else(|| "bao".into());
         let home = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let address = ports::address();
         let child = Command::new(&program)
             .args([
                 "server",
@@ -29,7 +33,7 @@ impl Bao {
                 "-dev-root-token-id=root",
                 "-dev-no-store-token",
             ])
-            .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
+            .arg(format!("-dev-listen-address={address}"))
             .env("HOME", home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -43,7 +47,7 @@ impl Bao {
         });
         let bao = Self {
             child,
-            address: format!("127.0.0.1:{port}"),
+            address,
             _home: home,
         };
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -69,6 +73,7 @@ impl Bao {
     }
 
     /// Sends a request as root.
+    #[allow(dead_code, reason = "not every test asks here by this name")]
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         ask(&self.address, method, path, body).expect("bao answers")
     }
@@ -77,6 +82,17 @@ impl Bao {
     #[allow(dead_code, reason = "not every test sends clients there")]
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+}
+
+/// Waits until a mount of KV takes requests: OpenBao sets one of version 2 up after it has answered.
+#[allow(dead_code, reason = "not every test mounts there")]
+pub(crate) fn settled(address: &str, mount: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let config = format!("{mount}/config");
+    while ask(address, "GET", &config, &Value::Null).is_none_or(|(status, _)| status == 400) {
+        assert!(Instant::now() < deadline, "{mount} does not come up");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

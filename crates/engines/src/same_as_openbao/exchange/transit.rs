@@ -17,6 +17,7 @@ pub(crate) fn all() -> Vec<Vec<Step>> {
         hmacs(),
         exports(),
         imports(),
+        agreements(),
         tools(),
     ]
 }
@@ -735,6 +736,78 @@ fn imports() -> Vec<Step> {
         get("byok-export/rsa4096/none").differs(CALLER),
         get("byok-export/rsa4096/own"),
     ]
+}
+
+/// Somebody's public keys, of which nobody has the private halves any more.
+const PEERS: [(&str, &str); 3] = [
+    (
+        "p256",
+        "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0XCOJZJsM9EVcZRZhXKjCGHzq2ck\ngqlE6zDWr7ti1P3Nr/udhwDaxfQxAjHT3V3SXBkHwfjipc2hTOUd0Kz4+Q==\n-----END PUBLIC KEY-----\n",
+    ),
+    (
+        "p384",
+        "-----BEGIN PUBLIC KEY-----\nMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEXDSmtesXFRYOxepsriz0l5eaQ1yITgl2\n9kYD4hnPZkUfC3kgvbUnhz60EYwNKpGQceJ+/YuDFkfyRdcGNa2QcmRkWQZ9AJOW\nK2VKysPvypVOtXmAMiZKTPYLYHab9kEK\n-----END PUBLIC KEY-----\n",
+    ),
+    (
+        "p521",
+        "-----BEGIN PUBLIC KEY-----\nMIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQASvglyBK/o26OTdG7fNcy6s9Oq9rK\naHHHBkGEdDc3XLm7lUQzIZ6p0r5uE074dzD6clM03VWzpJUXt9KoP2gfv+QBiR7k\nVHLDHU19wUN96NZB0Gyr9L4rpGE0PW1pj8TW68HmC6Wmh5Tn3ZX5/AYbPyHZir8l\nrVSTBySD8UJrd6rykRg=\n-----END PUBLIC KEY-----\n",
+    ),
+];
+
+/// Keys that two sides have without having sent them: the very same ones on both servers.
+fn agreements() -> Vec<Step> {
+    let mut script = vec![restore("aes256"), restore("rsa2048")];
+    let ask = |name: String, body: Value| put(format!("derive-key/{name}"), body);
+    for (base, peer) in PEERS {
+        script.push(restore(base));
+        for kind in [
+            "aes128-gcm96",
+            "aes256-gcm96",
+            "chacha20-poly1305",
+            "xchacha20-poly1305",
+            "",
+        ] {
+            let name = format!("{base}-{kind}x");
+            let mut body = json!({"base_key_name": base, "peer_public_key": peer});
+            if !kind.is_empty() {
+                body["derived_key_type"] = json!(kind);
+            }
+            script.extend([
+                ask(name.clone(), body),
+                get(format!("keys/{name}")),
+                put(format!("keys/{name}/config"), json!({"exportable": true})),
+                get(format!("export/encryption-key/{name}")),
+                put(format!("keys/{name}/rotate"), json!({})).differs(CALLER),
+            ]);
+        }
+    }
+    let (_, peer) = PEERS[0];
+    let whole = |change: Value| {
+        let mut body = json!({"base_key_name": "p256", "peer_public_key": peer});
+        for (name, value) in change.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        ask("r".to_owned(), body)
+    };
+    script.extend([
+        whole(json!({"derived_key_type": "AES128-GCM96", "key_derivation_algorithm": "ecdh"})),
+        get("keys/r"),
+        whole(json!({})).differs(CALLER),
+        ask("s".to_owned(), json!({})),
+        whole(json!({"key_derivation_algorithm": "zzz"})).says(NAMES),
+        whole(json!({"derived_key_type": "hmac"})).says(NAMES),
+        whole(json!({"base_key_name": "none"})),
+        whole(json!({"base_key_name": "aes256"})),
+        whole(json!({"base_key_name": "rsa2048"})),
+        whole(json!({"base_key_name": "p384"})).differs(CALLER),
+        whole(json!({"peer_public_key": "zzz"})).differs(CALLER),
+        whole(json!({"peer_public_key": PUBLIC})).differs(CALLER),
+        whole(json!({"base_key_version": -1})).differs(CALLER),
+        whole(json!({"base_key_version": 99})).differs(CALLER),
+        get("derive-key/r"),
+        list("keys"),
+    ]);
+    script
 }
 
 /// The example of RFC 8410, section 10.1.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub(super) const ROUTE: Route<Kv> =
-    Route::new("config", &[(Verb::Read, read), (Verb::Write, write)]);
+    Route::new("config", &[(Verb::Read, read), (Verb::Write, write)]).takes::<Change>();
 
 pub(super) const KEY: &str = "config";
 

@@ -6,6 +6,7 @@ use super::storage::{self, Stored};
 use super::{Kv, elsewhere, merge};
 use cofferdam_core::clock::Time;
 use cofferdam_core::engine::{Pending, Revision, Route};
+use cofferdam_core::fields::Kind;
 use cofferdam_core::json::Data;
 use cofferdam_core::json::{FieldError, Problem, Raw};
 use cofferdam_core::{Call, Fault, Outcome, Query, Response, Verb};
@@ -22,6 +23,8 @@ pub(super) const ROUTE: Route<Kv> = Route::new(
         (Verb::Delete, delete),
     ],
 )
+.takes_each(&[("data", Kind::Object), ("options", Kind::Object)])
+.asks(&["version"])
 .creating(exists);
 
 /// Reads that lose a race with a writer who drops their version look again; this often at most.

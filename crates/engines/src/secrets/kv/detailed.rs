@@ -2,13 +2,17 @@
 
 use super::data::number;
 use super::metadata::Shown;
-use super::{Kv, storage};
+use super::{Kv, scan, storage};
 use cofferdam_core::engine::{Pending, Route};
 use cofferdam_core::{Call, Fault, Outcome, Verb};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-pub(super) const ROUTE: Route<Kv> = Route::new("detailed-metadata/*path", &[(Verb::List, list)]);
+pub(super) const ROUTE: Route<Kv> = Route::new(
+    "detailed-metadata/*path",
+    &[(Verb::List, list), (Verb::Scan, scan::detailed)],
+)
+.asks(&["after", "limit"]);
 
 /// A name, and its record where it is one of a secret.
 struct Entry {

@@ -14,8 +14,10 @@ pub(super) const ROUTE: Route<Kv> = Route::new(
         (Verb::Patch, explain),
         (Verb::Delete, explain),
         (Verb::List, explain),
+        (Verb::Scan, explain),
     ],
-);
+)
+.takes_anything();
 
 /// First segments that mean something here: with another operation they are not served.
 const SERVED: [&str; 8] = [

@@ -21,6 +21,7 @@ use super::storage::{self, Stored};
 use super::{Kv, custom, elsewhere, metadata};
 use cofferdam_core::clock::Time;
 use cofferdam_core::engine::{Access, Pending, Route};
+use cofferdam_core::fields::Kind;
 use cofferdam_core::json::field::{Count, Flag};
 use cofferdam_core::json::{FieldError, Problem, Raw};
 use cofferdam_core::{Call, Fault, Outcome, Verb};
@@ -28,6 +29,9 @@ use cofferdam_secret::Secret;
 use serde::Deserialize;
 
 pub(super) const ROUTE: Route<Kv> = Route::new("import/*path", &[(Verb::Write, write)])
+    .takes::<Body>()
+    .takes::<metadata::Change>()
+    .takes_each(&[("versions", Kind::List), ("custom_metadata", Kind::Object)])
     .access(Access::Sudo)
     .creating(exists);
 

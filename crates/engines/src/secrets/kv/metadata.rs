@@ -5,9 +5,10 @@ use super::custom;
 use super::data::{number, shown_custom};
 use super::record::{Last, Metadata, Version};
 use super::storage::{self, Stored};
-use super::{Kv, elsewhere};
+use super::{Kv, elsewhere, scan};
 use cofferdam_core::clock::Time;
 use cofferdam_core::engine::{Pending, Route};
+use cofferdam_core::fields::Kind;
 use cofferdam_core::json::Data;
 use cofferdam_core::json::field::{Count, Flag, Ttl, duration_text};
 use cofferdam_core::{Call, Fault, Outcome, Response, Verb};
@@ -24,8 +25,12 @@ pub(super) const ROUTE: Route<Kv> = Route::new(
         (Verb::Patch, patch),
         (Verb::Delete, delete),
         (Verb::List, list),
+        (Verb::Scan, scan::metadata),
     ],
 )
+.takes::<Change>()
+.takes_each(&[("custom_metadata", Kind::Object)])
+.asks(&["after", "limit"])
 .creating(exists);
 
 fn exists<'a>(_: &'a Kv, call: &'a Call<'a>) -> Pending<'a, bool> {

@@ -32,6 +32,7 @@ mod merge;
 mod metadata;
 mod names;
 mod record;
+mod scan;
 mod storage;
 mod subkeys;
 mod unversioned;
@@ -42,6 +43,8 @@ mod versions;
 mod import_tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod scan_tests;
 #[cfg(test)]
 mod tests;
 

@@ -8,7 +8,6 @@ use super::storage;
 use cofferdam_core::engine::View;
 use cofferdam_core::json::Data;
 use cofferdam_core::{Fault, Outcome, Response};
-use cofferdam_secret::Secret;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +19,7 @@ const MOST: usize = 4 << 20;
 
 /// A list as it was answered.
 struct Listing {
-    json: Vec<u8>,
+    json: Arc<[u8]>,
     /// Tells it from every other list of this process.
     serial: u64,
 }
@@ -72,7 +71,7 @@ impl Listings {
         let mut inner = self.lock();
         inner.serial += 1;
         let listing = Arc::new(Listing {
-            json,
+            json: json.into(),
             serial: inner.serial,
         });
         let size = listing.json.len() + place.len();
@@ -117,7 +116,7 @@ impl Listings {
 
 impl Listing {
     fn outcome(&self, place: &str) -> Outcome {
-        let data = Data::from_raw(Secret::new(self.json.clone()));
+        let data = Data::shared(Arc::clone(&self.json));
         let identity = format!("names/{place}@{}", self.serial);
         Outcome::Data(Response::of(data).identified(identity))
     }
@@ -161,6 +160,21 @@ mod tests {
         // Nor is its audit record taken for that of another.
         let next = listings.keep("mount/1/m/", &names(301), before).unwrap();
         assert_ne!(answered.serial, next.serial);
+    }
+
+    #[test]
+    fn a_kept_list_is_answered_as_it_lies_in_memory() {
+        let listings = Listings::default();
+        let listing = listings.keep("mount/1/m/", &names(300), 0).unwrap();
+        let Outcome::Data(answer) = listing.outcome("mount/1/m/") else {
+            panic!("a list is data");
+        };
+        let bytes = answer.data.as_bytes();
+        assert_eq!(bytes.as_ptr(), listing.json.as_ptr());
+        let read: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(read["keys"].as_array().unwrap().len(), 300);
+        // Whoever must own it gets a copy.
+        assert_eq!(*answer.data.into_bytes().expose(), *listing.json);
     }
 
     #[test]

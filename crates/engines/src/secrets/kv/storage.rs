@@ -2,7 +2,7 @@
 
 use super::record::Metadata;
 use cofferdam_core::Fault;
-use cofferdam_core::engine::{Batch, Commit, Revision, View};
+use cofferdam_core::engine::{Batch, Commit, Opened, Revision, View};
 use cofferdam_secret::Secret;
 use std::ops::RangeInclusive;
 
@@ -36,14 +36,16 @@ fn data_key(incarnation: u64, number: u64) -> String {
 
 /// The metadata record of `path`.
 pub(super) async fn load(view: &View, path: &str) -> Result<Option<Stored>, Fault> {
-    let Some(found) = view.get(&record_key(path)).await? else {
-        return Ok(None);
-    };
-    let meta = Metadata::decode(found.value.expose())?;
-    Ok(Some(Stored {
-        meta,
+    let found = view.get(&record_key(path)).await?;
+    found.map(|found| record(&found)).transpose()
+}
+
+/// The metadata record that lies there.
+pub(super) fn record(found: &Opened) -> Result<Stored, Fault> {
+    Ok(Stored {
+        meta: Metadata::decode(found.value.expose())?,
         revision: found.revision,
-    }))
+    })
 }
 
 /// The data of a version; `None` when it went away since the record was read.
@@ -111,19 +113,15 @@ pub(super) fn discard(
 
 /// Keeps the promises of [`discard`], those of a process that crashed included.
 pub(super) async fn sweep(view: &View) -> Result<(), Fault> {
-    for promise in view.range(GONE, None, usize::MAX).await?.entries {
+    for promise in view.keys(GONE, None, usize::MAX).await?.names {
         let Some((incarnation, last)) = promise
-            .key
             .strip_prefix(GONE)
             .and_then(|rest| rest.split_once('/'))
         else {
             continue;
         };
         while delete_some(view, incarnation, last).await? {}
-        done(
-            view.commit(view.batch().delete(promise.key.as_str()))
-                .await?,
-        )?;
+        done(view.commit(view.batch().delete(promise.as_str())).await?)?;
     }
     Ok(())
 }

@@ -8,7 +8,8 @@ use cofferdam_core::json::Raw;
 use cofferdam_core::{Call, Fault, Outcome, Response, Verb};
 use cofferdam_secret::Buffer;
 
-pub(super) const ROUTE: Route<Kv> = Route::new("subkeys/*path", &[(Verb::Read, read)]);
+pub(super) const ROUTE: Route<Kv> =
+    Route::new("subkeys/*path", &[(Verb::Read, read)]).asks(&["version", "depth"]);
 
 fn read<'a>(_: &'a Kv, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {

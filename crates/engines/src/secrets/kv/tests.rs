@@ -569,6 +569,7 @@ async fn paths_that_lead_nowhere_say_where_to_go() {
         (Verb::Read, "get"),
         (Verb::Write, "put"),
         (Verb::List, "list"),
+        (Verb::Scan, "scan"),
         (Verb::Delete, "delete"),
     ] {
         let answer = kv.ask(verb, "app/db", json!({"a": 1})).await;

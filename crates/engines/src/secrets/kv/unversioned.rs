@@ -7,7 +7,7 @@
 //! found is only said to be missing when none has: a request that was on its way when the mount's
 //! version changed neither writes behind the upgrade nor overlooks what it moved.
 
-use super::upgrade;
+use super::{scan, upgrade};
 use cofferdam_core::clock::Time;
 use cofferdam_core::engine::{
     Commit, Happened, Kept, Pending, Route, Routed, Touched, UPGRADED, View,
@@ -29,16 +29,21 @@ pub(super) fn key(path: &str) -> String {
 }
 
 impl Routed for Unversioned {
-    const ROUTES: &'static [Route<Self>] = &[Route::new(
-        "*path",
-        &[
-            (Verb::Read, read),
-            (Verb::Write, write),
-            (Verb::Delete, delete),
-            (Verb::List, list),
-        ],
-    )
-    .creating(exists)];
+    const ROUTES: &'static [Route<Self>] = &[
+        Route::new(
+            "*path",
+            &[
+                (Verb::Read, read),
+                (Verb::Write, write),
+                (Verb::Delete, delete),
+                (Verb::List, list),
+            ],
+        )
+        .takes_anything()
+        .creating(exists),
+        // In parts, which LIST is not here, as in Vault.
+        Route::new("*path", &[(Verb::Scan, names_of_all_levels)]).asks(&["after", "limit"]),
+    ];
 
     fn events<'a>(&'a self, touched: &'a [Touched<'a>]) -> Pending<'a, Vec<Happened>> {
         let told = touched.iter().filter_map(|key| {
@@ -170,15 +175,34 @@ fn done(commit: Commit) -> Result<Outcome, Fault> {
 
 fn list<'a>(_: &'a Unversioned, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
-        let mut prefix = key(call.capture("path"));
-        if !prefix.ends_with('/') {
-            prefix.push('/');
-        }
-        let names = call.view.list(&prefix, None, usize::MAX).await?.names;
-        // An upgrade that began meanwhile may have taken some of them.
-        if call.view.get(UPGRADED).await?.is_some() {
-            return Err(upgrade::under_way());
-        }
+        let below = below(call.capture("path"));
+        let names = call.view.list(&below, None, usize::MAX).await?.names;
+        all_there(call.view).await?;
         Outcome::keys(&names)
     })
+}
+
+fn names_of_all_levels<'a>(_: &'a Unversioned, call: Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let below = below(call.capture("path"));
+        let found = scan::names(call.view, &below, call.query).await?;
+        all_there(call.view).await?;
+        Ok(found)
+    })
+}
+
+fn below(path: &str) -> String {
+    let mut prefix = key(path);
+    if !prefix.ends_with('/') {
+        prefix.push('/');
+    }
+    prefix
+}
+
+/// An upgrade that began while names were read may have taken some of them.
+async fn all_there(view: &View) -> Result<(), Fault> {
+    match view.get(UPGRADED).await? {
+        None => Ok(()),
+        Some(_) => Err(upgrade::under_way()),
+    }
 }

@@ -74,8 +74,10 @@ impl Routed for Upgrading {
             (Verb::Patch, refuse),
             (Verb::Delete, refuse),
             (Verb::List, refuse),
+            (Verb::Scan, refuse),
         ],
-    )];
+    )
+    .takes_anything()];
 }
 
 fn refuse<'a>(_: &'a Upgrading, _: Call<'a>) -> Pending<'a> {

@@ -10,9 +10,12 @@ use cofferdam_core::json::{FieldError, Problem};
 use cofferdam_core::{Call, Fault, Outcome, Verb};
 use serde::Deserialize;
 
-pub(super) const DELETE: Route<Kv> = Route::new("delete/*path", &[(Verb::Write, delete)]);
-pub(super) const UNDELETE: Route<Kv> = Route::new("undelete/*path", &[(Verb::Write, undelete)]);
-pub(super) const DESTROY: Route<Kv> = Route::new("destroy/*path", &[(Verb::Write, destroy)]);
+pub(super) const DELETE: Route<Kv> =
+    Route::new("delete/*path", &[(Verb::Write, delete)]).takes::<Body>();
+pub(super) const UNDELETE: Route<Kv> =
+    Route::new("undelete/*path", &[(Verb::Write, undelete)]).takes::<Body>();
+pub(super) const DESTROY: Route<Kv> =
+    Route::new("destroy/*path", &[(Verb::Write, destroy)]).takes::<Body>();
 
 /// Version numbers in one request: bounds the transaction.
 const AT_ONCE: usize = 1024;

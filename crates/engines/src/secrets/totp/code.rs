@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub(super) const ROUTE: Route<Totp> =
-    Route::new("code/:name", &[(Verb::Read, read), (Verb::Write, validate)]);
+    Route::new("code/:name", &[(Verb::Read, read), (Verb::Write, validate)]).takes::<Body>();
 
 /// Codes that were accepted, and until when each would be valid.
 #[derive(Default, Serialize, Deserialize)]
@@ -38,13 +38,14 @@ fn read<'a>(_: &'a Totp, call: Call<'a>) -> Pending<'a> {
     })
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Body {
+    code: Text,
+}
+
 fn validate<'a>(totp: &'a Totp, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Body {
-            code: Text,
-        }
         let code: Body = call.body.parse()?;
         let code = code.code.0;
         let key = called(&call).await?;

@@ -12,7 +12,8 @@ use cofferdam_core::{Call, Fault, Outcome, Response, Verb};
 use cofferdam_secret::Secret;
 use serde::{Deserialize, Serialize};
 
-pub(super) const LIST: Route<Totp> = Route::new("keys", &[(Verb::List, list)]);
+pub(super) const LIST: Route<Totp> =
+    Route::new("keys", &[(Verb::List, list)]).asks(&["after", "limit"]);
 pub(super) const ONE: Route<Totp> = Route::new(
     "keys/:name",
     &[
@@ -20,7 +21,8 @@ pub(super) const ONE: Route<Totp> = Route::new(
         (Verb::Write, create),
         (Verb::Delete, delete),
     ],
-);
+)
+.takes::<Body>();
 
 /// Most bytes of a generated key: the block of SHA-512, behind which HMAC hashes the key itself.
 const MOST_BYTES: u64 = 128;

@@ -17,7 +17,8 @@ use cofferdam_core::{Call, Fault, Outcome, Response, Verb};
 use serde::Deserialize;
 
 pub(super) const BACKUP: Route<Transit> = Route::new("backup/:name", &[(Verb::Read, backup)]);
-pub(super) const RESTORE: Route<Transit> = Route::new("restore/*name", &[(Verb::Write, restore)]);
+pub(super) const RESTORE: Route<Transit> =
+    Route::new("restore/*name", &[(Verb::Write, restore)]).takes::<Body>();
 
 pub use read::{Backup, Unreadable};
 

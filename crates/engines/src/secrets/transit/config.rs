@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 pub(super) const CACHE: Route<Transit> = Route::new(
     "cache-config",
     &[(Verb::Read, read_cache), (Verb::Write, write_cache)],
-);
+)
+.takes::<WantedCache>();
 pub(super) const KEYS: Route<Transit> = Route::new(
     "config/keys",
     &[(Verb::Read, read_keys), (Verb::Write, write_keys)],
-);
+)
+.takes::<WantedKeys>();
 
 const CACHE_AT: &str = "config/cache";
 const KEYS_AT: &str = "config/keys";
@@ -60,14 +62,15 @@ fn read_cache<'a>(_: &'a Transit, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move { Outcome::data(&load::<Cache>(call.view, CACHE_AT).await?) })
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WantedCache {
+    size: Int,
+}
+
 fn write_cache<'a>(_: &'a Transit, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Wanted {
-            size: Int,
-        }
-        let wanted: Wanted = call.body.parse()?;
+        let wanted: WantedCache = call.body.parse()?;
         match u64::try_from(wanted.size.0) {
             Ok(size) if size == 0 || size >= LEAST => {
                 put(call.view, CACHE_AT, &Cache { size }).await
@@ -83,14 +86,15 @@ fn read_keys<'a>(_: &'a Transit, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move { Outcome::data(&Keys::load(call.view).await?) })
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WantedKeys {
+    disable_upsert: Flag,
+}
+
 fn write_keys<'a>(_: &'a Transit, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Wanted {
-            disable_upsert: Flag,
-        }
-        let Flag(disable_upsert) = call.body.parse::<Wanted>()?.disable_upsert;
+        let Flag(disable_upsert) = call.body.parse::<WantedKeys>()?.disable_upsert;
         put(call.view, KEYS_AT, &Keys { disable_upsert }).await
     })
 }

@@ -36,6 +36,24 @@ impl hkdf::KeyType for Length {
     }
 }
 
+/// HKDF (RFC 5869) with SHA-256 and no salt.
+pub(super) fn hkdf(
+    base: &Secret<Vec<u8>>,
+    context: &[u8],
+    length: usize,
+) -> Result<Secret<Vec<u8>>, Fault> {
+    let failed = |_| Fault::internal("HKDF refused to derive");
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]);
+    let mut out = Secret::new(vec![0; length]);
+    let info = [context];
+    salt.extract(base.expose())
+        .expand(&info, Length(length))
+        .map_err(failed)?
+        .fill(out.expose_mut())
+        .map_err(failed)?;
+    Ok(out)
+}
+
 impl Key {
     /// `length` bytes derived from a version and a context.
     pub(super) fn derive(
@@ -49,18 +67,7 @@ impl Key {
         }
         let base = version.material.base()?;
         match self.kdf {
-            Kdf::Hkdf => {
-                let failed = |_| Fault::internal("HKDF refused to derive");
-                let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]);
-                let mut out = Secret::new(vec![0; length]);
-                let info = [context];
-                salt.extract(base.expose())
-                    .expand(&info, Length(length))
-                    .map_err(failed)?
-                    .fill(out.expose_mut())
-                    .map_err(failed)?;
-                Ok(out)
-            }
+            Kdf::Hkdf => hkdf(&base, context, length),
             Kdf::Counter if length != 32 => Err(Fault::invalid(
                 "keys of this type that were imported cannot be derived from",
             )),

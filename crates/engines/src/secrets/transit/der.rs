@@ -1,14 +1,15 @@
 //! The few DER structures (X.690) that keys are exchanged in: SubjectPublicKeyInfo (RFC 5280), PKCS #8
 //! (RFC 5958), SEC1 keys (RFC 5915), and their PEM armour (RFC 7468).
 //!
-//! Written here; what strangers send is read by aws-lc, and only what aws-lc wrote is read here again.
+//! Written here. [`Reader`] and [`blocks`] take whatever strangers send; whether it is what it should be
+//! is for aws-lc or `x509-parser` to say, or is found by writing it again.
 
 use super::kind::Kind;
 use cofferdam_secret::{Buffer, Secret};
 
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
-const BITS: u8 = 0x03;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const BITS: u8 = 0x03;
 const OCTETS: u8 = 0x04;
 
 /// `id-Ed25519` (RFC 8410).
@@ -18,6 +19,15 @@ const EC: [u8; 9] = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 const P521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
+
+/// Algorithms of signatures, whole: `ecdsa-with-SHA2`, `id-Ed25519`, `sha256WithRSAEncryption`.
+const ECDSA_SHA256: [u8; 12] = [0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+const ECDSA_SHA384: [u8; 12] = [0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3];
+const ECDSA_SHA512: [u8; 12] = [0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4];
+const BY_ED25519: [u8; 7] = [0x30, 5, 6, 3, 0x2b, 0x65, 0x70];
+const RSA_SHA256: [u8; 15] = [
+    0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 0x0b, 5, 0,
+];
 
 /// One element.
 fn element(tag: u8, parts: &[&[u8]]) -> Secret<Vec<u8>> {
@@ -37,6 +47,11 @@ fn element(tag: u8, parts: &[&[u8]]) -> Secret<Vec<u8>> {
     out.finish()
 }
 
+/// One element of what anybody may know.
+pub(super) fn public_element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    element(tag, parts).expose().clone()
+}
+
 /// An octet string.
 pub(super) fn octets(content: &[u8]) -> Secret<Vec<u8>> {
     element(OCTETS, &[content])
@@ -51,6 +66,17 @@ pub(super) const fn curve(kind: Kind) -> &'static [u8] {
     }
 }
 
+/// The algorithm that a certificate request of this kind is signed with (RFC 5758, 8410, 4055).
+pub(super) const fn signed_with(kind: Kind) -> &'static [u8] {
+    match kind {
+        Kind::EcP256 => &ECDSA_SHA256,
+        Kind::EcP384 => &ECDSA_SHA384,
+        Kind::EcP521 => &ECDSA_SHA512,
+        Kind::Ed25519 => &BY_ED25519,
+        _ => &RSA_SHA256,
+    }
+}
+
 /// The algorithm of a curve or of Ed25519.
 fn algorithm(name: &[u8]) -> Secret<Vec<u8>> {
     if name == ED25519 {
@@ -61,10 +87,8 @@ fn algorithm(name: &[u8]) -> Secret<Vec<u8>> {
 }
 
 pub(super) fn spki(name: &[u8], public: &[u8]) -> Vec<u8> {
-    let bits = element(BITS, &[&[0], public]);
-    element(SEQUENCE, &[algorithm(name).expose(), bits.expose()])
-        .expose()
-        .clone()
+    let bits = public_element(BITS, &[&[0], public]);
+    public_element(SEQUENCE, &[algorithm(name).expose(), &bits])
 }
 
 pub(super) fn pkcs8(name: &[u8], inner: &[u8]) -> Secret<Vec<u8>> {
@@ -125,9 +149,34 @@ fn armoured(label: &str, text: &str) -> String {
 pub(super) fn unpem(label: &str, text: &str) -> Option<Secret<Vec<u8>>> {
     let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
     let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
-    let body: Secret<String> =
-        Secret::new(body.chars().filter(|c| !c.is_ascii_whitespace()).collect());
-    super::encoding::decode(body.expose()).ok()
+    unarmoured(body)
+}
+
+/// What stands between the lines of a block. Nothing of it is left behind: it may be a private key.
+fn unarmoured(body: &str) -> Option<Secret<Vec<u8>>> {
+    // Never grows: a text that moves would leave a copy on the heap.
+    let mut text = String::with_capacity(body.len());
+    text.extend(body.split_ascii_whitespace());
+    super::encoding::decode(Secret::new(text).expose()).ok()
+}
+
+/// A label, and the bytes between its lines.
+pub(super) type Block<'a> = (&'a str, Secret<Vec<u8>>);
+
+/// The blocks of a text, in order; `None` where it is not PEM to its end. Words may stand before the
+/// first block, and before each other one; nothing but blanks after the last.
+pub(super) fn blocks(text: &str) -> Option<Vec<Block<'_>>> {
+    let mut found = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let (_, after) = rest.split_once("-----BEGIN ")?;
+        let (label, after) = after.split_once("-----")?;
+        let end = format!("-----END {label}-----");
+        let (body, after) = after.split_once(&end)?;
+        found.push((label, unarmoured(body)?));
+        rest = after.trim_start();
+    }
+    Some(found)
 }
 
 /// Reads elements one after the other.
@@ -208,6 +257,26 @@ mod tests {
             prop_assert!(text.len() <= encoded.len() + encoded.len() / 64 + 2 * label.len() + 40);
             let private = secret_pem(&label, &bytes);
             prop_assert_eq!(private.expose(), &text);
+        }
+
+        #[test]
+        fn blocks_are_found_in_order_and_nothing_is_passed_over(
+            parts in prop::collection::vec(any::<Vec<u8>>(), 0..4),
+            between in "[a-z \n]{0,9}",
+            after in "[a-z-]{1,9}",
+        ) {
+            let text: String = parts.iter().map(|part| format!("{between}{}", pem("X Y", part))).collect();
+            let found = blocks(&text).unwrap();
+            let found: Vec<_> = found.iter().map(|(label, bytes)| (*label, bytes.expose())).collect();
+            let expected: Vec<_> = parts.iter().map(|part| ("X Y", part)).collect();
+            prop_assert_eq!(found, expected);
+            let more = format!("{text}{after}");
+            prop_assert!(blocks(&more).is_none());
+        }
+
+        #[test]
+        fn any_text_is_taken_or_refused(text in "[-A-Za-z \n]{0,40}(-----BEGIN [A-Z]?-----)?.{0,40}") {
+            let _either = blocks(&text);
         }
 
         #[test]

@@ -15,10 +15,14 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 pub(super) const ENCRYPT: Route<Transit> = Route::new("encrypt/:name", &[(Verb::Write, encrypt)])
+    .takes::<Body>()
+    .takes::<Item>()
     .creating(exists)
     .computing();
-pub(super) const DECRYPT: Route<Transit> =
-    Route::new("decrypt/:name", &[(Verb::Write, decrypt)]).computing();
+pub(super) const DECRYPT: Route<Transit> = Route::new("decrypt/:name", &[(Verb::Write, decrypt)])
+    .takes::<Body>()
+    .takes::<Item>()
+    .computing();
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

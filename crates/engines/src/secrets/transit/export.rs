@@ -11,7 +11,9 @@ use cofferdam_core::{Call, Fault, Outcome, Response, Verb};
 use cofferdam_secret::Secret;
 
 pub(super) const EXPORT: Route<Transit> =
-    Route::new("export/:what/:name/*version", &[(Verb::Read, export)]);
+    Route::new("export/:what/:name/*version", &[(Verb::Read, export)])
+        .asks(&["format"])
+        .captures(&[("what", "type")]);
 
 /// What is taken out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,7 @@ enum What {
     Signing,
     Hmac,
     Public,
+    Chain,
 }
 
 /// How it is written.
@@ -38,11 +41,7 @@ impl What {
             "signing-key" => Self::Signing,
             "hmac-key" => Self::Hmac,
             "public-key" => Self::Public,
-            "certificate-chain" => {
-                return Err(Fault::unsupported(
-                    "export type certificate-chain: transit serves no certificates",
-                ));
-            }
+            "certificate-chain" => Self::Chain,
             _ => return Err(Fault::invalid("invalid export type")),
         })
     }
@@ -53,6 +52,7 @@ impl What {
             Self::Signing => "signing-key",
             Self::Hmac => "hmac-key",
             Self::Public => "public-key",
+            Self::Chain => "certificate-chain",
         }
     }
 }
@@ -70,7 +70,7 @@ fn export<'a>(transit: &'a Transit, call: Call<'a>) -> Pending<'a> {
         let name = store::name(call.capture("name"))?;
         let key = transit.load(call.view, name).await?;
         let key = key.ok_or_else(Fault::missing)?;
-        if !key.exportable && what != What::Public {
+        if !key.exportable && !matches!(what, What::Public | What::Chain) {
             return Err(Fault::invalid("private key material is not exportable"));
         }
         key.usable()?;
@@ -80,6 +80,11 @@ fn export<'a>(transit: &'a Transit, call: Call<'a>) -> Pending<'a> {
             }
             What::Signing if !key.kind.signs() => {
                 return Err(Fault::invalid("signing not supported for the key"));
+            }
+            What::Chain if !key.kind.signs() => {
+                return Err(Fault::invalid(
+                    "certificate chain not supported for keys that do not support signing",
+                ));
             }
             _ => {}
         }
@@ -142,6 +147,10 @@ fn written(
         Fault::invalid("unknown key format for this key; supported values are ``, `der`, or `pem`")
     };
     match (what, &version.material) {
+        (What::Chain, _) if version.chain.is_empty() => Err(Fault::invalid(
+            "selected key version does not have a certificate chain imported",
+        )),
+        (What::Chain, _) => Ok(Secret::new(version.chain_pem())),
         (What::Hmac, _) if armoured => Err(raw()),
         (What::Hmac, _) => Ok(encoding::encode_secret(version.hmac.expose())),
         (What::Public, Material::Symmetric(_)) => Err(Fault::invalid(format!(

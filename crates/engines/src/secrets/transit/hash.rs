@@ -11,10 +11,14 @@ use hmac::{KeyInit as _, Mac as _, SimpleHmac};
 use serde::Deserialize;
 use sha2::Digest as _;
 
-pub(super) const HASH: Route<Transit> =
-    Route::new("hash/*algorithm", &[(Verb::Write, hash)]).computing();
-pub(super) const RANDOM: Route<Transit> =
-    Route::new("random/*parts", &[(Verb::Write, random)]).computing();
+pub(super) const HASH: Route<Transit> = Route::new("hash/*algorithm", &[(Verb::Write, hash)])
+    .captures(&[("algorithm", "urlalgorithm")])
+    .takes::<Wanted>()
+    .computing();
+pub(super) const RANDOM: Route<Transit> = Route::new("random/*parts", &[(Verb::Write, random)])
+    .captures(&[("parts", "urlbytes")])
+    .takes::<Bytes>()
+    .computing();
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,15 +28,23 @@ use serde::Deserialize;
 
 pub(super) const WRAPPING_KEY: Route<Transit> =
     Route::new("wrapping_key", &[(Verb::Read, wrapping_key)]);
-pub(super) const IMPORT: Route<Transit> = Route::new("keys/:name/import", &[(Verb::Write, import)]);
+pub(super) const IMPORT: Route<Transit> = Route::new("keys/:name/import", &[(Verb::Write, import)])
+    .takes::<Body>()
+    .takes_each(&[(
+        "convergent_encryption",
+        cofferdam_core::fields::Kind::Boolean,
+    )]);
 pub(super) const IMPORT_VERSION: Route<Transit> = Route::new(
     "keys/:name/import_version",
     &[(Verb::Write, import_version)],
-);
+)
+.takes::<Body>();
 pub(super) const BYOK_EXPORT: Route<Transit> = Route::new(
     "byok-export/:destination/:name/*version",
     &[(Verb::Read, byok_export)],
-);
+)
+.captures(&[("name", "source")])
+.asks(&["hash"]);
 
 /// Where the wrapping key lies.
 const WRAPPING_AT: &str = "import";
@@ -389,7 +397,8 @@ fn place(
     match number.and_then(|number| key.versions.get_mut(&number)) {
         Some(version) => {
             let (created, hmac) = (version.created, version.hmac.duplicate());
-            *version = Version::new(created, hmac, material.duplicate());
+            let chain = std::mem::take(&mut version.chain);
+            *version = Version::new(created, hmac, material.duplicate()).with_chain(chain);
         }
         None => {
             if let (Kind::Hmac, Ok(bytes)) = (key.kind, material.symmetric()) {
@@ -439,6 +448,20 @@ fn byok_export<'a>(transit: &'a Transit, call: Call<'a>) -> Pending<'a> {
         let keys = keys.collect::<Result<Vec<_>, Fault>>()?;
         Ok(export::answer(name, source.kind, &keys))
     })
+}
+
+/// Makes an envelope for a server whose `wrapping_key` this is; `hash` is the one inside OAEP, none of
+/// them being SHA-256.
+///
+/// # Errors
+/// Why there is none, without a word of the key.
+pub fn envelope(pem: &str, hash: &str, key: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let public =
+        der::unpem("PUBLIC KEY", pem).ok_or("the wrapping key is not a public key in PEM")?;
+    let hash = HashFunction::parse(hash).map_err(|_| "unknown hash_function")?;
+    wrap(public.expose(), hash, key).map_err(
+        |_| "the wrapping key is no RSA key, or the hash_function not one that is known here",
+    )
 }
 
 /// Makes an envelope for whoever has the private half of `public`.

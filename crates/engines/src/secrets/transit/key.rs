@@ -62,6 +62,8 @@ pub(super) struct Version {
     /// For HMACs; of a key for HMACs only it is the key itself.
     pub(super) hmac: Secret<Vec<u8>>,
     pub(super) material: Material,
+    /// Certificates, as DER: the key's own, then authorities.
+    pub(super) chain: Vec<Vec<u8>>,
     /// The expanded key, made when it is first used.
     cipher: OnceLock<Cipher>,
 }
@@ -110,8 +112,14 @@ impl Version {
             created,
             hmac,
             material,
+            chain: Vec::new(),
             cipher: OnceLock::new(),
         }
+    }
+
+    /// With certificates.
+    pub(super) fn with_chain(self, chain: Vec<Vec<u8>>) -> Self {
+        Self { chain, ..self }
     }
 
     /// The expanded key of a version that is not derived from.

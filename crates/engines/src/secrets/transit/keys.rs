@@ -11,7 +11,8 @@ use cofferdam_core::{Call, Fault, Outcome, Response, Verb};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub(super) const LIST: Route<Transit> = Route::new("keys", &[(Verb::List, list)]);
+pub(super) const LIST: Route<Transit> =
+    Route::new("keys", &[(Verb::List, list)]).asks(&["after", "limit"]);
 pub(super) const ONE: Route<Transit> = Route::new(
     "keys/:name",
     &[
@@ -19,13 +20,16 @@ pub(super) const ONE: Route<Transit> = Route::new(
         (Verb::Write, create),
         (Verb::Delete, delete),
     ],
-);
+)
+.takes::<Body>()
+.asks(&["context"]);
 pub(super) const SOFT_DELETE: Route<Transit> =
     Route::new("keys/:name/soft-delete", &[(Verb::Delete, soft_delete)]);
 pub(super) const RESTORE: Route<Transit> = Route::new(
     "keys/:name/soft-delete-restore",
     &[(Verb::Write, soft_delete_restore)],
-);
+)
+.takes_nothing();
 
 fn list<'a>(_: &'a Transit, call: Call<'a>) -> Pending<'a> {
     Box::pin(async move { listed(&call, store::KEYS).await })
@@ -201,7 +205,7 @@ struct ShownMoment {
 enum ShownVersion {
     Made(u64),
     Public {
-        certificate_chain: &'static str,
+        certificate_chain: String,
         creation_time: String,
         name: &'static str,
         public_key: String,
@@ -263,7 +267,7 @@ fn versions(key: &Key, context: &[u8]) -> Result<Option<BTreeMap<String, ShownVe
     let one = |(number, version): (u64, &super::key::Version)| {
         let shown = if key.kind.has_public() {
             ShownVersion::Public {
-                certificate_chain: "",
+                certificate_chain: version.chain_pem(),
                 creation_time: version.created.rfc3339(),
                 name: key.kind.public_name(),
                 public_key: match (key.derived, context) {

@@ -3,8 +3,8 @@
 //! Follows OpenBao's transit API (Vault's open source edition with soft deletion and XChaCha20):
 //! shapes, status, texts, and every format, so that what one server encrypted, signed or backed up
 //! the other decrypts, verifies and restores. Where the two differ from what is here: what is the
-//! caller's mistake is a 400 and never a 500, error texts do not quote input, and certificates and
-//! keys in other systems are not served.
+//! caller's mistake is a 400 and never a 500, error texts do not quote input, and keys in other systems
+//! are not served.
 //!
 //! Storage, relative to the mount:
 //!
@@ -22,9 +22,11 @@
 //! key. They are not counted: replicas would have to agree on each. `auto_rotate_period` is the
 //! answer for those who come near, XChaCha20 with its 192 bits the other.
 
+mod agree;
 mod backup;
 mod batch;
 mod cache;
+mod certificate;
 mod cipher;
 mod config;
 mod crypt;
@@ -45,12 +47,12 @@ mod settings;
 mod sign;
 mod signature;
 mod store;
-mod unsupported;
 
 #[cfg(test)]
 mod tests;
 
 pub use backup::{Backup, Unreadable};
+pub use import::envelope;
 
 use crate::contest::Contests;
 use cache::Cache;
@@ -91,10 +93,11 @@ impl Routed for Transit {
         import::IMPORT,
         import::IMPORT_VERSION,
         import::BYOK_EXPORT,
+        agree::DERIVE_KEY,
+        certificate::CSR,
+        certificate::SET,
         backup::BACKUP,
         backup::RESTORE,
-        unsupported::CSR,
-        unsupported::CERTIFICATE,
     ];
 
     fn forget(&self, keys: Option<&[String]>) {

@@ -8,9 +8,12 @@ use cofferdam_core::Fault;
 use cofferdam_core::clock::Time;
 use cofferdam_secret::{Buffer, Secret};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// The first byte of a stored record: its form.
-const FORM: u8 = 1;
+/// The first byte of a stored record, its form: the second has certificates. A key without any is
+/// written in the first one, which every version of this program reads.
+const PLAIN: u8 = 1;
+const CERTIFIED: u8 = 2;
 
 /// Borrows from the bytes it is read from, so that secrets are copied once.
 #[derive(Serialize, Deserialize)]
@@ -28,6 +31,9 @@ struct Stored<'a> {
     #[serde(borrow)]
     versions: Vec<(u64, StoredVersion<'a>)>,
 }
+
+/// Certificates of a version, by its number; of those that have some.
+type Chains<'a> = Vec<(u64, Vec<&'a [u8]>)>;
 
 #[derive(Serialize, Deserialize)]
 struct StoredVersion<'a> {
@@ -70,11 +76,28 @@ impl Key {
                 .map(|(number, version)| (*number, StoredVersion::of(version)))
                 .collect(),
         };
+        let chains = self.chains();
         let mut out = Buffer::with_capacity(256 * (1 + self.versions.len()));
-        out.push(&[FORM]);
-        Ok(postcard::to_io(&stored, out)
-            .map_err(Fault::internal)?
-            .finish())
+        let out = match chains.as_slice() {
+            [] => {
+                out.push(&[PLAIN]);
+                postcard::to_io(&stored, out)
+            }
+            _ => {
+                out.push(&[CERTIFIED]);
+                postcard::to_io(&(&stored, &chains), out)
+            }
+        };
+        Ok(out.map_err(Fault::internal)?.finish())
+    }
+
+    fn chains(&self) -> Chains<'_> {
+        let some = self
+            .versions
+            .iter()
+            .filter(|(_, version)| !version.chain.is_empty());
+        some.map(|(number, version)| (*number, version.chain.iter().map(Vec::as_slice).collect()))
+            .collect()
     }
 
     /// Reads the stored form.
@@ -82,10 +105,11 @@ impl Key {
     /// # Errors
     /// When it is not one: the store was changed under us, or by a newer program.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        let Some((&FORM, body)) = bytes.split_first() else {
-            return Err(unreadable("form"));
+        let (stored, chains): (Stored<'_>, Chains<'_>) = match bytes.split_first() {
+            Some((&PLAIN, body)) => (postcard::from_bytes(body).map_err(unreadable)?, Vec::new()),
+            Some((&CERTIFIED, body)) => postcard::from_bytes(body).map_err(unreadable)?,
+            _ => return Err(unreadable("form")),
         };
-        let stored: Stored<'_> = postcard::from_bytes(body).map_err(unreadable)?;
         let kind = Kind::numbered(stored.kind).ok_or_else(|| unreadable("kind"))?;
         let [
             derived,
@@ -99,7 +123,15 @@ impl Key {
             soft_deleted,
         ] = stored.switches;
         let moment = |(time, version)| Moment { time, version };
-        let versions = stored.versions.into_iter();
+        let mut versions = BTreeMap::new();
+        for (number, version) in stored.versions {
+            versions.insert(number, version.read(kind));
+        }
+        for (number, chain) in chains {
+            if let Some(version) = versions.get_mut(&number) {
+                version.chain = chain.into_iter().map(<[u8]>::to_vec).collect();
+            }
+        }
         Ok(Self {
             kind,
             derived,
@@ -119,9 +151,7 @@ impl Key {
             key_size: stored.key_size,
             backed_up: stored.backed_up.map(moment),
             restored: stored.restored.map(moment),
-            versions: versions
-                .map(|(number, version)| (number, version.read(kind)))
-                .collect(),
+            versions,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! `rewrap/NAME`: a ciphertext under a newer version, without showing what is in it; and
 //! `datakey/KIND/NAME`: a fresh key encrypted under this one.
 
-use super::batch;
+use super::batch::{self, Item};
 use super::crypt::{Extra, check_associated};
 use super::encrypt::{check_ciphertext, made, opened, requested};
 use super::fields::{Int, Sent, text};
@@ -12,10 +12,15 @@ use cofferdam_core::{Call, Fault, Outcome, Response, Verb};
 use cofferdam_secret::Secret;
 use serde::Deserialize;
 
-pub(super) const REWRAP: Route<Transit> =
-    Route::new("rewrap/:name", &[(Verb::Write, rewrap)]).computing();
+pub(super) const REWRAP: Route<Transit> = Route::new("rewrap/:name", &[(Verb::Write, rewrap)])
+    .takes::<Body>()
+    .takes::<Item>()
+    .computing();
 pub(super) const DATAKEY: Route<Transit> =
-    Route::new("datakey/:form/:name", &[(Verb::Write, datakey)]).computing();
+    Route::new("datakey/:form/:name", &[(Verb::Write, datakey)])
+        .takes::<Wanted>()
+        .captures(&[("form", "plaintext")])
+        .computing();
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

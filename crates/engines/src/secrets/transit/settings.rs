@@ -10,9 +10,11 @@ use cofferdam_core::{Call, Fault, Verb};
 use serde::Deserialize;
 
 pub(super) const CONFIG: Route<Transit> =
-    Route::new("keys/:name/config", &[(Verb::Write, configure)]);
-pub(super) const ROTATE: Route<Transit> = Route::new("keys/:name/rotate", &[(Verb::Write, rotate)]);
-pub(super) const TRIM: Route<Transit> = Route::new("keys/:name/trim", &[(Verb::Write, trim)]);
+    Route::new("keys/:name/config", &[(Verb::Write, configure)]).takes::<Change>();
+pub(super) const ROTATE: Route<Transit> =
+    Route::new("keys/:name/rotate", &[(Verb::Write, rotate)]).takes_nothing();
+pub(super) const TRIM: Route<Transit> =
+    Route::new("keys/:name/trim", &[(Verb::Write, trim)]).takes::<Trim>();
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

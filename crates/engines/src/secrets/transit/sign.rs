@@ -13,12 +13,22 @@ use cofferdam_core::{Call, Fault, Outcome, Verb};
 use cofferdam_secret::Secret;
 use serde::Deserialize;
 
-pub(super) const SIGN: Route<Transit> =
-    Route::new("sign/:name/*algorithm", &[(Verb::Write, sign)]).computing();
+pub(super) const SIGN: Route<Transit> = Route::new("sign/:name/*algorithm", &[(Verb::Write, sign)])
+    .captures(&[("algorithm", "urlalgorithm")])
+    .takes::<Body>()
+    .takes::<Item>()
+    .computing();
 pub(super) const VERIFY: Route<Transit> =
-    Route::new("verify/:name/*algorithm", &[(Verb::Write, verify)]).computing();
-pub(super) const HMAC: Route<Transit> =
-    Route::new("hmac/:name/*algorithm", &[(Verb::Write, hmac)]).computing();
+    Route::new("verify/:name/*algorithm", &[(Verb::Write, verify)])
+        .captures(&[("algorithm", "urlalgorithm")])
+        .takes::<Body>()
+        .takes::<Item>()
+        .computing();
+pub(super) const HMAC: Route<Transit> = Route::new("hmac/:name/*algorithm", &[(Verb::Write, hmac)])
+    .captures(&[("algorithm", "urlalgorithm")])
+    .takes::<Body>()
+    .takes::<Item>()
+    .computing();
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -95,27 +95,7 @@ impl Key {
             .then(|| self.derived_ed25519(version, context))
             .transpose()?;
         let material = derived.as_ref().unwrap_or(&version.material);
-        let raw = match material {
-            Material::Ed25519 {
-                seed: Some(seed), ..
-            } => sign_ed25519(seed, input)?,
-            Material::Ec {
-                scalar: Some(scalar),
-                point,
-            } => {
-                let asn1 = sign_ec(self.kind, scalar, point, input)?;
-                match manner.marshaling {
-                    Marshaling::Asn1 => asn1,
-                    Marshaling::Jws => fixed(self.kind, &asn1)
-                        .ok_or_else(|| Fault::internal("a signature of ours does not parse"))?,
-                }
-            }
-            Material::Rsa {
-                private: Some(private),
-                ..
-            } => sign_rsa(private, input, manner)?,
-            _ => return Err(Fault::internal("nothing to sign with")),
-        };
+        let raw = material.sign(self.kind, input, manner)?;
         let encoded = match manner.marshaling {
             Marshaling::Asn1 => encoding::encode(&raw),
             Marshaling::Jws => encoding::encode_jws(&raw),
@@ -156,6 +136,33 @@ impl Key {
             Material::Ec { point, .. } => verify_ec(self.kind, point, input, raw, manner),
             Material::Rsa { public, .. } => verify_rsa(public, input, raw, manner),
             Material::Symmetric(_) => Err(Fault::internal("nothing to verify with")),
+        }
+    }
+}
+
+impl Material {
+    /// The bytes of a signature of `input`: a hash where the kind signs hashes, else the message.
+    pub(super) fn sign(&self, kind: Kind, input: &[u8], manner: Manner) -> Result<Vec<u8>, Fault> {
+        match self {
+            Self::Ed25519 {
+                seed: Some(seed), ..
+            } => sign_ed25519(seed, input),
+            Self::Ec {
+                scalar: Some(scalar),
+                point,
+            } => {
+                let asn1 = sign_ec(kind, scalar, point, input)?;
+                match manner.marshaling {
+                    Marshaling::Asn1 => Ok(asn1),
+                    Marshaling::Jws => fixed(kind, &asn1)
+                        .ok_or_else(|| Fault::internal("a signature of ours does not parse")),
+                }
+            }
+            Self::Rsa {
+                private: Some(private),
+                ..
+            } => sign_rsa(private, input, manner),
+            _ => Err(Fault::internal("nothing to sign with")),
         }
     }
 }

@@ -397,6 +397,82 @@ async fn nothing_leaves_a_key_that_is_not_exportable() {
     assert_eq!(refused.status, 200);
 }
 
+/// Both sides come to the same key, each with its own private half and the other's public one.
+#[tokio::test]
+async fn two_sides_agree_on_a_key_that_nobody_sent() {
+    let bench = transit().await;
+    for curve in ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521"] {
+        let mut public = Vec::new();
+        for name in ["a", "b"] {
+            let name = format!("{name}-{curve}");
+            bench
+                .write(&format!("keys/{name}"), json!({"type": curve}))
+                .await;
+            let key = bench.read(&format!("keys/{name}")).await;
+            public.push(key.data["keys"]["1"]["public_key"].clone());
+        }
+        public.reverse();
+        for (name, peer) in ["a", "b"].iter().zip(&public) {
+            let body = json!({"base_key_name": format!("{name}-{curve}"), "peer_public_key": peer, "base_key_version": 1});
+            let done = bench
+                .write(&format!("derive-key/shared-{name}-{curve}"), body)
+                .await;
+            assert_eq!(done.status, 204, "{done:?}");
+        }
+        let sealed = bench
+            .write(
+                &format!("encrypt/shared-a-{curve}"),
+                json!({"plaintext": "aGk="}),
+            )
+            .await;
+        let body = json!({"ciphertext": sealed.data["ciphertext"]});
+        let opened = bench
+            .write(&format!("decrypt/shared-b-{curve}"), body)
+            .await;
+        assert_eq!(opened.data["plaintext"], "aGk=", "{opened:?}");
+        // Nothing of it leaves, and nothing is lost by deriving it again.
+        let refused = bench
+            .read(&format!("export/encryption-key/shared-a-{curve}"))
+            .await;
+        assert_eq!(refused.status, 400);
+        let body = json!({"base_key_name": format!("a-{curve}"), "peer_public_key": public[1]});
+        let again = bench
+            .write(&format!("derive-key/shared-b-{curve}"), body)
+            .await;
+        assert_eq!(again.refusal(), (400, "a key of this name exists already"));
+    }
+    // A version that is not to be used any more is no base, nor is a key that is marked as deleted.
+    let rotated = "a-ecdsa-p256";
+    bench
+        .write(&format!("keys/{rotated}/rotate"), json!({}))
+        .await;
+    let config = json!({"min_decryption_version": 2});
+    bench.write(&format!("keys/{rotated}/config"), config).await;
+    let other = bench.read("keys/b-ecdsa-p256").await.data["keys"]["1"]["public_key"].clone();
+    let old = json!({"base_key_name": rotated, "peer_public_key": other, "base_key_version": 1});
+    let refused = bench.write("derive-key/old", old).await;
+    assert_eq!(refused.refusal(), (400, "no such key version"));
+    // A point that is on no curve, and the one at infinity.
+    let point = |bytes: &[u8]| {
+        super::der::pem(
+            "PUBLIC KEY",
+            &super::der::spki(super::der::curve(super::kind::Kind::EcP256), bytes),
+        )
+    };
+    let mut off = vec![4; 65];
+    off[64] = 9;
+    for bad in [off.as_slice(), &[0], &[4; 64], &[]] {
+        let body = json!({"base_key_name": rotated, "peer_public_key": point(bad)});
+        let refused = bench.write("derive-key/off", body).await;
+        assert_eq!(refused.status, 400, "{bad:?}");
+        assert!(
+            refused.errors[0].starts_with("peer_public_key: expected"),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(bench.read("keys/off").await.status, 404);
+}
+
 #[tokio::test]
 async fn refusals_never_repeat_what_was_sent() {
     let bench = transit().await;
@@ -422,10 +498,15 @@ async fn refusals_never_repeat_what_was_sent() {
         "keys/a/trim",
         "keys/i/import",
         "keys/i/import_version",
+        "derive-key/n",
         "cache-config",
         "config/keys",
     ] {
         for field in [
+            "peer_public_key",
+            "base_key_name",
+            "derived_key_type",
+            "key_derivation_algorithm",
             "plaintext",
             "ciphertext",
             "context",
@@ -515,18 +596,6 @@ async fn names_are_of_one_form() {
     }
     let listed = bench.list("keys").await.data["keys"].clone();
     assert_eq!(listed, json!(["0", "A", "_", "a", "a-b_c.9", "a.b"]));
-}
-
-#[tokio::test]
-async fn certificates_are_said_to_be_unsupported() {
-    let bench = transit().await;
-    bench.write("keys/a", json!({"type": "ed25519"})).await;
-    for path in ["keys/a/csr", "keys/a/set-certificate"] {
-        let answer = bench.write(path, json!({})).await;
-        assert_eq!(answer.status, 404);
-        assert!(answer.errors[0].contains("no certificates"));
-    }
-    assert_eq!(bench.read("export/certificate-chain/a").await.status, 404);
 }
 
 /// What was written is what is read: every field of every write.

@@ -117,6 +117,7 @@ async fn a_request_of_before_changes_nothing_and_overlooks_nothing() {
         bench.delete("a").await,
         bench.read("b").await,
         bench.list("").await,
+        bench.scan("").await,
     ] {
         assert_eq!(answer.refusal(), refused);
     }

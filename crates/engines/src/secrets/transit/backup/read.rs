@@ -1,5 +1,6 @@
 //! Reading a backup.
 
+use super::super::certificate::{Certificate, MOST as MOST_CERTIFICATES};
 use super::super::import::{read_private, read_public, read_spki};
 use super::super::key::{Kdf, Key, Moment, Version, Wanted};
 use super::super::kind::{HMAC_BYTES, Kind};
@@ -214,6 +215,7 @@ struct Entry {
     public_key: String,
     convergent_version: i64,
     creation_time: i64,
+    certificate_chain: Option<Vec<String>>,
 }
 
 fn version(key: &Key, raw: Raw<'_>) -> Result<Version, Unreadable> {
@@ -245,11 +247,23 @@ fn version(key: &Key, raw: Raw<'_>) -> Result<Version, Unreadable> {
     }
     let seconds = u64::try_from(entry.creation_time).unwrap_or_default();
     let seconds = Time::from_nanos(0).after(Duration::from_secs(seconds));
-    Ok(Version::new(
-        Time::parse(&entry.time).unwrap_or(seconds),
-        hmac,
-        material,
-    ))
+    let created = Time::parse(&entry.time).unwrap_or(seconds);
+    let chain = chain(entry.certificate_chain.as_deref().unwrap_or_default())?;
+    Ok(Version::new(created, hmac, material).with_chain(chain))
+}
+
+/// Certificates of a version: each has to be one.
+fn chain(entries: &[String]) -> Result<Vec<Vec<u8>>, Unreadable> {
+    let wrong = || unreadable("a certificate of a version is not one");
+    if entries.len() > MOST_CERTIFICATES {
+        return Err(unreadable("a version has too many certificates"));
+    }
+    let read = |text: &String| {
+        let der = encoding::decode(text).map_err(|_| wrong())?;
+        let certificate = Certificate::parse(der.expose()).ok_or_else(wrong)?;
+        Ok(certificate.into_der())
+    };
+    entries.iter().map(read).collect()
 }
 
 fn ed25519(entry: &Entry, secret: &Secret<Vec<u8>>) -> Result<Material, Unreadable> {

@@ -99,6 +99,7 @@ struct Parts {
     rsa: Option<Data>,
     rsa_public: Option<Data>,
     public: String,
+    chain: Vec<String>,
 }
 
 fn entry(key: &Key, version: &Version) -> Result<Data, Fault> {
@@ -147,9 +148,17 @@ fn fill(
         .text("public_key", &parts.public)
         .number("convergent_version", convergent)
         .number("creation_time", seconds)
-        .raw("certificate_chain", null)
+        .raw("certificate_chain", &certificates(&parts.chain))
         .text("external_key_ref", "")
         .finish()
+}
+
+/// A list of base64, or nothing.
+fn certificates(chain: &[String]) -> Vec<u8> {
+    match chain {
+        [] => b"null".to_vec(),
+        chain => format!("[\"{}\"]", chain.join("\",\"")).into_bytes(),
+    }
 }
 
 /// A number in decimal, as Go writes large ones.
@@ -159,7 +168,14 @@ fn decimal(bytes: &[u8]) -> Secret<String> {
 }
 
 fn parts(kind: Kind, version: &Version) -> Result<Parts, Fault> {
-    let mut parts = Parts::default();
+    let mut parts = Parts {
+        chain: version
+            .chain
+            .iter()
+            .map(|der| encoding::encode(der))
+            .collect(),
+        ..Parts::default()
+    };
     match &version.material {
         Material::Symmetric(key) => parts.key = Some(encoding::encode_secret(key.expose())),
         Material::Ed25519 { seed, public } => {
