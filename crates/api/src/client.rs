@@ -1,8 +1,9 @@
 //! The client: an endpoint, a token and the verbs of the API.
 
 use crate::error::Refusal;
+use crate::manner::{self, Manner, Rehearsal};
 use crate::request::TokenChoice;
-use crate::transport::{Body, Transport, wiping};
+use crate::transport::{Body, Transport, sensitive, wiping};
 use crate::{Endpoint, Error, Method, Request, Response, Tree, Trust};
 use bytes::Bytes;
 use cofferdam_secret::Secret;
@@ -21,6 +22,7 @@ pub struct Client {
     transport: Arc<Transport>,
     token: Option<Arc<Secret<String>>>,
     wrap_ttl: Option<String>,
+    manner: Arc<Manner>,
 }
 
 impl Client {
@@ -50,6 +52,7 @@ impl Client {
             transport: Arc::new(Transport::new(endpoint, trust, timeout)?),
             token: token.map(Arc::new),
             wrap_ttl: None,
+            manner: Arc::default(),
         })
     }
 
@@ -78,6 +81,28 @@ impl Client {
     pub fn with_token(mut self, token: Option<Secret<String>>) -> Self {
         self.token = token.map(Arc::new);
         self
+    }
+
+    /// The same client sending in this manner.
+    #[must_use]
+    pub fn with_manner(mut self, manner: Manner) -> Self {
+        self.manner = Arc::new(manner);
+        self
+    }
+
+    /// The same client, which sends: for questions of its own while the caller's are rehearsed.
+    #[must_use]
+    pub fn in_earnest(mut self) -> Self {
+        if self.manner.rehearses() {
+            self.manner = Arc::new(Manner::clone(&self.manner).in_earnest());
+        }
+        self
+    }
+
+    /// How it sends.
+    #[must_use]
+    pub fn manner(&self) -> &Manner {
+        &self.manner
     }
 
     /// The server's address.
@@ -113,10 +138,7 @@ impl Client {
         if (200..300).contains(&status) {
             return Ok(body);
         }
-        let response = Response::parse(status, body.whole().await?).map_err(|reason| {
-            self.transport
-                .protocol(&format!("status {status}, but {reason}"))
-        })?;
+        let response = self.answer(status, body.whole().await?)?;
         Err(refused(method, path, response))
     }
 
@@ -125,8 +147,12 @@ impl Client {
     /// # Errors
     /// Where there was no answer of a Vault API.
     pub async fn send_any(&self, request: Request) -> Result<Response, Error> {
-        let request = self.http(request)?;
-        let (status, body) = self.transport.exchange(request).await?;
+        let (status, body) = self.exchange(request).await?;
+        self.answer(status, body)
+    }
+
+    /// What a server said, whatever it was.
+    fn answer(&self, status: u16, body: Secret<Vec<u8>>) -> Result<Response, Error> {
         Response::parse(status, body).map_err(|reason| {
             if status == 400 && !matches!(self.transport.endpoint, Endpoint::Https { .. }) {
                 self.transport.protocol("it wants https:// here")
@@ -135,6 +161,35 @@ impl Client {
                     .protocol(&format!("status {status}, but {reason}"))
             }
         })
+    }
+
+    /// Sends a request and takes the body of a success as it is, whatever it is.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn send_raw(&self, request: Request) -> Result<Secret<Vec<u8>>, Error> {
+        let (method, path) = (request.method, request.path.clone());
+        let (status, body) = self.exchange(request).await?;
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        let response = self.answer(status, body)?;
+        Err(refused(method, path, response))
+    }
+
+    /// Sends a request, and again as often as the manner says: where nobody was there, or a server
+    /// answered that it cannot answer now. What broke off on the way may have had its effect.
+    async fn exchange(&self, request: Request) -> Result<(u16, Secret<Vec<u8>>), Error> {
+        for attempt in 1..=self.manner.retries() {
+            let request = self.http(request.duplicate())?;
+            match self.transport.exchange(request).await {
+                Ok((status, _)) if manner::is_passing(status) => {}
+                Err(Error::Unreachable { .. }) => {}
+                other => return other,
+            }
+            tokio::time::sleep(manner::pause(attempt)).await;
+        }
+        self.transport.exchange(self.http(request)?).await
     }
 
     /// Reads a path.
@@ -207,6 +262,10 @@ impl Client {
     }
 
     fn http(&self, request: Request) -> Result<http::Request<Full<Bytes>>, Error> {
+        if self.manner.rehearses() {
+            let client = self.clone();
+            return Err(Error::Rehearsed(Box::new(Rehearsal { request, client })));
+        }
         let endpoint = &self.transport.endpoint;
         let target = format!("{}{}", endpoint.base(), request.target());
         let mut builder = http::Request::builder()
@@ -215,6 +274,9 @@ impl Client {
             .header(HOST, endpoint.authority())
             // Vault refuses browsers' cross-site requests by the lack of this header.
             .header("X-Vault-Request", "true");
+        for (name, value) in self.manner.headers() {
+            builder = builder.header(name, value);
+        }
         if let Some(ttl) = request.wrap_ttl.as_ref().or(self.wrap_ttl.as_ref()) {
             builder = builder.header("X-Vault-Wrap-TTL", ttl);
         }
@@ -274,11 +336,8 @@ fn refused(method: Method, path: String, response: Response) -> Error {
 }
 
 fn token_header(token: &Secret<String>) -> Result<HeaderValue, Error> {
-    let bytes = wiping(token.duplicate().into_bytes());
-    let mut value = HeaderValue::from_maybe_shared(bytes)
-        .map_err(|_| Error::Request("the token has characters that no token has"))?;
-    value.set_sensitive(true);
-    Ok(value)
+    sensitive(token.duplicate().into_bytes())
+        .ok_or(Error::Request("the token has characters that no token has"))
 }
 
 #[cfg(test)]

@@ -4,9 +4,6 @@ use crate::places::{self, Environment};
 use std::fmt;
 use std::path::PathBuf;
 
-/// Variables that name the server, the first that is set wins.
-const ADDRESS_VARIABLES: [&str; 3] = ["COFFERDAM_ADDR", "VAULT_ADDR", "BAO_ADDR"];
-
 /// Address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -97,9 +94,8 @@ impl Endpoint {
         flag: Option<&str>,
         environment: Environment<'_>,
     ) -> Result<Self, EndpointError> {
-        let named = flag
-            .map(str::to_owned)
-            .or_else(|| ADDRESS_VARIABLES.iter().find_map(|name| environment(name)));
+        let set = || places::setting(environment, "ADDR").map(|(_, address)| address);
+        let named = flag.map(str::to_owned).or_else(set);
         named.map_or_else(
             || Ok(Self::Socket(local_socket(environment))),
             |address| Self::parse(&address),

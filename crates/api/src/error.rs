@@ -1,6 +1,6 @@
 //! What can go wrong, sorted by who is at fault.
 
-use crate::{EndpointError, Method, ReferenceError, Response};
+use crate::{EndpointError, Method, ReferenceError, Rehearsal, Response};
 use std::fmt;
 
 /// An answer of the server that was no success.
@@ -82,6 +82,9 @@ pub enum Error {
         /// What was wrong, without the content.
         reason: String,
     },
+    /// Nobody: the client only says what it would send.
+    #[error("nothing was sent")]
+    Rehearsed(Box<Rehearsal>),
     /// State: the server is sealed.
     #[error("the server is sealed")]
     Sealed(Refusal),

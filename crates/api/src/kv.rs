@@ -58,7 +58,9 @@ impl Client {
     /// Any [`Error`]; a server that is too old to answer counts as KV v1, as in Vault's client.
     pub async fn kv_mount(&self, path: &str) -> Result<KvMount, Error> {
         let path = path.trim_start_matches('/');
-        let answer = self.read(&format!("sys/internal/ui/mounts/{path}")).await;
+        // A question of our own: it is not what a caller wants rehearsed.
+        let asking = self.clone().in_earnest();
+        let answer = asking.read(&format!("sys/internal/ui/mounts/{path}")).await;
         let response = match answer {
             Ok(response) => response,
             Err(Error::NotFound(_)) => {

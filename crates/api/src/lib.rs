@@ -7,7 +7,8 @@
 //!   keep in their own socket buffers meanwhile is out of reach.
 //! * an error says who is at fault and names addresses, paths and status codes, never content
 //!   that was sent or received, apart from the server's own error sentences.
-//! * answers are bounded in size, depth and time; nothing is retried behind the caller's back.
+//! * answers are bounded in size, depth and time; nothing is retried behind the caller's back, only as
+//!   often as its [`Manner`] says.
 //!
 //! [`Web`] is for servers of others, and shares nothing with the client but the handling of bytes.
 //! It knows nothing of terminals, files with secrets or the server's inside.
@@ -17,6 +18,8 @@ mod endpoint;
 mod error;
 pub mod events;
 mod kv;
+mod manner;
+pub mod monitor;
 pub mod places;
 mod reference;
 mod request;
@@ -32,6 +35,8 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Error, Refusal};
 pub use events::{Event, Events};
 pub use kv::{Fetched, KvMount, KvVersion};
+pub use manner::{HeaderError, Manner, Rehearsal};
+pub use monitor::Log;
 pub use reference::{Reference, ReferenceError};
 pub use request::{Method, Request};
 pub use response::{Auth, Response, WrapInfo};

@@ -17,6 +17,36 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Prefixes of the variables of clients, the first that is set wins.
+const PREFIXES: [&str; 3] = ["COFFERDAM", "VAULT", "BAO"];
+
+/// A variable of clients under any of its prefixes (`ADDR`: `COFFERDAM_ADDR`, `VAULT_ADDR`,
+/// `BAO_ADDR`): the name that is set, and its value.
+#[must_use]
+pub fn setting(environment: Environment<'_>, name: &str) -> Option<(String, String)> {
+    PREFIXES.iter().find_map(|prefix| {
+        let name = format!("{prefix}_{name}");
+        let value = environment(&name)?;
+        Some((name, value))
+    })
+}
+
+/// Whether a variable of clients says yes.
+#[must_use]
+pub fn is_on(environment: Environment<'_>, name: &str) -> bool {
+    setting(environment, name).is_some_and(|(_, text)| parse_bool(&text) == Some(true))
+}
+
+/// Yes or no as Go's `ParseBool` reads it, by which Vault's clients read flags and variables.
+#[must_use]
+pub fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
 /// Directory of the store and of the CA.
 #[must_use]
 pub fn data_dir(environment: Environment<'_>) -> PathBuf {

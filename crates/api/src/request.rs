@@ -36,6 +36,8 @@ pub enum Method {
     Get,
     /// `GET` with `list=true`, which passes through proxies that know no `LIST`.
     List,
+    /// `GET` with `scan=true`: names of all levels, as OpenBao's clients ask for them.
+    Scan,
     /// Create or update.
     Post,
     /// Create or update, as Vault's clients send it.
@@ -49,7 +51,7 @@ pub enum Method {
 impl Method {
     pub(crate) const fn http(self) -> http::Method {
         match self {
-            Self::Get | Self::List => http::Method::GET,
+            Self::Get | Self::List | Self::Scan => http::Method::GET,
             Self::Post => http::Method::POST,
             Self::Put => http::Method::PUT,
             Self::Patch => http::Method::PATCH,
@@ -63,6 +65,7 @@ impl fmt::Display for Method {
         out.write_str(match self {
             Self::Get => "read",
             Self::List => "list",
+            Self::Scan => "scan",
             Self::Post | Self::Put => "write",
             Self::Patch => "patch",
             Self::Delete => "delete",
@@ -173,6 +176,22 @@ impl Request {
         self
     }
 
+    /// The same once more, for another attempt.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self {
+            method: self.method,
+            path: self.path.clone(),
+            query: self.query.clone(),
+            body: self.body.as_ref().map(Secret::duplicate),
+            token: match &self.token {
+                TokenChoice::Client => TokenChoice::Client,
+                TokenChoice::Nobody => TokenChoice::Nobody,
+                TokenChoice::Other(token) => TokenChoice::Other(token.duplicate()),
+            },
+            wrap_ttl: self.wrap_ttl.clone(),
+        }
+    }
+
     /// What is asked.
     #[must_use]
     pub const fn method(&self) -> Method {
@@ -195,12 +214,16 @@ impl Request {
     #[must_use]
     pub fn target(&self) -> String {
         let mut target = format!("/v1/{}", utf8_percent_encode(&self.path, PATH));
-        let list = (self.method == Method::List).then_some(("list", "true"));
+        let names = match self.method {
+            Method::List => Some(("list", "true")),
+            Method::Scan => Some(("scan", "true")),
+            _ => None,
+        };
         let own = self
             .query
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
-        for (index, (name, value)) in list.into_iter().chain(own).enumerate() {
+        for (index, (name, value)) in names.into_iter().chain(own).enumerate() {
             target.push(if index == 0 { '?' } else { '&' });
             target.extend(utf8_percent_encode(name, QUERY));
             target.push('=');
@@ -222,5 +245,7 @@ mod tests {
             request.target(),
             "/v1/secret/metadata/a%20b/%C3%BC%2541%3Fx%23y/?list=true&after=a%26b%3Dc"
         );
+        let request = Request::new(Method::Scan, "secret/metadata");
+        assert_eq!(request.target(), "/v1/secret/metadata?scan=true");
     }
 }

@@ -3,8 +3,9 @@
 use crate::tree::Tree;
 use cofferdam_secret::Secret;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The answer to one request; wiped on drop, and its `Debug` shows the status only.
@@ -53,7 +54,7 @@ pub struct Auth {
     pub identity_policies: Option<Vec<String>>,
     /// What the auth method says about the caller.
     #[serde(default)]
-    pub metadata: Option<std::collections::BTreeMap<String, String>>,
+    pub metadata: Option<BTreeMap<String, String>>,
     /// Remaining time in seconds; 0 never ends.
     #[serde(default)]
     pub lease_duration: u64,
@@ -116,9 +117,31 @@ struct Envelope<'a> {
     errors: Option<Vec<String>>,
 }
 
+/// What an envelope has, and no bare object.
+const PARTS: &[&str] = &[
+    "request_id",
+    "lease_id",
+    "lease_duration",
+    "renewable",
+    "mount_type",
+    "data",
+    "auth",
+    "wrap_info",
+    "warnings",
+    "errors",
+];
+
+/// The body, where it is an object that no part of an envelope is in.
+fn bare(body: &[u8]) -> Option<Secret<String>> {
+    let members: BTreeMap<String, IgnoredAny> = serde_json::from_slice(body).ok()?;
+    let is_bare = !members.is_empty() && !PARTS.iter().any(|part| members.contains_key(*part));
+    let text = std::str::from_utf8(body).ok().filter(|_| is_bare)?;
+    Some(Secret::new(text.to_owned()))
+}
+
 impl Response {
-    /// Takes an answer apart; an empty body is an empty envelope. A body that is JSON but no
-    /// envelope (seal status, health) can still be had with [`Response::body_tree`].
+    /// Takes an answer apart; an empty body is an empty envelope. An object that is no envelope
+    /// (seal status, health, what OpenID Connect prescribes) is the data, as for Vault's clients.
     ///
     /// # Errors
     /// Where it is no JSON: without its content.
@@ -132,7 +155,8 @@ impl Response {
         let data = envelope
             .data
             .filter(|raw| raw.get() != "null")
-            .map(|raw| Secret::new(raw.get().to_owned()));
+            .map(|raw| Secret::new(raw.get().to_owned()))
+            .or_else(|| bare(body.expose()));
         Ok(Self {
             status,
             request_id: envelope.request_id.unwrap_or_default(),
@@ -240,6 +264,22 @@ mod tests {
                 response.tree().is_none() && response.auth.is_none(),
                 "{body}"
             );
+        }
+    }
+
+    #[test]
+    fn an_object_that_is_no_envelope_is_the_data() {
+        let response = parse(200, r#"{"active":true,"\u0061":1}"#).unwrap();
+        assert_eq!(response.field("active").unwrap().expose(), b"true");
+        assert_eq!(response.field("a").unwrap().expose(), b"1");
+        for body in [
+            r#"{"errors":[]}"#,
+            r#"{"data":null,"active":true}"#,
+            r#"{"auth":null,"active":true}"#,
+            "[1]",
+        ] {
+            let data = parse(200, body).ok().and_then(|response| response.tree());
+            assert!(data.is_none(), "{body}");
         }
     }
 

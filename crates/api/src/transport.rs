@@ -3,6 +3,7 @@
 use crate::{Endpoint, Error, Trust, places};
 use bytes::Bytes;
 use cofferdam_secret::{Buffer, Secret};
+use http::header::HeaderValue;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -34,6 +35,13 @@ impl AsRef<[u8]> for Wiping {
 /// Hands secret bytes to hyper without leaving a copy that nobody wipes.
 pub(crate) fn wiping(bytes: Secret<Vec<u8>>) -> Bytes {
     Bytes::from_owner(Wiping(bytes))
+}
+
+/// A header with a secret in it; `None` where HTTP cannot carry it.
+pub(crate) fn sensitive(value: Secret<Vec<u8>>) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(wiping(value)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Opens connections to one endpoint and keeps those that are idle.
@@ -302,12 +310,19 @@ fn tls_reason(error: &rustls::Error) -> String {
         Tls::InvalidCertificate(Certificate::UnknownIssuer) => {
             "its certificate is signed by an unknown authority".to_owned()
         }
+        Tls::InvalidCertificate(Certificate::BadSignature) => {
+            "its certificate is not signed by the authority it names".to_owned()
+        }
         Tls::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
             "its certificate has expired".to_owned()
         }
         Tls::InvalidCertificate(
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
         ) => "its certificate is for another name".to_owned(),
+        Tls::InvalidCertificate(Certificate::Other(_)) => {
+            "its certificate is no server's, but an authority's own or one of an unknown form"
+                .to_owned()
+        }
         Tls::InvalidMessage(_) => "it does not speak TLS on this port".to_owned(),
         other => other.to_string(),
     }

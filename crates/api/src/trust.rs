@@ -7,10 +7,14 @@
 use crate::places::{self, Environment};
 use crate::{Endpoint, Error};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WantsClientCert, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,22 +48,13 @@ impl Trust {
     /// and `BAO_` forms, and where a local server keeps its CA.
     #[must_use]
     pub fn resolve(environment: Environment<'_>) -> Self {
-        let any = |name: &str| {
-            let prefixes = ["COFFERDAM", "VAULT", "BAO"];
-            prefixes
-                .iter()
-                .find_map(|prefix| environment(&format!("{prefix}_{name}")))
-        };
+        let any = |name: &str| places::setting(environment, name).map(|(_, value)| value);
         let path = |name: &str| any(name).map(PathBuf::from);
-        let skip = any("SKIP_VERIFY").is_some_and(|text| {
-            // As Go's ParseBool, which reads Vault's variable.
-            matches!(text.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True")
-        });
         let own = places::ca_file(environment);
         Self {
             ca_cert: path("CACERT"),
             ca_path: path("CAPATH"),
-            dangerous_skip_verify: skip,
+            dangerous_skip_verify: places::is_on(environment, "SKIP_VERIFY"),
             server_name: any("TLS_SERVER_NAME"),
             identity: path("CLIENT_CERT").zip(path("CLIENT_KEY")),
             own_ca: Some(own),
@@ -79,7 +74,7 @@ impl Trust {
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         } else {
-            builder.with_root_certificates(self.roots(endpoint)?)
+            self.judged(builder, provider, endpoint)?
         };
         let Some((certificate, key)) = &self.identity else {
             return Ok(builder.with_no_client_auth());
@@ -92,18 +87,41 @@ impl Trust {
             .map_err(|_| broken("certificate and key do not belong together", key))
     }
 
+    /// The judge of a server's certificate, whose roots are ours.
+    fn judged(
+        &self,
+        builder: rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>,
+        provider: Arc<CryptoProvider>,
+        endpoint: &Endpoint,
+    ) -> Result<rustls::ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+        // Read once: what is trusted is one state of the file.
+        let named = self.ca_cert.as_deref().map(certificates).transpose()?;
+        let roots = self.roots(endpoint, named.as_deref())?;
+        let Some((file, named)) = self.ca_cert.as_deref().zip(named) else {
+            return Ok(builder.with_root_certificates(roots));
+        };
+        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let usual = usual.map_err(|_| broken("no usable certificate in", file))?;
+        Ok(builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(OrNamed { usual, named })))
+    }
+
     pub(crate) fn name(&self, host: &str) -> Result<ServerName<'static>, Error> {
         let name = self.server_name.as_deref().unwrap_or(host);
         ServerName::try_from(name.to_owned())
             .map_err(|_| Error::Request("a server name that no certificate can have"))
     }
 
-    fn roots(&self, endpoint: &Endpoint) -> Result<RootCertStore, Error> {
+    /// `named`: what stands in `ca_cert`.
+    fn roots(
+        &self,
+        endpoint: &Endpoint,
+        named: Option<&[CertificateDer<'static>]>,
+    ) -> Result<RootCertStore, Error> {
         let mut roots = RootCertStore::empty();
-        if self.ca_cert.is_some() || self.ca_path.is_some() {
-            if let Some(file) = &self.ca_cert {
-                add(&mut roots, file)?;
-            }
+        if named.is_some() || self.ca_path.is_some() {
+            roots.add_parsable_certificates(named.unwrap_or_default().iter().cloned());
             if let Some(directory) = &self.ca_path {
                 add_directory(&mut roots, directory)?;
             }
@@ -178,6 +196,65 @@ fn add_directory(roots: &mut RootCertStore, directory: &Path) -> Result<(), Erro
     Ok(())
 }
 
+/// The usual judgement; besides, a certificate that stands in the file itself is the server's, also
+/// where it says of itself that it is an authority. People make such, signed by themselves, with one
+/// command, and the usual judgement refuses an authority at a server's place. Go's programs take it.
+#[derive(Debug)]
+struct OrNamed {
+    usual: Arc<WebPkiServerVerifier>,
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for OrNamed {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let judged =
+            self.usual
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp, now);
+        match judged {
+            // Its time is judged before what it says of itself, which has no name of its own here.
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.named.iter().any(|named| named == end_entity) =>
+            {
+                let read = ParsedCertificate::try_from(end_entity)?;
+                verify_server_name(&read, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
+
 /// Takes every certificate; signatures are still checked, so that the peer holds its key.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
@@ -224,5 +301,42 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// A CA that signs nothing.
+    const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIBgDCCASWgAwIBAgIUczy1X+ZMiL3bx/HqWvtDwIExKKswCgYIKoZIzj0EAwIw\nFDESMBAGA1UEAwwJYSBjbHVzdGVyMCAXDTI2MTEyNjAyMTkxM1oYDzIxMjYxMTAy\nMDIxOTEzWjAUMRIwEAYDVQQDDAlhIGNsdXN0ZXIwWTATBgcqhkjOPQIBBggqhkjO\nPQMBBwNCAASj5o4+jUc4OAj9dyypWbTMKqtQZKHoWDj3rGcT/TeWSSTg65fxKEit\nwEWZyPH2TRFzDUJ0+pMj3I3I0B5zoIvHo1MwUTAdBgNVHQ4EFgQUNqsUD5LnGcPY\nPXGq4JhNQbTeHCEwHwYDVR0jBBgwFoAUNqsUD5LnGcPYPXGq4JhNQbTeHCEwDwYD\nVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEAsh66LM5GUQ7yhoqEh2h3\noQ8pZaWxZWMaf2UVXuP/zvgCIQCRknU3adrX83Gx/aS7PcC0Rt/c6ZDcSMwENUbv\nLvJsDw==\n-----END CERTIFICATE-----";
+
+    /// A pipe can be read once: what is judged by is what was checked.
+    #[test]
+    fn the_file_of_the_ca_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let to = path.clone();
+        let writer = std::thread::spawn(move || {
+            let mut pipe = std::fs::OpenOptions::new().write(true).open(to).unwrap();
+            pipe.write_all(CA.as_bytes()).unwrap();
+        });
+        let (told, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            let trust = Trust {
+                ca_cert: Some(path),
+                ..Trust::default()
+            };
+            let endpoint = Endpoint::parse("https://vault.example:8200").unwrap();
+            told.send(trust.config(&endpoint).is_ok()).unwrap();
+        });
+        let answer = heard.recv_timeout(Duration::from_secs(20));
+        assert_eq!(answer, Ok(true), "the file was read twice");
+        writer.join().unwrap();
     }
 }

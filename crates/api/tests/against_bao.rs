@@ -132,13 +132,11 @@ async fn refusals_are_sorted_by_fault() {
 
 #[tokio::test]
 async fn nobody_listening_and_something_else_listening_are_told_apart() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", free.local_addr().unwrap());
+    let address = format!("http://{}", bao::ports::address());
     let client = |address: &str| {
         cofferdam_api::Client::new(Endpoint::parse(address).unwrap(), Trust::default(), None)
             .unwrap()
     };
-    drop(free);
     let error = client(&address).read("sys/health").await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
 

@@ -1,8 +1,14 @@
 //! A real OpenBao in development mode, for the length of a test.
 
+#[allow(
+    unreachable_pub,
+    reason = "the harness of whole-binary flows has it as well"
+)]
+#[path = "../../../../tests/src/ports.rs"]
+pub(crate) mod ports;
+
 use cofferdam_api::{Client, Endpoint, Trust};
 use cofferdam_secret::Secret;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,11 +26,7 @@ impl Bao {
     pub(crate) async fn start(tls: bool) -> Self {
         let program = std::env::var_os("COFFERDAM_BAO").unwrap_or_else(|| "bao".into());
         let directory = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = ports::free();
         let mut command = Command::new(&program);
         command.args([
             "server",
@@ -58,10 +60,8 @@ impl Bao {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let seal = bao.client(None).read("sys/seal-status").await;
-            let mounted = bao
-                .client(Some("root"))
-                .read("sys/internal/ui/mounts/secret/x")
-                .await;
+            // The mount comes last, and is set up after it is there.
+            let mounted = bao.client(Some("root")).read("secret/config").await;
             match (seal, mounted) {
                 (Ok(_), Ok(_)) => return bao,
                 (Err(error), _) | (_, Err(error)) if Instant::now() > deadline => panic!("{error}"),
