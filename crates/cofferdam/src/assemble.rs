@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use cofferdam_api::places::{self, environment};
 use cofferdam_barrier::seal::machine::{MachineSeal, Places};
 use cofferdam_barrier::seal::static_key::{NamedKey, StaticSeal};
+use cofferdam_barrier::seal::systemd_creds::SystemdCreds;
+use cofferdam_barrier::seal::tpm::TpmSeal;
 use cofferdam_barrier::seal::{self, Seal};
 use cofferdam_barrier::{Barrier, RootKey};
 use cofferdam_core::clock::WallClock;
@@ -19,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Version of Vault's API that clients may expect, with our own behind it.
-const VERSION: &str = concat!("1.18.0+cofferdam.", env!("CARGO_PKG_VERSION"));
+pub(crate) const VERSION: &str = concat!("1.18.0+cofferdam.", env!("CARGO_PKG_VERSION"));
 
 /// Opens the store and the vault over it; an automatic seal opens at once.
 pub(crate) async fn vault(
@@ -127,6 +129,14 @@ fn auto(
                 session: kms.session.as_ref().map(|token| token.0.duplicate()),
             },
         }),
+        (SealKind::Tpm { device, pcrs }, _) => Arc::new(TpmSeal::at(device.clone(), *pcrs)),
+        (
+            SealKind::SystemdCreds {
+                directory,
+                credential,
+            },
+            _,
+        ) => Arc::new(SystemdCreds::new(directory.clone(), credential)),
     };
     Ok(Some(auto))
 }

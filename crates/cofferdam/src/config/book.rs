@@ -2,14 +2,14 @@
 //! that is checked in.
 
 use super::environment::{IDLE, READ};
-use super::keys::{self, Block, Effect, FOREIGN_STORAGE, KEYS};
+use super::keys::{self, Block, Effect, FOREIGN_STORAGE};
 use cofferdam_server::Limits;
 use cofferdam_server::limits::Unit;
 use std::fmt::Write;
 
 const HEAD: &str = r#"# Server configuration
 
-<!-- Printed from crates/cofferdam/src/config/keys.rs and crates/server/src/limits.rs: change it there. -->
+<!-- Printed from crates/cofferdam/src/config/keys/ and crates/server/src/limits.rs: change it there. -->
 
 `cofferdam up` needs no configuration. `cofferdam server -config FILE` reads Vault's and OpenBao's files,
 in HCL or JSON; `-config` may repeat, and a directory stands for its `.hcl` and `.json` files in order of
@@ -57,6 +57,8 @@ const SEALS: &str = r#"
 | `static` | a key that is given at each start |
 | `transit` | the transit engine of another server |
 | `awskms` | a key in AWS KMS |
+| `tpm` | the TPM 2.0 of this machine |
+| `systemd-creds` | a key that systemd decrypts for the unit |
 
 What each of them promises, and how a store is moved from one to another: [Seals](seals.md). Every other
 seal is refused by name.
@@ -89,7 +91,7 @@ pub(super) fn page() -> String {
             "\n## Keys: {}\n\n| Key | Effect | |\n|---|---|---|\n",
             block.title()
         );
-        for key in KEYS.iter().filter(|key| key.block == block) {
+        for key in keys::all().filter(|key| key.block == block) {
             let _ = writeln!(
                 page,
                 "| `{}` | {} | {} |",

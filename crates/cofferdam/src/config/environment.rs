@@ -12,19 +12,27 @@ const LOG_FORMAT: &[&str] = &["LOG_FORMAT"];
 /// Of these the first wins.
 const API_ADDR: &[&str] = &["API_ADDR", "REDIRECT_ADDR", "ADVERTISE_ADDR"];
 
+/// Read with the seals that they belong to (`super::seal`), where the file says nothing.
+#[cfg(test)]
+const SEALS: &[&str] = &[
+    "AWSKMS_SEAL_KEY_ID",
+    "TRANSIT_SEAL_KEY_NAME",
+    "TRANSIT_SEAL_MOUNT_PATH",
+];
+
 /// What is read, for the page of the book.
 #[cfg(test)]
 pub(super) const READ: &[(&[&str], &str)] = &[
     (LOG_LEVEL, "`log_level`"),
     (LOG_FORMAT, "`log_format`"),
     (API_ADDR, "`api_addr`"),
+    (SEALS, "keys of seals, as said there; the file wins"),
 ];
 
 /// What is documented and has no effect: the names are those that OpenBao 2.7 reads, and those that
 /// Vault documents for servers and seals.
 pub(super) const IDLE: &[&str] = &[
     "ALLOW_PENDING_REMOVAL_MOUNTS",
-    "AWSKMS_SEAL_KEY_ID",
     "AZUREKEYVAULT_KEY_NAME",
     "AZUREKEYVAULT_VAULT_NAME",
     "CLUSTER_ADDR",
@@ -76,8 +84,6 @@ pub(super) const IDLE: &[&str] = &[
     "STATIC_SEAL_PREVIOUS_KEY_ID",
     "TRANSIT_SEAL_ADDR",
     "TRANSIT_SEAL_DISABLE_RENEWAL",
-    "TRANSIT_SEAL_KEY_NAME",
-    "TRANSIT_SEAL_MOUNT_PATH",
     "TRANSIT_SEAL_TOKEN",
     "UI",
 ];
@@ -188,5 +194,10 @@ mod tests {
         assert!(IDLE.is_sorted());
         let read = || READ.iter().flat_map(|(names, _)| *names);
         assert!(read().all(|name| !IDLE.contains(name)));
+        // Seals read theirs by name.
+        let quoted = include_str!("seal.rs").split('"');
+        let of_seals = quoted.filter_map(|word| word.strip_prefix("BAO_"));
+        let wrong: Vec<_> = of_seals.filter(|name| IDLE.contains(name)).collect();
+        assert!(wrong.is_empty(), "read, and warned of: {wrong:?}");
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn listener(
     Ok(Listener::Tcp {
         address,
         security,
+        fronts: super::fronts::fronts(section, warnings)?,
         limits,
     })
 }

@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod book;
 pub(crate) mod environment;
+mod fronts;
 mod keys;
 mod listener;
 mod raw;

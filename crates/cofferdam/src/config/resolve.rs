@@ -3,9 +3,10 @@
 use super::raw::{Raw, Setting};
 use super::seal::{self, AwsKms, Transit};
 use super::{ConfigError, Warning, listener, storage};
+use cofferdam_barrier::seal::tpm::Pcrs;
 use cofferdam_hcl::Value;
-use cofferdam_server::Limits;
 use cofferdam_server::tls::{Clients, Oldest};
+use cofferdam_server::{Fronts, Limits};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +42,20 @@ pub(crate) enum SealKind {
     Transit(Transit),
     /// By AWS.
     AwsKms(AwsKms),
+    /// By the TPM of this machine.
+    Tpm {
+        /// A device, or a socket.
+        device: PathBuf,
+        /// What the machine's start left in them must be the same.
+        pcrs: Pcrs,
+    },
+    /// By a key that systemd gives its unit.
+    SystemdCreds {
+        /// `$CREDENTIALS_DIRECTORY`.
+        directory: Option<PathBuf>,
+        /// Name of the credential.
+        credential: String,
+    },
 }
 
 impl SealKind {
@@ -52,6 +67,8 @@ impl SealKind {
             Self::Static { .. } => "static",
             Self::Transit(_) => "transit",
             Self::AwsKms(_) => "awskms",
+            Self::Tpm { .. } => "tpm",
+            Self::SystemdCreds { .. } => "systemd-creds",
         }
     }
 }
@@ -85,6 +102,7 @@ pub(crate) enum Listener {
     Tcp {
         address: SocketAddr,
         security: Security,
+        fronts: Fronts,
         limits: Limits,
     },
     Unix {
@@ -131,6 +149,7 @@ impl Resolved {
                 oldest: Oldest::default(),
                 clients: Clients::default(),
             },
+            fronts: Fronts::default(),
             limits: Limits::default(),
         }
     }

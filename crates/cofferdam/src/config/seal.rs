@@ -4,16 +4,29 @@
 use super::ConfigError;
 use super::raw::{Raw, Section, Setting};
 use super::resolve::{SealKind, Storage};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cofferdam_api::places::Environment;
+use cofferdam_barrier::seal::{shamir, systemd_creds, tpm};
 use cofferdam_secret::Secret;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-const SUPPORTED: &str = "this seal is not served here; supported are shamir, machine, static, transit \
-                         and awskms";
+const SUPPORTED: &str = "this seal is not served here; supported are shamir, machine, static, transit, \
+                         awskms, tpm and systemd-creds";
+
+/// Bytes of the longest file that is read as a key: in hex it has 64, with a line's end.
+const MOST_KEY_FILE: usize = 4096;
+
+/// What a file holds, wherever links lead; `None` where that is more than a key can be.
+fn read_bounded(path: &str) -> std::io::Result<Option<Secret<Vec<u8>>>> {
+    // With room to spare: what grows leaves a copy.
+    let mut bytes = Secret::new(Vec::with_capacity(2 * MOST_KEY_FILE));
+    let file = std::fs::File::open(path)?;
+    file.take(MOST_KEY_FILE as u64 + 1)
+        .read_to_end(bytes.expose_mut())?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() <= MOST_KEY_FILE))
+}
 
 /// A setting that is not shown.
 pub(crate) struct Hidden<S>(pub(crate) Arc<S>);
@@ -130,6 +143,8 @@ fn seal(
         "static" => settings.static_keys(),
         "transit" => settings.transit(),
         "awskms" => settings.aws_kms(),
+        "tpm" => settings.tpm(),
+        "systemd-creds" => settings.systemd_creds(),
         _ => Err(ConfigError::refused(&section.place, SUPPORTED)),
     }
 }
@@ -200,27 +215,22 @@ impl Settings<'_> {
     fn key(&self, name: &str, text: &Secret<String>) -> Result<Secret<Vec<u8>>, ConfigError> {
         let unread = |what: &str| self.refused(format_args!("cannot read {name}: {what}"));
         let given = text.expose();
-        let bytes = if let Some(path) = given.strip_prefix("file://") {
-            let read =
-                std::fs::read(Path::new(path)).map_err(|error| unread(&error.to_string()))?;
-            let read = Secret::new(read);
-            if read.expose().len() == 32 {
+        let text = if let Some(path) = given.strip_prefix("file://") {
+            let read = read_bounded(path).map_err(|error| unread(&error.to_string()))?;
+            let read = read.ok_or_else(|| unread("it is too large to be a key"))?;
+            if read.len() == 32 {
                 return Ok(read);
             }
-            read
+            read.into_text()
         } else if let Some(variable) = given.strip_prefix("env://") {
             let value = (self.environment)(variable).ok_or_else(|| unread("no such variable"))?;
-            Secret::new(value).into_bytes()
+            Some(Secret::new(value))
         } else {
-            Secret::new(given.as_bytes().to_vec())
+            Some(text.duplicate())
         };
-        let text = bytes.expose().trim_ascii();
-        let key = match text.len() {
-            64 => hex::decode(text).ok(),
-            _ => STANDARD.decode(text).ok(),
-        };
-        let key = key.map(Secret::new).filter(|key| key.expose().len() == 32);
-        key.ok_or_else(|| unread("expected 32 bytes in base64 or hex"))
+        let key = text.and_then(|text| shamir::decode(&text).ok());
+        key.filter(|key| key.len() == 32)
+            .ok_or_else(|| unread("expected 32 bytes in base64 or hex"))
     }
 
     fn transit(&self) -> Result<SealKind, ConfigError> {
@@ -251,6 +261,33 @@ impl Settings<'_> {
             authority,
             server_name: self.text("tls_server_name", &["VAULT_TLS_SERVER_NAME"])?,
         }))
+    }
+
+    fn tpm(&self) -> Result<SealKind, ConfigError> {
+        let device = self.text("device", &["COFFERDAM_TPM_SEAL_DEVICE"])?;
+        let device = PathBuf::from(device.as_deref().unwrap_or(tpm::DEVICE));
+        if !device.is_absolute() {
+            return Err(self.refused("needs a device by its whole path, such as /dev/tpmrm0"));
+        }
+        let pcrs = self.text("pcrs", &["COFFERDAM_TPM_SEAL_PCRS"])?;
+        let pcrs = tpm::Pcrs::parse(&pcrs.unwrap_or_default())
+            .ok_or_else(|| self.refused("has pcrs that are no list of 0 to 23, such as \"0,7\""))?;
+        Ok(SealKind::Tpm { device, pcrs })
+    }
+
+    fn systemd_creds(&self) -> Result<SealKind, ConfigError> {
+        let given = self.text("credential", &["COFFERDAM_SYSTEMD_CREDS_SEAL_CREDENTIAL"])?;
+        let credential = given.unwrap_or_else(|| systemd_creds::NAME.to_owned());
+        if !systemd_creds::is_name(&credential) {
+            return Err(self.refused(
+                "has a credential whose name is none: letters, digits, dots, dashes and underscores",
+            ));
+        }
+        let directory = (self.environment)("CREDENTIALS_DIRECTORY");
+        Ok(SealKind::SystemdCreds {
+            directory: directory.map(PathBuf::from),
+            credential,
+        })
     }
 
     fn aws_kms(&self) -> Result<SealKind, ConfigError> {

@@ -1,6 +1,8 @@
 use super::*;
-use cofferdam_server::Limits;
+use cofferdam_barrier::seal::tpm::Pcrs;
+use cofferdam_server::fronts::{Forwarded, Header, Listed};
 use cofferdam_server::tls::{Clients, Oldest};
+use cofferdam_server::{Fronts, Limits};
 use std::time::Duration;
 
 fn read(text: &str) -> Result<(Resolved, Vec<Warning>), ConfigError> {
@@ -71,6 +73,7 @@ listener "tcp" {
         [Listener::Tcp {
             address: "127.0.0.1:8200".parse().unwrap(),
             security,
+            fronts: Fronts::default(),
             limits
         }]
     );
@@ -141,7 +144,19 @@ fn what_cannot_be_promised_is_refused_with_the_way_out() {
         ),
         (
             "storage \"inmem\" {}\nseal \"gcpckms\" {}",
-            "supported are shamir, machine, static, transit and awskms",
+            "supported are shamir, machine, static, transit, awskms, tpm and systemd-creds",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"tpm\" { pcrs = \"24\" }",
+            "no list of 0 to 23",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"tpm\" { device = \"tpmrm0\" }",
+            "by its whole path, such as /dev/tpmrm0",
+        ),
+        (
+            "storage \"inmem\" {}\nseal \"systemd-creds\" { credential = \"../x\" }",
+            "whose name is none",
         ),
         (
             "storage \"inmem\" {}\nseal \"awskms\" { region = \"eu/../x\" }",
@@ -235,7 +250,38 @@ fn listeners_are_refused_rather_than_weakened() {
             "tls_require_and_verify_client_cert = true\ntls_client_ca_file = \"ca.pem\"",
             "need tls_cert_file",
         ),
-        ("proxy_protocol_behavior = \"use_always\"", "PROXY protocol"),
+        (
+            "proxy_protocol_behavior = \"sometimes\"",
+            "use_always, allow_authorized or deny_unauthorized",
+        ),
+        (
+            "proxy_protocol_behavior = \"allow_authorized\"",
+            "needs proxy_protocol_authorized_addrs",
+        ),
+        (
+            "proxy_protocol_behavior = \"deny_unauthorized\"\nproxy_protocol_authorized_addrs = []",
+            "needs proxy_protocol_authorized_addrs",
+        ),
+        (
+            "proxy_protocol_behavior = \"deny_unauthorized\"\nproxy_protocol_authorized_addrs = \"10.0.0.1,proxy.example\"",
+            "names are not looked up",
+        ),
+        (
+            "x_forwarded_for_authorized_addrs = [\"10.0.0.0/33\"]",
+            "names are not looked up",
+        ),
+        (
+            "x_forwarded_for_authorized_addrs = \"10.0.0.1\"\nx_forwarded_for_hop_skips = -1",
+            "is from 0 to 64",
+        ),
+        (
+            "x_forwarded_for_client_cert_header = \"Client-Cert\"",
+            "no header stands for a client's certificate",
+        ),
+        (
+            "x_forwarded_for_client_cert_keep_unauthorized = true",
+            "see x_forwarded_for_client_cert_header",
+        ),
         ("require_request_header = true", "not enforced"),
         (
             "address = \"vault.example:8200\"",
@@ -384,7 +430,7 @@ fn errors_and_warnings_never_hold_a_value() {
 #[test]
 fn no_key_stands_twice_in_the_table() {
     let mut seen = std::collections::HashSet::new();
-    for key in keys::KEYS {
+    for key in keys::all() {
         assert!(
             seen.insert((key.block.title(), key.name)),
             "{} {}",
@@ -413,6 +459,68 @@ fn the_book_says_what_the_table_says() {
         written == page,
         "docs/book/server-configuration.md is not what the table says: run the tests with COFFERDAM_WRITE_BOOK=1"
     );
+}
+
+#[test]
+fn seals_of_the_machine_take_the_file_then_the_environment_then_the_usual() {
+    let of = |text: &str, set: &[(&str, &str)]| {
+        let mut raw = raw::Raw::default();
+        raw.add(Path::new("a.hcl"), text).unwrap();
+        let environment = |name: &str| {
+            let found = set.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        seal::seals(&raw, &Storage::Memory, &environment).unwrap().0
+    };
+    let device = ("COFFERDAM_TPM_SEAL_DEVICE", "/dev/tpmrm1");
+    let pcrs = ("COFFERDAM_TPM_SEAL_PCRS", "0,7");
+    let tpm = |device: &str, pcrs: &str| SealKind::Tpm {
+        device: device.into(),
+        pcrs: Pcrs::parse(pcrs).unwrap(),
+    };
+    assert_eq!(of("seal \"tpm\" {}", &[]), tpm("/dev/tpmrm0", ""));
+    assert_eq!(
+        of("seal \"tpm\" {}", &[device, pcrs]),
+        tpm("/dev/tpmrm1", "0,7")
+    );
+    let written = "seal \"tpm\" {\ndevice = \"/run/tpm\"\npcrs = \"4\"\n}";
+    assert_eq!(of(written, &[device, pcrs]), tpm("/run/tpm", "4"));
+    let creds = |directory: Option<&str>, credential: &str| SealKind::SystemdCreds {
+        directory: directory.map(Into::into),
+        credential: credential.to_owned(),
+    };
+    let given = ("CREDENTIALS_DIRECTORY", "/run/credentials/a");
+    let name = ("COFFERDAM_SYSTEMD_CREDS_SEAL_CREDENTIAL", "mine");
+    let block = "seal \"systemd-creds\" {}";
+    assert_eq!(of(block, &[]), creds(None, "cofferdam-seal"));
+    assert_eq!(
+        of(block, &[given, name]),
+        creds(Some("/run/credentials/a"), "mine")
+    );
+}
+
+#[test]
+fn a_key_in_a_file_is_read_as_far_as_a_key_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    let read_it = |from: &str| {
+        read(&format!(
+            "storage \"inmem\" {{}}\nseal \"static\" {{\ncurrent_key_id = \"a\"\ncurrent_key = \"file://{from}\"\n}}"
+        ))
+    };
+    for good in [vec![7; 32], format!("{}\n", "7".repeat(64)).into_bytes()] {
+        std::fs::write(&path, &good).unwrap();
+        assert!(read_it(path.to_str().unwrap()).is_ok());
+    }
+    // A mounted secret is a link.
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(read_it(link.to_str().unwrap()).is_ok());
+    std::fs::write(&path, "7".repeat(4097)).unwrap();
+    for large in [path.to_str().unwrap(), "/dev/zero"] {
+        let error = read_it(large).unwrap_err().to_string();
+        assert!(error.contains("too large to be a key"), "{error}");
+    }
 }
 
 #[test]
@@ -455,4 +563,76 @@ fn a_disabled_seal_is_the_one_that_the_store_leaves() {
     let two = format!("{alone}{}", block("more", "disabled = \"true\""));
     let refused = read(&two).unwrap_err().to_string();
     assert!(refused.contains("second disabled seal block"), "{refused}");
+}
+
+#[test]
+fn proxies_in_front_are_read_as_vault_writes_them() {
+    let of = |inside: &str| {
+        let (resolved, warnings) = read(&tcp(inside)).unwrap();
+        let [Listener::Tcp { fronts, .. }] = resolved.listeners.as_slice() else {
+            panic!("{inside}")
+        };
+        let texts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        (fronts.clone(), texts)
+    };
+    let listed = |entries: &[&str]| {
+        Listed::new(
+            entries
+                .iter()
+                .map(|text| Listed::entry(text).unwrap())
+                .collect(),
+        )
+    };
+    let (fronts, warnings) = of(
+        "proxy_protocol_behavior = \"allow_authorized\"\nproxy_protocol_authorized_addrs = \"10.0.0.1, 192.0.2.0/24\"",
+    );
+    assert_eq!(
+        fronts.header,
+        Some(Header::ListedOnes(listed(&["10.0.0.1", "192.0.2.0/24"])))
+    );
+    assert_eq!(fronts.forwarded, None);
+    assert!(
+        !warnings.iter().any(|text| text.contains("proxy_")),
+        "{warnings:?}"
+    );
+    let (fronts, _) = of(
+        "proxy_protocol_behavior = \"deny_unauthorized\"\nproxy_protocol_authorized_addrs = [\"::1\"]\nx_forwarded_for_authorized_addrs = [\"127.0.0.1/8\"]\nx_forwarded_for_hop_skips = \"1\"\nx_forwarded_for_reject_not_present = \"false\"",
+    );
+    let forwarded = Forwarded {
+        listed: listed(&["127.0.0.1/8"]),
+        hop_skips: 1,
+        reject_not_authorized: true,
+        reject_not_present: false,
+    };
+    let header = Some(Header::ListedOnly(listed(&["::1"])));
+    assert_eq!(
+        fronts,
+        Fronts {
+            header,
+            forwarded: Some(forwarded)
+        }
+    );
+    let (fronts, warnings) = of(
+        "proxy_protocol_authorized_addrs = \"10.0.0.1\"\nx_forwarded_for_reject_not_present = true",
+    );
+    assert_eq!(fronts, Fronts::default());
+    assert!(
+        warnings
+            .iter()
+            .any(|text| text.contains("without proxy_protocol_behavior"))
+            && warnings
+                .iter()
+                .any(|text| text.contains("without x_forwarded_for_authorized_addrs")),
+        "{warnings:?}"
+    );
+    let (fronts, warnings) = of(
+        "proxy_protocol_behavior = \"use_always\"\nproxy_protocol_authorized_addrs = \"10.0.0.1\"",
+    );
+    assert_eq!(fronts.header, Some(Header::DangerouslyAnybodys));
+    assert!(
+        warnings
+            .iter()
+            .any(|text| text.contains("everybody is believed")),
+        "{warnings:?}"
+    );
 }

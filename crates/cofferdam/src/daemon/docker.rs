@@ -5,7 +5,7 @@ use crate::cli::Failure;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -66,9 +66,13 @@ fn answers(socket: &Path) -> bool {
 pub(crate) fn start(home: &Home) -> Result<Child, Failure> {
     let mut address = OsString::from("unix://");
     address.push(&home.socket);
-    let log = home.data.join("plugin.log");
     let data = flag("data", &home.data.join("docker"));
     let arguments = ["plugin".into(), "-detached".into(), data];
-    process::start(&arguments, &[("COFFERDAM_ADDR", address)], &log)
+    process::start(&arguments, &[("COFFERDAM_ADDR", address)], &log(home))
         .map_err(|error| Failure::local(format!("cannot start the Docker plugin: {error}")))
+}
+
+/// Where its words go.
+pub(crate) fn log(home: &Home) -> PathBuf {
+    home.data.join("plugin.log")
 }

@@ -31,6 +31,37 @@ pub(crate) enum Outcome {
     NewWithoutShares,
 }
 
+/// What becomes of recovery shares.
+pub(crate) enum Recovery {
+    /// Nobody is there to have them.
+    None,
+    /// Somebody at a terminal sees them.
+    Shown,
+    /// They go to the owners of these keys, one to each.
+    Sent(Vec<Holder>),
+}
+
+/// Who gets a recovery share.
+pub(crate) struct Holder {
+    /// OpenPGP, in base64.
+    pub(crate) key: String,
+    pub(crate) fingerprint: String,
+}
+
+impl Recovery {
+    /// Shares, and how many of them restore the key: of those who were named, more than half.
+    fn counts(&self) -> (u64, u64) {
+        match self {
+            Self::None => (0, 0),
+            Self::Shown => (SHARES, THRESHOLD),
+            Self::Sent(holders) => {
+                let shares = u64::try_from(holders.len()).unwrap_or(u64::MAX);
+                (shares, shares / 2 + 1)
+            }
+        }
+    }
+}
+
 /// Recovery shares, and how many of them restore the key.
 const SHARES: u64 = 5;
 const THRESHOLD: u64 = 3;
@@ -48,15 +79,19 @@ pub(crate) async fn standing(client: &Client) -> Result<Standing, Failure> {
     status.body().ok_or_else(|| unreadable("sys/seal-status"))
 }
 
-/// Initializes the store if it is new. `show`: somebody at a terminal may see recovery shares.
+/// Initializes the store if it is new.
 pub(crate) async fn initialize(
     home: &Home,
     client: &Client,
-    show: bool,
+    recovery: &Recovery,
     context: &Context,
 ) -> Result<Outcome, Failure> {
     let unfinished = home.data.join("setup.unfinished");
     let standing = standing(client).await?;
+    if standing.initialized && matches!(recovery, Recovery::Sent(_)) {
+        context.say("the store was initialized before: no shares were made");
+        context.say("hint: make new ones with: cofferdam operator rekey -target=recovery -init -pgp-keys=FILES");
+    }
     if standing.initialized && (standing.sealed || !unfinished.exists()) {
         return Ok(Outcome::Known);
     }
@@ -65,28 +100,37 @@ pub(crate) async fn initialize(
     } else {
         // A start that is cut off from here on is finished by the next one.
         files::replace(&unfinished, 0o600, b"").map_err(|error| unwritable(&unfinished, &error))?;
-        give_up_root(client, show, context).await?
+        give_up_root(client, recovery, context).await?
     };
     furnish(home, client).await?;
     std::fs::remove_file(&unfinished).map_err(|error| unwritable(&unfinished, &error))?;
     Ok(outcome)
 }
 
-async fn give_up_root(client: &Client, show: bool, context: &Context) -> Result<Outcome, Failure> {
-    let (shares, threshold) = if show { (SHARES, THRESHOLD) } else { (0, 0) };
-    let request = Tree::map()
+async fn give_up_root(
+    client: &Client,
+    recovery: &Recovery,
+    context: &Context,
+) -> Result<Outcome, Failure> {
+    let (shares, threshold) = recovery.counts();
+    let mut request = Tree::map()
         .with("recovery_shares", shares)
         .with("recovery_threshold", threshold);
+    if let Recovery::Sent(holders) = recovery {
+        let keys = holders.iter().map(|holder| Tree::text(holder.key.clone()));
+        request.insert("recovery_pgp_keys", Tree::List(keys.collect()));
+    }
     let answer = client.write("sys/init", &request).await?;
     let made: Initialized = answer.body().ok_or_else(|| unreadable("sys/init"))?;
     drop(answer);
     client
         .send(Request::put("auth/token/revoke-self", &Tree::map()).with_token(made.root_token))
         .await?;
-    if !show {
-        return Ok(Outcome::NewWithoutShares);
+    match recovery {
+        Recovery::None => return Ok(Outcome::NewWithoutShares),
+        Recovery::Shown => show_shares(&made.recovery_keys_base64, context)?,
+        Recovery::Sent(holders) => show_messages(holders, &made.recovery_keys_base64, context)?,
     }
-    show_shares(&made.recovery_keys_base64, context)?;
     Ok(Outcome::NewWithShares)
 }
 
@@ -117,6 +161,21 @@ async fn has(client: &Client, path: &str, row: &str) -> Result<bool, Failure> {
         .tree()
         .ok_or_else(|| unreadable(path))?;
     Ok(table.get(row).is_some())
+}
+
+/// Messages that their holders alone can read: anywhere.
+fn show_messages(
+    holders: &[Holder],
+    messages: &[Secret<String>],
+    context: &Context,
+) -> Result<(), Failure> {
+    let needed = messages.len() / 2 + 1;
+    context.out(format!("recovery shares: any {needed} of these {} open the store without this machine's key; each holder reads hers with: base64 -d | gpg --decrypt\n", messages.len()).as_bytes())?;
+    for (holder, message) in holders.iter().zip(messages) {
+        let line = format!("  {}: {}\n", holder.fingerprint, message.expose());
+        context.out(line.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Once, on the terminal, and nowhere else.

@@ -12,8 +12,8 @@ use crate::config::{Listener, Log, Resolved, SealKind, Security, Storage, foreig
 use crate::files;
 use cofferdam_api::places::{self, Environment};
 use cofferdam_api::{Client, Endpoint, Trust};
-use cofferdam_server::Limits;
 use cofferdam_server::tls::{Clients, Oldest};
+use cofferdam_server::{Fronts, Limits};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -93,6 +93,7 @@ impl Home {
                 oldest: Oldest::default(),
                 clients: Clients::default(),
             },
+            fronts: Fronts::default(),
             limits: Limits::default(),
         };
         let local = Listener::Unix {

@@ -2,7 +2,7 @@
 
 use super::layout::{Item, What};
 use super::manifest::{Entry, Kind, Manifest, Standing, digest};
-use super::{Error, Layout, remove};
+use super::{Error, Layout, Text, remove};
 use crate::files;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,12 @@ pub(crate) struct Installed {
 pub(crate) fn install(
     layout: &Layout,
     binary: Vec<u8>,
+    texts: Vec<Text>,
     units: bool,
     force: bool,
     dry_run: bool,
 ) -> Result<Installed, Error> {
-    let items = layout.items(binary, units);
+    let items = layout.items(binary, texts, units);
     let before = Manifest::read(layout)?;
     let known = before.clone().unwrap_or_default();
     let mut done = Installed::default();

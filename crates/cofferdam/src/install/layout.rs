@@ -47,6 +47,9 @@ pub(super) struct Item {
     pub(super) what: What,
 }
 
+/// A file that people and shells read: its place below the prefix, and what is in it.
+pub(crate) type Text = (PathBuf, String);
+
 /// What it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
@@ -57,8 +60,8 @@ pub(super) enum What {
 }
 
 impl Layout {
-    /// Everything to make, of this binary.
-    pub(super) fn items(&self, binary: Vec<u8>, units: bool) -> Vec<Item> {
+    /// Everything to make, of this binary; `texts` are files with their places below the prefix.
+    pub(super) fn items(&self, binary: Vec<u8>, texts: Vec<Text>, units: bool) -> Vec<Item> {
         let prefix = &self.prefix;
         let mut items = vec![
             Item {
@@ -83,6 +86,13 @@ impl Layout {
                 },
             },
         ];
+        items.extend(texts.into_iter().map(|(place, content)| Item {
+            path: prefix.join(place),
+            what: What::File {
+                content: content.into_bytes(),
+                mode: 0o644,
+            },
+        }));
         if units {
             let binary = prefix.join("bin/cofferdam").display().to_string();
             items.extend(UNITS.iter().map(|(name, text)| Item {

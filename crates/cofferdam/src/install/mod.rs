@@ -12,7 +12,7 @@ mod manifest;
 mod remove;
 
 pub(crate) use apply::{Installed, install};
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, Text};
 pub(crate) use remove::{Removed, data, uninstall};
 
 use std::io;

@@ -37,15 +37,26 @@ fn root() -> (tempfile::TempDir, Layout) {
     (root, layout)
 }
 
+fn texts() -> Vec<Text> {
+    vec![("share/man/man1/cofferdam.1".into(), ".TH X 1\n".to_owned())]
+}
+
 fn put(layout: &Layout, version: &str) -> Result<Installed, Error> {
-    install(layout, version.as_bytes().to_vec(), true, false, false)
+    install(
+        layout,
+        version.as_bytes().to_vec(),
+        texts(),
+        true,
+        false,
+        false,
+    )
 }
 
 #[test]
 fn what_is_installed_and_removed_leaves_the_tree_as_it_was() {
     let (root, layout) = root();
     let before = tree(root.path());
-    let dry = install(&layout, b"one".to_vec(), true, false, true).unwrap();
+    let dry = install(&layout, b"one".to_vec(), texts(), true, false, true).unwrap();
     assert_eq!(tree(root.path()), before, "a dry run writes nothing");
     let done = put(&layout, "one").unwrap();
     assert_eq!(dry, done);
@@ -58,11 +69,11 @@ fn what_is_installed_and_removed_leaves_the_tree_as_it_was() {
         .path()
         .join("usr/local/lib/docker/cli-plugins/docker-cofferdam");
     assert_eq!(std::fs::read(plugin).unwrap(), b"one");
-    assert_eq!(done.made.len(), 9);
+    assert_eq!(done.made.len(), 10);
     let installed = tree(root.path());
     // Again, and with another version.
     let again = put(&layout, "one").unwrap();
-    assert_eq!((again.made.len(), again.unchanged.len()), (0, 9));
+    assert_eq!((again.made.len(), again.unchanged.len()), (0, 10));
     assert_eq!(tree(root.path()), installed, "twice is once");
     assert_eq!(put(&layout, "two").unwrap().made.len(), 1);
     let removed = uninstall(&layout, false, false).unwrap();
@@ -82,7 +93,7 @@ fn what_is_not_ours_is_refused_or_kept_and_put_back() {
     let before = tree(root.path());
     assert!(matches!(put(&layout, "one"), Err(Error::Foreign(paths)) if paths == [place.clone()]));
     assert_eq!(tree(root.path()), before);
-    let done = install(&layout, b"one".to_vec(), true, true, false).unwrap();
+    let done = install(&layout, b"one".to_vec(), texts(), true, true, false).unwrap();
     assert_eq!(done.kept.len(), 1);
     assert_eq!(std::fs::read(&place).unwrap(), b"one");
     assert_eq!(uninstall(&layout, false, false).unwrap().back.len(), 1);

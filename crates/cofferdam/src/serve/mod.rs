@@ -58,7 +58,7 @@ where
         authority,
         reread,
     } = plan;
-    let levels = log::begin(&resolved.log)?;
+    let voice = log::begin(&resolved.log)?;
     let memory = cofferdam_secret::harden_process(resolved.lock_memory);
     tracing::debug!(
         locked = memory.locked,
@@ -72,7 +72,7 @@ where
     let timings = Arc::<Timings>::default();
     let vault = assemble::vault(
         &resolved,
-        Arc::new(Process::new(levels.clone(), &resolved, timings.clone())),
+        Arc::new(Process::new(voice.clone(), &resolved, timings.clone())),
         timings,
     )
     .await?;
@@ -86,7 +86,12 @@ where
         .as_deref()
         .map(PidFile::write)
         .transpose()?;
-    let reload = Reload::new(levels, certificates.files(), Arc::clone(&vault), reread);
+    let reload = Reload::new(
+        voice.levels,
+        certificates.files(),
+        Arc::clone(&vault),
+        reread,
+    );
     let outcome = serve(bound, &vault, ready, certificates, &mut signals, reload).await;
     vault.shutdown().await;
     drop(pid_file);
@@ -157,16 +162,19 @@ fn kept(listen: Listen, inherited: &mut Inherited) -> Listen {
         Listen::Tcp {
             address,
             security,
+            fronts,
             limits,
         } => match inherited.tcp(address) {
             Some(listener) => Listen::KeptTcp {
                 listener,
                 security,
+                fronts,
                 limits,
             },
             None => Listen::Tcp {
                 address,
                 security,
+                fronts,
                 limits,
             },
         },
@@ -198,6 +206,7 @@ fn listen(listener: &Listener, certificates: &mut Certificates) -> Result<Listen
         Listener::Tcp {
             address,
             security,
+            fronts,
             limits,
         } => {
             let security = match security {
@@ -217,6 +226,7 @@ fn listen(listener: &Listener, certificates: &mut Certificates) -> Result<Listen
             Ok(Listen::Tcp {
                 address: *address,
                 security,
+                fronts: fronts.clone(),
                 limits: limits.clone(),
             })
         }

@@ -43,7 +43,7 @@ impl State {
     }
 }
 
-const fn filter(level: Level) -> LevelFilter {
+pub(super) const fn filter(level: Level) -> LevelFilter {
     match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,

@@ -5,11 +5,14 @@
 //! its message may hold what it stumbled over.
 //!
 //! Nobody waits for the log: lines go to a thread that writes them ([`lines`]), and what it cannot
-//! get rid of is counted and dropped. How much is said can change while the server runs ([`levels`]).
+//! get rid of is counted and dropped. How much is said can change while the server runs ([`levels`]),
+//! and others can listen ([`ears`]).
 
+mod ears;
 mod levels;
 mod lines;
 
+pub(crate) use ears::Ears;
 pub(crate) use levels::Levels;
 
 use crate::cli::Failure;
@@ -28,15 +31,22 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The log of this process.
 struct Begun {
     lines: Lines,
-    levels: Arc<Levels>,
+    voice: Voice,
+}
+
+/// How much the log says, and who listens.
+#[derive(Clone)]
+pub(crate) struct Voice {
+    pub(crate) levels: Arc<Levels>,
+    pub(crate) ears: Arc<Ears>,
 }
 
 static BEGUN: OnceLock<Begun> = OnceLock::new();
 
-/// Begins to log. A second call changes nothing, and gives the levels of the first.
-pub(crate) fn begin(log: &Log) -> Result<Arc<Levels>, Failure> {
+/// Begins to log. A second call changes nothing, and gives what the first gave.
+pub(crate) fn begin(log: &Log) -> Result<Voice, Failure> {
     if let Some(begun) = BEGUN.get() {
-        return Ok(begun.levels.clone());
+        return Ok(begun.voice.clone());
     }
     let sink = match &log.file {
         Some(path) => Sink::file(path)?,
@@ -52,13 +62,15 @@ pub(crate) fn begin(log: &Log) -> Result<Arc<Levels>, Failure> {
     } else {
         layer.boxed()
     };
+    let ears = Ears::new(log.json);
+    let mut layers = vec![layer.with_filter(filter).boxed()];
+    layers.extend(ears.layers());
     // Fails where a test has installed one before: then that one is used.
-    let _ = tracing_subscriber::registry()
-        .with(layer.with_filter(filter))
-        .try_init();
+    let _ = tracing_subscriber::registry().with(layers).try_init();
     quiet_panics();
-    let begun = BEGUN.get_or_init(|| Begun { lines, levels });
-    Ok(begun.levels.clone())
+    let voice = Voice { levels, ears };
+    let begun = BEGUN.get_or_init(|| Begun { lines, voice });
+    Ok(begun.voice.clone())
 }
 
 /// The configured level.
