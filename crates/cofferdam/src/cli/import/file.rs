@@ -124,16 +124,20 @@ impl Import {
         Ok((variables, outcome))
     }
 
-    async fn find_mount(&self, link: &Link<'_>, mount: &str) -> Result<KvMount, Failure> {
+    async fn find_mount(&self, link: &Link, mount: &str) -> Result<KvMount, Failure> {
         let found = link.client().kv_mount(mount).await;
         let enable = format!("cofferdam secrets enable -path={mount} -version=2 kv");
         match found {
             Ok(found) if found.version == KvVersion::V2 => Ok(found),
-            Ok(_) | Err(Error::NotFound(_)) => {
+            Ok(_) => Err(
+                Failure::server(format!("no KV version 2 mount at: {mount}/"))
+                    .hint("name one with -mount; see them with: cofferdam secrets list"),
+            ),
+            Err(Error::NotFound(_)) => {
                 Err(Failure::server(format!("no KV version 2 mount at: {mount}/")).hint(enable))
             }
             // Without the mount the server says "denied", as it does to somebody without rights.
-            Err(Error::Denied(refusal)) if link.client().token().is_some() => {
+            Err(Error::Denied(refusal)) if !link.is_stranger() => {
                 Err(Failure::from(Error::Denied(refusal))
                     .detail(format!("if there is no mount at {mount}/ yet: {enable}")))
             }
@@ -200,7 +204,7 @@ fn strip_newline(value: &mut Secret<String>) -> bool {
 
 /// Whether the newest version is this value. Somebody who may write and not read writes anew.
 async fn is_stored(
-    link: &Link<'_>,
+    link: &Link,
     mount: &KvMount,
     path: &str,
     value: &Secret<String>,

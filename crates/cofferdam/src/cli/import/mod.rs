@@ -50,6 +50,9 @@ struct Server {
     /// Accept any certificate of the other server; whoever sits in between reads everything
     #[arg(long, help_heading = "From a server")]
     source_tls_skip_verify: bool,
+    /// Namespace to copy from, where the address names none (VAULT_NAMESPACE)
+    #[arg(long, value_name = "NAME", help_heading = "From a server")]
+    source_namespace: Option<String>,
     /// Speak plain HTTP with the other server, whoever listens
     #[arg(long, help_heading = "From a server")]
     source_plain_http: bool,

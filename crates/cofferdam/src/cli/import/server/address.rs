@@ -78,15 +78,35 @@ impl Address {
             ..resolved
         };
         let token = token(flags.source_token_file.as_deref())?;
-        Client::with_timeout(self.endpoint.clone(), trust, Some(token), PATIENCE)
-            .map_err(Failure::from)
+        Client::with_timeout(self.endpoint.clone(), trust, Some(token), PATIENCE).map_err(|error| {
+            let broken = matches!(error, cofferdam_api::Error::Trust { .. });
+            let failure = Failure::from(error);
+            match broken {
+                true => {
+                    failure.hint("name a file of certificates in PEM with -source-ca-cert=FILE")
+                }
+                false => failure,
+            }
+        })
     }
 
-    /// The namespace of the environment, where the address has none.
-    pub(super) fn with_environment(mut self, context: &Context) -> Result<Self, Failure> {
+    /// The namespace of the flag or of the environment, where the address has none.
+    pub(super) fn with_environment(
+        mut self,
+        context: &Context,
+        import: &Import,
+    ) -> Result<Self, Failure> {
+        let flag = import.server.source_namespace.clone();
+        let flag = flag.filter(|named| !matches!(named.trim_matches('/'), "" | "root"));
+        if flag.is_some() && !self.namespace.is_empty() {
+            return Err(
+                Failure::usage("two namespaces of the other server are named")
+                    .hint("name it in the address or with -source-namespace"),
+            );
+        }
         let named = ["VAULT_NAMESPACE", "BAO_NAMESPACE"];
         let named = named.iter().find_map(|name| context.environment(name));
-        if let Some(named) = named.filter(|_| self.namespace.is_empty()) {
+        if let Some(named) = flag.or(named).filter(|_| self.namespace.is_empty()) {
             let whole = format!("vaults://x/{named}");
             self.namespace = Self::of(&whole, false)?
                 .map(|at| at.namespace)

@@ -6,76 +6,98 @@
 
 use super::Job;
 use super::mounts::{Kind, Source};
-use super::object::Object;
+use super::object::{Object, always};
 use super::peer::Trouble;
-use super::same::is_nothing;
+use super::{revoked, settings};
 use crate::cli::Failure;
 use cofferdam_api::Tree;
 use futures_util::StreamExt as _;
+use settings::Settings;
 
 /// What one method has.
 struct Method {
     kind: &'static str,
-    /// A configuration at `config`, and the fields that show it was ever set.
-    config: Option<&'static [&'static str]>,
+    settings: &'static [Settings],
     /// The list of roles, and what one is called.
     roles: (&'static str, &'static str),
     /// Fields that can only be set when a role is made.
     once: &'static [&'static str],
+    /// Lists of what has no place here, what one is called, and why.
+    stay: &'static [(&'static str, &'static str, &'static str)],
 }
 
 const METHODS: &[Method] = &[
     Method {
         kind: "approle",
-        config: None,
+        settings: &[],
         roles: ("role", "approle role"),
         once: &["local_secret_ids"],
+        stay: &[],
     },
     Method {
         kind: "userpass",
-        config: None,
+        settings: &[],
         roles: ("users", "user"),
         once: &[],
+        stay: &[],
     },
     Method {
         kind: "jwt",
-        config: Some(&[
-            "oidc_discovery_url",
-            "jwks_url",
-            "jwt_validation_pubkeys",
-            "jwks_pairs",
-        ]),
+        settings: settings::JWT,
         roles: ("role", "jwt role"),
         once: &[],
+        stay: &[],
     },
     Method {
         kind: "oidc",
-        config: Some(&[
-            "oidc_discovery_url",
-            "jwks_url",
-            "jwt_validation_pubkeys",
-            "jwks_pairs",
-        ]),
+        settings: settings::JWT,
         roles: ("role", "jwt role"),
         once: &[],
+        stay: &[],
     },
     Method {
         kind: "kubernetes",
-        config: Some(&["kubernetes_host"]),
+        settings: settings::KUBERNETES,
         roles: ("role", "kubernetes role"),
         once: &[],
+        stay: &[],
+    },
+    Method {
+        kind: "cert",
+        settings: settings::CERT,
+        roles: ("certs", "certificate role"),
+        once: &[],
+        stay: &[],
+    },
+    Method {
+        kind: "aws",
+        settings: settings::AWS,
+        roles: ("role", "aws role"),
+        once: &[],
+        stay: &[
+            (
+                "config/sts",
+                "STS role",
+                "this server takes on no role of another account: name the principal in bound_iam_principal_arn",
+            ),
+            (
+                "config/certificates",
+                "EC2 certificate",
+                "EC2 instances do not log in here: let one log in with its IAM role",
+            ),
+        ],
     },
     Method {
         kind: "token",
-        config: None,
+        settings: &[],
         roles: ("roles", "token role"),
         once: &[],
+        stay: &[],
     },
 ];
 
-const CONFIG: &str = "auth configuration";
 /// Shown and never set.
-const IGNORED: &[&str] = &["name", "status", "token_reviewer_jwt_set"];
+const IGNORED: &[&str] = &["name", "status", "role_id"];
 
 /// Whether this server has the method.
 pub(super) fn is_served(kind: &str) -> bool {
@@ -93,54 +115,56 @@ pub(super) async fn bring(job: &Job, mounts: &[Source]) -> Result<(), Failure> {
         };
         let root = format!("auth/{}", mount.path);
         job.progress.show(&root);
-        if let Some(signs) = method.config {
-            let path = format!("{root}/config");
-            let done = config(job, &path, signs).await;
-            job.settle(CONFIG, &path, done)?;
+        for settings in method.settings {
+            settings.bring(job, &root).await?;
         }
-        let (list, kind) = method.roles;
-        let names = job.list(kind, &format!("{root}/{list}")).await?;
-        let root = &root;
-        let roles = names.into_iter().map(|name| async move {
-            let path = format!("{root}/{list}/{name}");
-            let done = role(job, method, &path).await;
-            job.settle(kind, &path, done)
-        });
-        let mut roles = futures_util::stream::iter(roles).buffer_unordered(job.concurrency);
-        while let Some(done) = roles.next().await {
-            done?;
+        // What is revoked is known before anybody can log in.
+        if method.kind == "cert" {
+            revoked::bring(job, &root).await?;
+        }
+        roles(job, method, &root, mount).await?;
+        for (list, kind, why) in method.stay {
+            for name in job.quiet(&format!("{root}/{list}")).await? {
+                job.report()
+                    .left(kind, &format!("{root}/{list}/{name}"), *why);
+            }
         }
     }
     Ok(())
 }
 
-async fn config(job: &Job, path: &str, signs: &[&str]) -> Result<(), Trouble> {
-    let Some(mut wanted) = job.source.data(path).await? else {
-        return Ok(());
+async fn roles(job: &Job, method: &Method, root: &str, mount: &Source) -> Result<(), Failure> {
+    let (list, kind) = method.roles;
+    let names = job.list(kind, &format!("{root}/{list}")).await?;
+    let roles = names.into_iter().map(|name| async move {
+        let path = format!("{root}/{list}/{name}");
+        let mut done = role(job, method, &path).await;
+        if method.kind == "aws" {
+            let named = alias_name(job, mount, &path).await;
+            done = done.and(named);
+        }
+        job.settle(kind, &path, done)
+    });
+    let mut roles = futures_util::stream::iter(roles).buffer_unordered(job.concurrency);
+    while let Some(done) = roles.next().await {
+        done?;
+    }
+    Ok(())
+}
+
+/// An alias of AWS is called by the id of its role, unless it is set otherwise; the id here is new.
+async fn alias_name(job: &Job, mount: &Source, path: &str) -> Result<(), Trouble> {
+    let id = |role: Option<Tree>| {
+        let role = role?;
+        Some(role.get("role_id")?.as_text()?.to_owned())
     };
-    if signs.iter().all(|sign| is_nothing(wanted.get(sign))) {
-        return Ok(());
+    let there = id(job.source.data(path).await?);
+    let here = id(job.target.data(path).await?);
+    if let Some(there) = there {
+        let renamed = (mount.accessor.clone(), there);
+        job.renamed.borrow_mut().insert(renamed, here);
     }
-    let reviewer = wanted.get("token_reviewer_jwt_set").and_then(Tree::as_bool);
-    for name in IGNORED {
-        wanted.take(name);
-    }
-    if reviewer == Some(true) {
-        let why = "the other server shows its token_reviewer_jwt to nobody";
-        job.report().left(CONFIG, path, why);
-    }
-    if !is_nothing(wanted.get("oidc_client_id")) {
-        let why = "the other server shows its oidc_client_secret to nobody";
-        job.report().left(CONFIG, path, why);
-    }
-    let object = Object {
-        kind: CONFIG,
-        path,
-        ignored: &[],
-        once: &[],
-        secret: None,
-    };
-    object.put(job, &wanted).await
+    Ok(())
 }
 
 async fn role(job: &Job, method: &Method, path: &str) -> Result<(), Trouble> {
@@ -155,6 +179,7 @@ async fn role(job: &Job, method: &Method, path: &str) -> Result<(), Trouble> {
         ignored: IGNORED,
         once: method.once,
         secret,
+        written: always,
     };
     if object.bring(job).await?.is_none() {
         return Ok(());
@@ -188,6 +213,7 @@ async fn approle(job: &Job, path: &str) -> Result<(), Trouble> {
         ignored: &[],
         once: &[],
         secret: None,
+        written: always,
     };
     role_id(job, object).await?;
     let found = job.source.names(&format!("{path}/secret-id")).await?;

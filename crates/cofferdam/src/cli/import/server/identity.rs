@@ -14,18 +14,21 @@ const ALIAS: &str = "alias";
 const GROUP: &str = "group";
 
 /// What has another name here.
-struct Known<'a> {
-    accessors: &'a BTreeMap<String, String>,
-    entities: RefCell<BTreeMap<String, String>>,
-    groups: RefCell<BTreeMap<String, String>>,
+pub(super) struct Known<'a> {
+    pub(super) accessors: &'a BTreeMap<String, String>,
+    pub(super) entities: RefCell<BTreeMap<String, String>>,
+    pub(super) groups: RefCell<BTreeMap<String, String>>,
 }
 
 fn text<'a>(data: &'a Tree, name: &str) -> &'a str {
     data.get(name).and_then(Tree::as_text).unwrap_or_default()
 }
 
-/// Copies entities, aliases and groups.
-pub(super) async fn bring(job: &Job, accessors: &BTreeMap<String, String>) -> Result<(), Failure> {
+/// Copies entities, aliases and groups; what their ids are here.
+pub(super) async fn bring<'a>(
+    job: &Job,
+    accessors: &'a BTreeMap<String, String>,
+) -> Result<Known<'a>, Failure> {
     let known = Known {
         accessors,
         entities: RefCell::default(),
@@ -51,7 +54,7 @@ pub(super) async fn bring(job: &Job, accessors: &BTreeMap<String, String>) -> Re
         let done = members(job, id, &known).await;
         job.settle(GROUP, id, done)?;
     }
-    Ok(())
+    Ok(known)
 }
 
 /// The fields with these names.
@@ -156,8 +159,23 @@ async fn alias(
         return Ok(());
     }
     let accessor = accessor(alias, known)?;
+    let there = (
+        text(alias, "mount_accessor").to_owned(),
+        text(alias, "name").to_owned(),
+    );
+    let renamed = job.renamed.borrow().get(&there).cloned();
+    let name = match renamed {
+        Some(Some(name)) => name,
+        // A look at what would be: the role would be made.
+        Some(None) if job.dry_run => {
+            job.report().created(ALIAS, shown);
+            return Ok(());
+        }
+        Some(None) => return Err(Trouble::item("the role that it is named after is not here")),
+        None => there.1,
+    };
     let sought = Tree::map()
-        .with("alias_name", text(alias, "name"))
+        .with("alias_name", name.as_str())
         .with("alias_mount_accessor", accessor);
     // A question, though it is asked with a body.
     let owner = job.target.write("identity/lookup/entity", &sought).await?;
@@ -174,7 +192,7 @@ async fn alias(
             .unwrap_or_default()
             .iter()
             .any(|one| {
-                text(one, "name") == text(alias, "name")
+                text(one, "name") == name
                     && text(one, "mount_accessor") == accessor
                     && same_setting(alias.get("custom_metadata"), one.get("custom_metadata"))
             });
@@ -188,7 +206,8 @@ async fn alias(
             return Ok(());
         }
     }
-    let body = only(alias, &["name", "custom_metadata"])
+    let body = only(alias, &["custom_metadata"])
+        .with("name", name)
         .with("canonical_id", entity)
         .with("mount_accessor", accessor);
     job.write("identity/entity-alias", &body).await?;
@@ -294,7 +313,7 @@ async fn members(job: &Job, id: &str, known: &Known<'_>) -> Result<(), Trouble> 
 }
 
 /// Ids of there as those of here; whoever is not here is in no list here.
-fn translated(ids: Option<&Tree>, known: &BTreeMap<String, String>) -> Tree {
+pub(super) fn translated(ids: Option<&Tree>, known: &BTreeMap<String, String>) -> Tree {
     let ids = ids.map(Tree::items).unwrap_or_default().iter();
     let ids = ids.filter_map(|id| known.get(id.as_text()?));
     Tree::List(

@@ -39,6 +39,7 @@ pub(super) async fn bring(job: &Job, mount: &Source) -> Result<(), Failure> {
         ignored: &[],
         once: &[],
         secret: None,
+        written: super::object::always,
     };
     let done = settings(job, object).await;
     job.settle("kv settings", &config, done)?;

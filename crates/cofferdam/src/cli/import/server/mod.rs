@@ -19,11 +19,15 @@ mod kv;
 mod mounts;
 mod names;
 mod object;
+mod oidc;
 mod peer;
 mod policies;
 mod report;
 mod rest;
+mod revoked;
 mod same;
+mod server_settings;
+mod settings;
 mod transit;
 mod versions;
 mod walk;
@@ -37,6 +41,7 @@ use cofferdam_api::Tree;
 use peer::{Peer, Trouble};
 use report::Report;
 use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 /// One import under way.
@@ -45,9 +50,14 @@ struct Job {
     target: Peer,
     overwrite: bool,
     dry_run: bool,
+    /// Only a part of the other server is meant.
+    is_namespace: bool,
     concurrency: usize,
     most: u64,
     report: RefCell<Report>,
+    /// Names of aliases that have another here, by the accessor over there and the name; nothing,
+    /// where what they are named after did not come along.
+    renamed: RefCell<BTreeMap<(String, String), Option<String>>>,
     progress: Progress,
 }
 
@@ -102,6 +112,15 @@ impl Job {
         }
     }
 
+    /// The names of a list that not every server has.
+    async fn quiet(&self, path: &str) -> Result<Vec<String>, Failure> {
+        match self.source.names(path).await {
+            Ok(found) => Ok(found.good),
+            Err(Trouble::Stop(failure)) => Err(failure),
+            Err(Trouble::Item(_)) => Ok(Vec::new()),
+        }
+    }
+
     async fn run(&self) -> Result<(), Failure> {
         self.look_at_token().await?;
         let secrets = mounts::bring(self, mounts::Class::Secret).await?;
@@ -118,7 +137,9 @@ impl Job {
                 mounts::Kind::Method(_) => {}
             }
         }
-        identity::bring(self, &accessors).await?;
+        let known = identity::bring(self, &accessors).await?;
+        oidc::bring(self, &known).await?;
+        server_settings::bring(self).await?;
         rest::bring(self).await
     }
 
@@ -133,6 +154,12 @@ impl Job {
                 ));
             }
         };
+        if found.is_none() {
+            return Err(Failure::server(
+                "cannot begin: the other server has no such namespace, or is none",
+            )
+            .hint("name the namespace as it is there: vaults://HOST:PORT/NAMESPACE"));
+        }
         let policies = found.as_ref().and_then(|data| data.get("policies"));
         let policies = policies.map(Tree::items).unwrap_or_default();
         if !policies.iter().any(|name| name.as_text() == Some("root")) {
@@ -150,7 +177,7 @@ pub(super) async fn import(
     import: &Import,
     address: Address,
 ) -> Result<Exit, Failure> {
-    let address = address.with_environment(context)?;
+    let address = address.with_environment(context, import)?;
     let target = context.client_of_ours()?;
     if *target.endpoint() == address.endpoint {
         return Err(Failure::usage("both servers are the same")
@@ -165,9 +192,11 @@ pub(super) async fn import(
         target: Peer::new(target, String::new(), false),
         overwrite: import.server.overwrite,
         dry_run: import.dry_run,
+        is_namespace: !address.namespace.is_empty(),
         concurrency: usize::from(import.server.concurrency),
         most: import.server.most,
         report: RefCell::default(),
+        renamed: RefCell::default(),
         progress: Progress::new(),
     };
     let outcome = job.run().await;

@@ -49,7 +49,8 @@ pub(super) struct Source {
     /// Without the slash at the end.
     pub(super) path: String,
     pub(super) kind: Kind,
-    accessor: String,
+    /// What aliases name it by, over there.
+    pub(super) accessor: String,
 }
 
 /// Types that are always there and are no mounts of anybody's.

@@ -1,6 +1,8 @@
 //! Names that a stranger's server lists: each one is held against what a name is before it becomes a
 //! part of any path, there or here.
 
+use std::collections::BTreeMap;
+
 /// Longest name of one thing.
 const LONGEST: usize = 1024;
 
@@ -52,9 +54,56 @@ pub(super) fn shown(name: &str) -> String {
     format!("{begin}… ({} bytes)", name.len())
 }
 
+/// A text with the accessors that auth methods have here, for those that they have there: whole words,
+/// each once. What the other server calls its methods makes no text long, and no accessor of here is
+/// taken for one of there.
+pub(super) fn translated(text: &str, accessors: &BTreeMap<String, String>) -> String {
+    let of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.find(|c| !of_word(c)).unwrap_or(rest.len()));
+        let (between, after) = after.split_at(after.find(of_word).unwrap_or(after.len()));
+        out.push_str(accessors.get(word).map_or(word, String::as_str));
+        out.push_str(between);
+        rest = after;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn accessors_are_translated_whole_and_once() {
+        let pairs = [
+            ("auth_userpass_1", "auth_userpass_2"),
+            ("auth_userpass_12", "auth_userpass_3"),
+            ("auth_userpass_2", "auth_jwt_9"),
+        ];
+        let known = pairs.map(|(there, here)| (there.to_owned(), here.to_owned()));
+        let text = "{{identity.entity.aliases.auth_userpass_1.name}} {{identity.entity.aliases.auth_userpass_12.id}}\
+                    \"auth_userpass_2\" ü auth_userpass_1";
+        assert_eq!(
+            translated(text, &known.into()),
+            "{{identity.entity.aliases.auth_userpass_2.name}} {{identity.entity.aliases.auth_userpass_3.id}}\
+             \"auth_jwt_9\" ü auth_userpass_2"
+        );
+        assert_eq!(translated(text, &BTreeMap::new()), text);
+    }
+
+    /// A server that calls its methods by single letters makes no text longer than each of them once.
+    #[test]
+    fn what_is_translated_is_not_translated_again() {
+        let letters = "authserp_0123456789bcdf".chars().map(String::from);
+        let known: BTreeMap<_, _> = letters
+            .map(|letter| (letter, "auth_userpass_0123456789abcdef".to_owned()))
+            .collect();
+        assert_eq!(translated("authserp", &known), "authserp");
+        let text = "a ".repeat(1000);
+        assert_eq!(translated(&text, &known).len(), 1000 * 31);
+    }
 
     #[test]
     fn a_name_leads_nowhere_else() {

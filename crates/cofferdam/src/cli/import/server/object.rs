@@ -15,6 +15,13 @@ pub(super) struct Object<'a> {
     pub(super) once: &'a [&'a str],
     /// Sent when it is made and never shown.
     pub(super) secret: Option<(&'static str, Tree)>,
+    /// Whether what is here was ever written: where defaults are shown, nothing is here yet.
+    pub(super) written: fn(&Tree) -> bool,
+}
+
+/// Of what is there only where somebody wrote it.
+pub(super) const fn always(_: &Tree) -> bool {
+    true
 }
 
 /// Old names of settings, shown beside the new ones.
@@ -48,7 +55,24 @@ impl Object<'_> {
 
     /// Makes it here, or says how the one here differs.
     pub(super) async fn put(self, job: &Job, wanted: &Tree) -> Result<(), Trouble> {
-        let here = job.target.data(self.path).await?;
+        let path = self.path;
+        self.put_at(job, wanted, path, |_, _| ()).await
+    }
+
+    /// As [`Self::put`], for what is written at another place than it is read, or in other words: `as_written`
+    /// gives what is read here at a path the words in which it is written.
+    pub(super) async fn put_at(
+        self,
+        job: &Job,
+        wanted: &Tree,
+        at: &str,
+        as_written: fn(&mut Tree, &str),
+    ) -> Result<(), Trouble> {
+        let mut here = job.target.data(self.path).await?;
+        if let Some(here) = &mut here {
+            as_written(here, self.path);
+        }
+        let here = here.filter(|here| (self.written)(here));
         let fresh = here.is_none();
         if let Some(here) = &here {
             let differing = differing(wanted, here);
@@ -74,7 +98,7 @@ impl Object<'_> {
         if let Some((name, secret)) = self.secret.as_ref().filter(|_| fresh) {
             body.insert(*name, super::versions::copied(secret));
         }
-        job.write(self.path, &body).await?;
+        job.write(at, &body).await?;
         if fresh {
             job.report().created(self.kind, self.path);
         } else {
@@ -84,7 +108,8 @@ impl Object<'_> {
             return Ok(());
         }
         // What was taken without an error and is not there is a loss like any other.
-        let now = job.target.data(self.path).await?.unwrap_or(Tree::map());
+        let mut now = job.target.data(self.path).await?.unwrap_or(Tree::map());
+        as_written(&mut now, self.path);
         let mut lost = missing(wanted, &now);
         lost.extend(differing(wanted, &now));
         self.say_missing(job, &lost);

@@ -187,6 +187,11 @@ fn source_failure(error: &Error) -> Failure {
             Failure::server(format!("no server to copy from at {address} ({reason})"))
                 .hint("check the address; what was copied stays, and the same command goes on")
         }
+        Error::Tls { reason, .. } if reason.contains("another name") => {
+            Failure::server(error.to_string()).hint(
+                "give the address that is in its certificate, or set VAULT_TLS_SERVER_NAME to a name in it",
+            )
+        }
         Error::Tls { .. } => Failure::server(error.to_string())
             .hint("name the CA of the other server with -source-ca-cert=FILE"),
         _ => Failure::server(error.to_string())

@@ -1,8 +1,8 @@
 //! ACL policies and password policies.
 
-use super::Job;
 use super::object::Object;
 use super::peer::Trouble;
+use super::{Job, names};
 use crate::cli::Failure;
 use cofferdam_api::Tree;
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ pub(super) async fn bring(job: &Job, accessors: &BTreeMap<String, String>) -> Re
             ignored: &["name"],
             once: &[],
             secret: None,
+            written: super::object::always,
         };
         let done = object.bring(job).await.map(|_| ());
         job.settle(PASSWORD, &name, done)?;
@@ -81,14 +82,11 @@ async fn acl(job: &Job, name: &str, accessors: &BTreeMap<String, String>) -> Res
 /// The rules with the accessors that auth methods have here: a template that names one of there would
 /// mean nobody.
 fn translated(job: &Job, name: &str, rules: &str, accessors: &BTreeMap<String, String>) -> String {
-    let mut text = rules.to_owned();
-    for (there, here) in accessors {
-        if there != here && text.contains(there.as_str()) {
-            text = text.replace(there.as_str(), here);
-            job.report().note(format!(
-                "the policy \"{name}\" names accessors; it names those of here now"
-            ));
-        }
+    let text = names::translated(rules, accessors);
+    if text != rules {
+        job.report().note(format!(
+            "the policy \"{name}\" names accessors; it names those of here now"
+        ));
     }
     text
 }

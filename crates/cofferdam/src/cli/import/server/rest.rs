@@ -15,30 +15,16 @@ const STAY: &[(&str, &str, &str)] = &[
         "import it by itself: vaults://HOST:PORT/NAMESPACE",
     ),
     (
-        "sys/quotas/lease-count",
-        "lease quota",
-        "this server does not take it from another",
-    ),
-    (
-        "identity/oidc/role",
-        "identity token role",
-        "the keys that sign stay with the other server",
-    ),
-    (
-        "identity/oidc/client",
-        "OIDC client",
-        "its id and secret are made anew by each server",
-    ),
-    (
-        "identity/oidc/scope",
-        "OIDC scope",
-        "it belongs to a provider whose keys stay with the other server",
-    ),
-    (
         "identity/mfa/method",
         "MFA method",
         "the other server shows its secrets to nobody",
     ),
+];
+
+/// Limits of requests, and of leases where the other server has those.
+const LIMITS: [(&str, &str); 2] = [
+    ("rate limit", "sys/quotas/rate-limit"),
+    ("lease limit", "sys/quotas/lease-count"),
 ];
 
 /// Keys of a TOTP mount: shown once, when they were made.
@@ -52,22 +38,25 @@ pub(super) async fn totp(job: &Job, mount: &Source) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Limits of rates, and a word about everything else.
+/// Limits, and a word about everything else.
 pub(super) async fn bring(job: &Job) -> Result<(), Failure> {
-    for name in quiet(job, "sys/quotas/rate-limit").await? {
-        let path = format!("sys/quotas/rate-limit/{name}");
-        let object = Object {
-            kind: "rate limit",
-            path: &path,
-            ignored: &["name", "type"],
-            once: &[],
-            secret: None,
-        };
-        let done = object.bring(job).await.map(|_| ());
-        job.settle("rate limit", &path, done)?;
+    for (kind, place) in LIMITS {
+        for name in job.quiet(place).await? {
+            let path = format!("{place}/{name}");
+            let object = Object {
+                kind,
+                path: &path,
+                ignored: &["name", "type", "counter"],
+                once: &[],
+                secret: None,
+                written: super::object::always,
+            };
+            let done = object.bring(job).await.map(|_| ());
+            job.settle(kind, &path, done)?;
+        }
     }
     for (path, kind, why) in STAY {
-        for name in quiet(job, path).await? {
+        for name in job.quiet(path).await? {
             job.report().left(
                 kind,
                 &format!("{path}/{}", name.trim_end_matches('/')),
@@ -75,8 +64,11 @@ pub(super) async fn bring(job: &Job) -> Result<(), Failure> {
             );
         }
     }
-    devices(job).await?;
-    let tokens = quiet(job, "auth/token/accessors").await?.len();
+    // Those are the whole server's.
+    if !job.is_namespace {
+        devices(job).await?;
+    }
+    let tokens = job.quiet("auth/token/accessors").await?.len();
     if tokens > 0 {
         job.report().note(format!(
             "{tokens} tokens stay with the other server, with their cubbyholes and leases: whoever holds one logs in here anew"
@@ -112,13 +104,4 @@ async fn devices(job: &Job) -> Result<(), Failure> {
             .left("audit device", path.trim_end_matches('/'), why);
     }
     Ok(())
-}
-
-/// A list that not every server has.
-async fn quiet(job: &Job, path: &str) -> Result<Vec<String>, Failure> {
-    match job.source.names(path).await {
-        Ok(found) => Ok(found.good),
-        Err(Trouble::Stop(failure)) => Err(failure),
-        Err(Trouble::Item(_)) => Ok(Vec::new()),
-    }
 }
