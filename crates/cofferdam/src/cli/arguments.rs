@@ -4,6 +4,7 @@
 //! before `--` are touched: what stands behind it belongs to another program.
 
 use clap::{ArgAction, Command};
+use cofferdam_api::places;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
@@ -48,11 +49,10 @@ fn normal_form(switches: &BTreeSet<String>, argument: OsString) -> Option<OsStri
         .split_once('=')
         .filter(|(name, _)| switches.contains(*name))
     {
-        // As Go's ParseBool.
-        match value {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => return Some(format!("--{name}").into()),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => return None,
-            _ => {}
+        match places::parse_bool(value) {
+            Some(true) => return Some(format!("--{name}").into()),
+            Some(false) => return None,
+            None => {}
         }
     }
     Some(format!("--{flag}").into())

@@ -100,7 +100,7 @@ async fn list(context: &Context, detailed: bool) -> Result<Exit, Failure> {
 impl Enable {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let Self { common, kind } = self;
-        let (kind, path) = common.run(context, &FAMILY, &kind, Tree::map()).await?;
+        let (kind, path) = common.run(context, &FAMILY, &kind, false).await?;
         context.done(&format!("Enabled {kind} auth method at: {path}"))
     }
 }

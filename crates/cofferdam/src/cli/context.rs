@@ -2,76 +2,71 @@
 
 use super::output::Format;
 use super::terminal::{self, say};
-use super::{Failure, agent_marker};
+use super::{Failure, agent_marker, variables};
 use clap::{ArgMatches, Args, FromArgMatches as _};
-use cofferdam_api::{Client, Endpoint, Trust, places};
+use cofferdam_api::{Client, Endpoint, HeaderError, Manner, Trust, places};
 use cofferdam_secret::Secret;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Flags that every verb has.
-#[derive(Args, Debug)]
+#[derive(Args)]
+#[command(next_help_heading = "Connection")]
 pub(crate) struct Global {
     /// Server: https://host:port, http://host:port or unix:///socket
-    #[arg(
-        long,
-        global = true,
-        value_name = "ADDRESS",
-        help_heading = "Connection"
-    )]
+    #[arg(long, global = true, value_name = "ADDRESS")]
     address: Option<String>,
+    /// Address of an agent: wins over -address
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    agent_address: Option<String>,
     /// File with the only CA to trust
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
+    #[arg(long, global = true, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
     /// Directory of files with the only CAs to trust
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIRECTORY",
-        help_heading = "Connection"
-    )]
+    #[arg(long, global = true, value_name = "DIRECTORY")]
     ca_path: Option<PathBuf>,
     /// File with our own certificate
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        help_heading = "Connection",
-        requires = "client_key"
-    )]
+    #[arg(long, global = true, value_name = "FILE", requires = "client_key")]
     client_cert: Option<PathBuf>,
     /// File with the key of our own certificate
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        help_heading = "Connection",
-        requires = "client_cert"
-    )]
+    #[arg(long, global = true, value_name = "FILE", requires = "client_cert")]
     client_key: Option<PathBuf>,
     /// Name to expect in the server's certificate
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
+    #[arg(long, global = true, value_name = "NAME")]
     tls_server_name: Option<String>,
     /// Accept any certificate; whoever sits in between reads everything
-    #[arg(long, global = true, help_heading = "Connection")]
+    #[arg(long, global = true)]
     tls_skip_verify: bool,
     /// Ask for a wrapping token of this lifetime instead of the answer
-    #[arg(long, global = true, value_name = "TTL", help_heading = "Connection")]
+    #[arg(long, global = true, value_name = "TTL")]
     wrap_ttl: Option<String>,
+    /// Header for every request; may be given more than once
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    header: Vec<String>,
+    /// Answer for multi-factor authentication, for servers that ask for one (VAULT_MFA)
+    #[arg(long, global = true, value_name = "ANSWER")]
+    mfa: Vec<String>,
+    /// Ask nothing, and read nothing from stdin
+    #[arg(long, global = true)]
+    non_interactive: bool,
+    /// Accepted for scripts: redirects are never followed
+    #[arg(long, global = true, hide = true)]
+    disable_redirects: bool,
+    /// Accepted for scripts: no server here has policies that could be overridden
+    #[arg(long, global = true, hide = true)]
+    policy_override: bool,
+    /// Not supported: it unlocks a namespace
+    #[arg(long, global = true, value_name = "KEY", hide = true)]
+    unlock_key: Option<String>,
     /// Not supported: this server has no namespaces
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        alias = "ns",
-        help_heading = "Connection",
-        hide = true
-    )]
+    #[arg(long, global = true, value_name = "NAME", alias = "ns", hide = true)]
     namespace: Option<String>,
     /// Print the request as a curl command instead of sending it
     #[arg(long, global = true, help_heading = "Output")]
     output_curl_string: bool,
+    /// Print the policy that the request needs instead of sending it
+    #[arg(long, global = true, help_heading = "Output")]
+    output_policy: bool,
     /// table, json or yaml (VAULT_FORMAT)
     #[arg(long, global = true, value_name = "FORMAT", help_heading = "Output")]
     format: Option<String>,
@@ -92,21 +87,27 @@ impl Context {
     pub(crate) fn from_matches(matches: &ArgMatches, formats: &[&str]) -> Result<Self, Failure> {
         let global = Global::from_arg_matches(matches)
             .map_err(|error| Failure::usage(error.kind().to_string()))?;
+        if global.non_interactive {
+            terminal::ask_nothing();
+        }
         let named = global.format.clone().or_else(|| {
-            let names = ["COFFERDAM_FORMAT", "VAULT_FORMAT", "BAO_FORMAT"];
-            names.iter().find_map(|name| places::environment(name))
+            let set = places::setting(&places::environment, "FORMAT");
+            set.map(|(_, format)| format)
         });
         let format = match named.as_deref() {
             None => Format::Table,
             Some(name) if formats.contains(&name) => Format::Table,
             Some(name) => Format::parse(name, formats)?,
         };
-        if global
-            .namespace
-            .as_deref()
-            .is_some_and(|name| !matches!(name, "" | "root" | "/" | "root/"))
-        {
+        let namespace = global.namespace.as_deref();
+        if namespace.is_some_and(|name| !variables::is_root(name)) {
             return Err(Failure::usage("namespaces are not supported").hint("leave out -namespace"));
+        }
+        if global.unlock_key.is_some() {
+            return Err(Failure::usage(
+                "not supported: -unlock-key: it unlocks a namespace, and there are none",
+            )
+            .hint("leave out -unlock-key"));
         }
         Ok(Self {
             global,
@@ -134,30 +135,85 @@ impl Context {
         self.format_name.as_deref()
     }
 
+    /// The flags that say which server it is, as they were given: for the next command to type.
+    pub(crate) fn flags_of_server(&self) -> String {
+        let shown = |path: &PathBuf| path.display().to_string();
+        let given = [
+            ("agent-address", self.global.agent_address.clone()),
+            ("address", self.global.address.clone()),
+            ("ca-cert", self.global.ca_cert.as_ref().map(shown)),
+            ("ca-path", self.global.ca_path.as_ref().map(shown)),
+        ];
+        let flags = given.into_iter();
+        flags
+            .filter_map(|(name, value)| Some(format!(" -{name}={}", value?)))
+            .collect()
+    }
+
     /// The server's address.
     pub(crate) fn endpoint(&self) -> Result<Endpoint, Failure> {
-        Endpoint::resolve(self.global.address.as_deref(), &places::environment)
+        let agent = self.global.agent_address.clone();
+        let agent = agent.or_else(|| variables::agent_address(&places::environment));
+        let named = agent.as_ref().or(self.global.address.as_ref());
+        Endpoint::resolve(named.map(String::as_str), &places::environment)
             .map_err(|error| Failure::from(cofferdam_api::Error::from(error)))
     }
 
     /// A client with the caller's token, if there is one.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let environment = &places::environment;
+        variables::judge(environment)?;
         let endpoint = self.endpoint()?;
         let token = self.token(&endpoint)?;
-        let client = Client::with_timeout(endpoint, self.trust(), token, timeout())?;
-        Ok(match &self.global.wrap_ttl {
-            Some(ttl) => client.with_wrap_ttl(go_duration(ttl)),
+        let timeout = variables::timeout(environment)?;
+        let client = Client::with_timeout(endpoint, self.trust(), token, timeout)?;
+        let client = client.with_manner(self.manner(environment)?);
+        let set = || places::setting(environment, "WRAP_TTL").map(|(_, ttl)| ttl);
+        Ok(match self.global.wrap_ttl.clone().or_else(set) {
+            Some(ttl) => client.with_wrap_ttl(go_duration(&ttl)),
             None => client,
+        })
+    }
+
+    /// How the requests of this command go out.
+    fn manner(&self, environment: places::Environment<'_>) -> Result<Manner, Failure> {
+        let Global { header, mfa, .. } = &self.global;
+        if !(header.is_empty() && mfa.is_empty()) && terminal::stderr_is_terminal() {
+            say("note: a value on the command line stays in the shell's history");
+        }
+        let mut manner = Manner::default().retrying(variables::retries(environment)?);
+        for pair in header {
+            // The pair itself may be a secret: it is not repeated.
+            let (name, value) = pair.split_once('=').ok_or_else(|| {
+                Failure::usage("a header is not of the form NAME=VALUE").hint("-header=NAME=VALUE")
+            })?;
+            manner = manner.header(name, value).map_err(|error| match error {
+                HeaderError::Own => {
+                    let name = name.trim();
+                    Failure::usage(format!("not a header for -header: {name}"))
+                        .hint("what Vault names X-Vault-… has a flag or variable of its own; the others frame the message")
+                }
+                HeaderError::NotHttp => Failure::usage("-header: no name or value of HTTP"),
+            })?;
+        }
+        let set = || places::setting(environment, "MFA").map(|(_, answers)| answers);
+        let answers = match mfa.is_empty() {
+            true => set().into_iter().collect(),
+            false => mfa.clone(),
+        };
+        for answer in answers.iter().flat_map(|answers| answers.split(',')) {
+            let sent = manner.mfa(answer.trim());
+            manner = sent.map_err(|_| Failure::usage("-mfa: no value of HTTP"))?;
+        }
+        Ok(match self.rehearses() {
+            true => manner.rehearsing(),
+            false => manner,
         })
     }
 
     /// A client of our own server while another one is copied from: `VAULT_…` and `BAO_…` of the
     /// environment are about that one, so neither its address nor its token are taken for ours.
     pub(crate) fn client_of_ours(&self) -> Result<Client, Failure> {
-        if self.wants_curl() {
-            return Err(Failure::usage("an import is more than one request")
-                .hint("leave out -output-curl-string; -dry-run says what would be done"));
-        }
         let ours = |name: &str| {
             let theirs = name.starts_with("VAULT_") || name.starts_with("BAO_");
             (!theirs).then(|| places::environment(name))?
@@ -172,15 +228,22 @@ impl Context {
             );
         }
         let trust = self.trusting(&ours);
-        Client::with_timeout(endpoint, trust, token, timeout()).map_err(Failure::from)
+        let timeout = variables::timeout(&ours)?;
+        let client = Client::with_timeout(endpoint, trust, token, timeout)?;
+        Ok(client.with_manner(self.manner(&ours)?))
     }
 
-    /// Whether requests are to be printed instead of sent.
+    /// Whether the request is to be printed instead of sent, and as what.
+    pub(crate) const fn rehearses(&self) -> bool {
+        self.global.output_curl_string || self.global.output_policy
+    }
+
+    /// Whether it is the request itself that is wanted. It wins over its policy.
     pub(crate) const fn wants_curl(&self) -> bool {
         self.global.output_curl_string
     }
 
-    /// The CA file that was named by flag, for `-output-curl-string`.
+    /// Whom to believe: what flags name, else the environment.
     pub(crate) fn trust(&self) -> Trust {
         self.trusting(&places::environment)
     }
@@ -207,8 +270,7 @@ impl Context {
     /// On a socket where the kernel makes us the administrator the file stays unread: it mostly
     /// belongs to another server, and this one must not see it.
     fn token(&self, endpoint: &Endpoint) -> Result<Option<Secret<String>>, Failure> {
-        let names = ["COFFERDAM_TOKEN", "VAULT_TOKEN", "BAO_TOKEN"];
-        if let Some(token) = names.iter().find_map(|name| self.environment(name)) {
+        if let Some((_, token)) = places::setting(&places::environment, "TOKEN") {
             return Ok(Some(Secret::new(token.trim().to_owned())));
         }
         if is_admin_by_socket(endpoint) {
@@ -260,8 +322,11 @@ impl Context {
     }
 }
 
-/// Where `login` keeps the token, as Vault does.
+/// Where `login` keeps the token, as Vault does, or where the environment says.
 pub(crate) fn token_file() -> Option<PathBuf> {
+    if let Some((_, path)) = places::setting(&places::environment, "TOKEN_PATH") {
+        return Some(PathBuf::from(path));
+    }
     places::environment("HOME").map(|home| Path::new(&home).join(".vault-token"))
 }
 
@@ -285,10 +350,4 @@ pub(crate) fn go_duration(text: &str) -> String {
     } else {
         text.to_owned()
     }
-}
-
-fn timeout() -> Duration {
-    let named = places::environment("VAULT_CLIENT_TIMEOUT");
-    let seconds = named.and_then(|text| text.trim_end_matches('s').parse().ok());
-    Duration::from_secs(seconds.filter(|seconds| *seconds > 0).unwrap_or(60))
 }

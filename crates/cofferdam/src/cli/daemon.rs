@@ -2,13 +2,13 @@
 //! systemd's.
 
 use super::Failure;
+use super::signals::told_to_end;
 use crate::config::Log;
 use crate::serve::log;
 use crate::systemd::{Inherited, notify};
 use cofferdam_api::places::environment;
 use cofferdam_platform::docker::socket::Listen;
 use std::path::PathBuf;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// One line an event; `COFFERDAM_LOG` is a level, info by default.
 pub(super) fn start_log(file: Option<PathBuf>) -> Result<(), Failure> {
@@ -23,17 +23,10 @@ pub(super) fn start_log(file: Option<PathBuf>) -> Result<(), Failure> {
 /// Completes when the daemon is told to end, and tells systemd so. Meanwhile it keeps systemd's
 /// watchdog content.
 pub(super) fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| Failure::local(format!("cannot listen for signals: {error}")))
-    };
-    let (mut terminate, mut interrupt) = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-    );
+    let told = told_to_end()?;
     Ok(async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = told => {}
             () = notify::keep_alive() => {}
         }
         notify::stopping();

@@ -14,6 +14,9 @@ pub(crate) struct Delete {
     /// Parameters of the form KEY=VALUE
     #[arg(value_name = "PARAMETER")]
     parameters: Vec<String>,
+    /// Print this field of the answer only, where there is one
+    #[arg(long, value_name = "FIELD")]
+    field: Option<String>,
 }
 
 impl Verb for Delete {
@@ -28,6 +31,9 @@ impl Verb for Delete {
             request = request.query(name, value.as_text().unwrap_or_default());
         }
         let response = context.link()?.send(request).await?;
+        if self.field.is_some() && response.tree().is_some() {
+            return context.print_response(&response, self.field.as_deref());
+        }
         context.warn(&response);
         context.done(&format!("Data deleted (if it existed) at: {path}"))
     }

@@ -1,8 +1,9 @@
 //! A refusal as people read it: what happened, then the exact next command.
 
 use super::Exit;
+use super::names::Name;
 use super::terminal::{self, clean};
-use cofferdam_api::{Error, Refusal};
+use cofferdam_api::{Error, Refusal, Rehearsal};
 use std::process::ExitCode;
 
 /// Why a command did not do what was asked.
@@ -13,6 +14,7 @@ pub(crate) struct Failure {
     hint: Option<String>,
     exit: Exit,
     quiet: bool,
+    rehearsal: Option<Box<Rehearsal>>,
 }
 
 impl Failure {
@@ -23,6 +25,7 @@ impl Failure {
             hint: None,
             exit,
             quiet: false,
+            rehearsal: None,
         }
     }
 
@@ -41,12 +44,19 @@ impl Failure {
         Self::new(what, Exit::Server)
     }
 
-    /// Nothing is wrong and nothing more is to be done: the reader of our output went away, or
-    /// the request was printed and not sent.
+    /// Nothing is wrong and nothing more is to be done: the reader of our output went away.
     pub(crate) fn finished() -> Self {
         Self {
             quiet: true,
             ..Self::new("", Exit::Success)
+        }
+    }
+
+    /// The request that was not sent, where that is all that happened.
+    pub(crate) fn rehearsed(mut self) -> Result<Rehearsal, Self> {
+        match self.rehearsal.take() {
+            Some(rehearsal) => Ok(*rehearsal),
+            None => Err(self),
         }
     }
 
@@ -97,12 +107,13 @@ impl Failure {
     /// Prints it and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         if !self.quiet {
+            let name = Name::called();
             terminal::say(&self.what);
             for detail in &self.details {
                 terminal::say(&format!("  {detail}"));
             }
             if let Some(hint) = &self.hint {
-                terminal::say(&format!("hint: {hint}"));
+                terminal::say(&format!("hint: {}", name.spoken(hint)));
             }
         }
         self.exit.into()
@@ -122,6 +133,10 @@ impl From<Error> for Failure {
                 Self::usage(inner.to_string()).hint("an address looks like https://127.0.0.1:8200 or unix:///run/cofferdam/cofferdam.sock")
             }
             Error::Reference(inner) => Self::usage(inner.to_string()),
+            Error::Rehearsed(rehearsal) => Self {
+                rehearsal: Some(rehearsal),
+                ..Self::finished()
+            },
             Error::Request(_) | Error::Trust { .. } => Self::local(error.to_string()),
             Error::Unreachable { address, reason } => unreachable_server(&address, &reason),
             Error::UntrustedSocket { .. } => Self::server(error.to_string())
@@ -154,6 +169,35 @@ impl From<Error> for Failure {
     }
 }
 
+/// A denial that says why, as the socket that knows its containers gives it: with a hint of its own,
+/// where there is one.
+pub(super) fn explained(what: &str, refusal: &Refusal) -> Option<Failure> {
+    let plain = [
+        "permission denied",
+        "missing client token",
+        // A question of ours, which nobody asked for.
+        "preflight capability check",
+    ];
+    let mut said = Vec::new();
+    let mut hint = None;
+    for line in refusal.errors.iter().map(|error| clean(error)) {
+        match line.strip_prefix("hint: ") {
+            Some(own) => hint = Some(own.to_owned()),
+            None if plain.iter().any(|word| line.contains(word)) => {}
+            None => said.push(line),
+        }
+    }
+    if said.is_empty() {
+        return None;
+    }
+    let failure = Failure::server(format!("permission denied: {what}"));
+    let failure = said.into_iter().fold(failure, Failure::detail);
+    Some(match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    })
+}
+
 fn unreachable_server(address: &str, reason: &str) -> Failure {
     let failure = Failure::server(format!("no server at {address} ({reason})"));
     if reason.contains("permission denied") {
@@ -162,15 +206,23 @@ fn unreachable_server(address: &str, reason: &str) -> Failure {
     failure.hint("start one with: cofferdam up")
 }
 
+/// The server denies to tell mounts from nothing to those who may use neither.
+pub(super) fn nowhere(path: &str) -> Failure {
+    Failure::server(format!("permission denied, or nothing mounted: {path}")).hint(
+        "see the mounts with: cofferdam secrets list; see your token with: cofferdam token lookup",
+    )
+}
+
 fn denied(refusal: &Refusal) -> Failure {
-    let failure = Failure::server(format!(
-        "permission denied: {} {}",
-        refusal.method, refusal.path
-    ));
-    let sentences = refusal.errors.iter().map(|error| clean(error));
-    let mut failure = sentences
-        .filter(|error| !error.contains("permission denied"))
-        .fold(failure, Failure::detail);
+    if let Some(path) = refusal.path.strip_prefix("sys/internal/ui/mounts/") {
+        return explained(path, refusal).unwrap_or_else(|| nowhere(path));
+    }
+    let what = format!("{} {}", refusal.method, refusal.path);
+    let plain = || Failure::server(format!("permission denied: {what}"));
+    let mut failure = explained(&what, refusal).unwrap_or_else(plain);
+    if failure.hint.is_some() {
+        return failure;
+    }
     if refusal
         .errors
         .iter()
@@ -204,11 +256,7 @@ fn not_found(refusal: &Refusal) -> Failure {
 }
 
 /// Sentences that servers say, with what to do about them.
-const KNOWN: [(&str, &str); 8] = [
-    (
-        "check-and-set",
-        "read the current version with: cofferdam kv metadata get NAME, and pass it as -cas",
-    ),
+const KNOWN: [(&str, &str); 7] = [
     (
         "already initialized",
         "see its state with: cofferdam status",
@@ -239,6 +287,21 @@ const KNOWN: [(&str, &str); 8] = [
     ),
 ];
 
+/// Where the version stands that a writer has to name: of a secret, or of what has versions elsewhere.
+fn current_version(path: &str) -> String {
+    match path
+        .split_once("/data/")
+        .or_else(|| path.split_once("/metadata/"))
+    {
+        Some((mount, name)) => format!(
+            "read the current version with: cofferdam kv metadata get {mount}/{name}, and pass it as -cas"
+        ),
+        None => format!(
+            "read the current version with: cofferdam read -field=version {path}, and pass it as cas=VERSION"
+        ),
+    }
+}
+
 fn refused(what: String, refusal: &Refusal) -> Failure {
     let sentences = refusal
         .errors
@@ -247,6 +310,9 @@ fn refused(what: String, refusal: &Refusal) -> Failure {
         .map(|error| clean(error));
     let failure = sentences.fold(Failure::server(what), Failure::detail);
     let says = |part: &str| refusal.errors.iter().any(|error| error.contains(part));
+    if says("check-and-set") {
+        return failure.hint(current_version(refusal.path.trim_end_matches('/')));
+    }
     match KNOWN.iter().find(|(part, _)| says(part)) {
         Some((_, hint)) => failure.hint(*hint),
         None => failure,

@@ -1,7 +1,8 @@
-//! `cofferdam install`: this binary, its units and its other names, where a system looks for them.
+//! `cofferdam install`: this binary, its units, its manual and its other names, where a system looks for
+//! them.
 
-use super::{Context, Exit, Failure, Verb};
-use crate::install::{Error, Installed, Layout, install};
+use super::{Context, Exit, Failure, Verb, completion, man};
+use crate::install::{Error, Installed, Layout, Text, install};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,8 @@ impl Place {
 
 impl Verb for Install {
     const NAME: &'static str = "install";
-    const ABOUT: &'static str = "install this binary, its systemd units and Docker's links to it";
+    const ABOUT: &'static str =
+        "install this binary, its systemd units, its manual and Docker's links to it";
     const EXAMPLE: &'static str = "cofferdam install -dry-run\n\
          cofferdam install && systemctl enable --now cofferdam.socket cofferdam-plugin.socket";
 
@@ -68,7 +70,7 @@ impl Verb for Install {
         let live = layout.root == Path::new("/");
         let binary = own_binary()?;
         let units = !self.no_systemd;
-        let done = install(&layout, binary, units, self.force, self.dry_run)
+        let done = install(&layout, binary, texts(), units, self.force, self.dry_run)
             .map_err(|error| explained(&error, "install"))?;
         show(&done, self.dry_run, context)?;
         if self.dry_run {
@@ -80,20 +82,46 @@ impl Verb for Install {
     }
 }
 
+/// The manual, and what shells read to complete our words, below a prefix.
+fn texts() -> Vec<Text> {
+    let pages = man::pages("").into_iter();
+    let pages =
+        pages.map(|(name, text)| (Path::new("share/man/man1").join(format!("{name}.1")), text));
+    pages.chain(completion::scripts()).collect()
+}
+
 /// The file that this process was started from, whatever its name is now.
 fn own_binary() -> Result<Vec<u8>, Failure> {
     std::fs::read("/proc/self/exe")
         .map_err(|error| Failure::local(format!("cannot read this binary: {error}")))
 }
 
+/// Paths as people read them: the pages of the manual as one.
+pub(super) fn summed(paths: &[PathBuf]) -> Vec<String> {
+    let mut shown: Vec<String> = Vec::new();
+    for path in paths {
+        let pages = path
+            .parent()
+            .filter(|parent| parent.ends_with("share/man/man1"));
+        let line = match pages {
+            Some(pages) => pages.join("cofferdam*.1").display().to_string(),
+            None => path.display().to_string(),
+        };
+        if shown.last() != Some(&line) {
+            shown.push(line);
+        }
+    }
+    shown
+}
+
 fn show(done: &Installed, dry_run: bool, context: &Context) -> Result<(), Failure> {
     let mut text = String::new();
     let would = if dry_run { "would make" } else { "made" };
-    for path in &done.made {
-        text.push_str(&format!("{would} {}\n", path.display()));
+    for path in summed(&done.made) {
+        text.push_str(&format!("{would} {path}\n"));
     }
-    for path in &done.unchanged {
-        text.push_str(&format!("unchanged {}\n", path.display()));
+    for path in summed(&done.unchanged) {
+        text.push_str(&format!("unchanged {path}\n"));
     }
     for (path, kept) in &done.kept {
         text.push_str(&format!("kept {} as {}\n", path.display(), kept.display()));
@@ -106,7 +134,9 @@ pub(super) fn explained(error: &Error, verb: &str) -> Failure {
     let failure = Failure::local(error.to_string());
     match error {
         Error::Foreign(_) => {
-            failure.hint(format!("cofferdam {verb} -force moves it away, and uninstall puts it back"))
+            failure.hint(format!(
+                "move it away with: cofferdam {verb} -force; uninstall puts it back"
+            ))
         }
         Error::Changed(_) => failure.hint(format!(
             "if the changes may be lost: cofferdam {verb} -force; changes to units belong into: systemctl edit UNIT"

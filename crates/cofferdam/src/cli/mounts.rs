@@ -91,29 +91,37 @@ pub(crate) struct Mounting {
     /// Keep the data on this replica
     #[arg(long)]
     local: bool,
+    /// Encrypt once more with the seal
+    #[arg(long)]
+    seal_wrap: bool,
     #[command(flatten)]
     tuning: Tuning,
 }
 
 impl Mounting {
-    /// Mounts one of this type; `more` is what else the body says. Gives the type and the place.
+    /// Mounts one of this type. Gives the type and the place.
     pub(crate) async fn run(
         self,
         context: &Context,
         family: &Family,
         kind: &str,
-        more: Tree,
+        force_no_cache: bool,
     ) -> Result<(String, String), Failure> {
         let kind = kind.trim().to_owned();
         let path = with_slash(self.path.as_deref().unwrap_or(&kind));
-        let mut body = more
+        let mut config = self.tuning.config();
+        if force_no_cache {
+            config.insert("force_no_cache", true);
+        }
+        let mut body = Tree::map()
+            .with("seal_wrap", self.seal_wrap)
             .with("type", kind.as_str())
             .with(
                 "description",
                 self.tuning.description.clone().unwrap_or_default(),
             )
             .with("local", self.local)
-            .with("config", self.tuning.config());
+            .with("config", config);
         if let Some(options) = self.tuning.options()? {
             body.insert("options", options);
         }
@@ -128,6 +136,18 @@ impl Mounting {
 pub(crate) struct Tune {
     #[command(flatten)]
     tuning: Tuning,
+    /// Of auth methods: wrong logins before a name is locked
+    #[arg(long, value_name = "NUMBER")]
+    user_lockout_threshold: Option<u64>,
+    /// Of auth methods: how long a name stays locked
+    #[arg(long, value_name = "DURATION")]
+    user_lockout_duration: Option<String>,
+    /// Of auth methods: when wrong logins are forgotten
+    #[arg(long, value_name = "DURATION")]
+    user_lockout_counter_reset_duration: Option<String>,
+    /// Of auth methods: lock no name
+    #[arg(long)]
+    user_lockout_disable: bool,
     /// Mount
     #[arg(value_name = "PATH")]
     path: String,
@@ -137,9 +157,42 @@ impl Tune {
     pub(crate) async fn run(self, context: &Context, family: &Family) -> Result<Exit, Failure> {
         let path = with_slash(&self.path);
         let target = format!("{}/{path}tune", family.route);
-        let request = Request::post(target, &self.tuning.body()?);
+        let mut body = self.tuning.body()?;
+        let lockout = self.lockout();
+        if !lockout.is_empty() {
+            body.insert("user_lockout_config", lockout);
+        }
+        if body.is_empty() {
+            return Err(
+                Failure::usage("nothing to change").hint("for example: -default-lease-ttl=1h")
+            );
+        }
+        let request = Request::post(target, &body);
         context.link()?.send(request).await?;
         context.done(&format!("Tuned the {} at: {path}", family.one))
+    }
+
+    /// What is said of lockout, by the names of Vault's API.
+    fn lockout(&self) -> Tree {
+        let mut lockout = Tree::map();
+        if let Some(threshold) = self.user_lockout_threshold {
+            lockout.insert("lockout_threshold", threshold.to_string());
+        }
+        for (name, text) in [
+            ("lockout_duration", &self.user_lockout_duration),
+            (
+                "lockout_counter_reset_duration",
+                &self.user_lockout_counter_reset_duration,
+            ),
+        ] {
+            if let Some(text) = text {
+                lockout.insert(name, go_duration(text));
+            }
+        }
+        if self.user_lockout_disable {
+            lockout.insert("lockout_disable", true);
+        }
+        lockout
     }
 }
 
@@ -239,11 +292,6 @@ impl Tuning {
         }
         if let Some(options) = self.options()? {
             body.insert("options", options);
-        }
-        if body.is_empty() {
-            return Err(
-                Failure::usage("nothing to change").hint("for example: -default-lease-ttl=1h")
-            );
         }
         Ok(body)
     }

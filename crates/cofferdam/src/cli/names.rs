@@ -5,6 +5,7 @@
 //! | `docker-cofferdam` | a plugin of Docker's command line, and Compose's provider |
 //! | `docker-credential-cofferdam` | a credential helper of Docker |
 //! | `cofferdam-shim` | `cofferdam shim`, as it is mounted into containers |
+//! | `vault`, `bao` | that client: its verbs and no others, its version, its exit codes |
 //!
 //! Docker's protocol for plugins (docker/cli, `cli-plugins/manager`): one call with
 //! `docker-cli-plugin-metadata` asks who we are, every other one repeats Docker's own global flags
@@ -15,6 +16,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Our name as a plugin of Docker's command line.
 pub(super) const DOCKER_PLUGIN: &str = "docker-cofferdam";
@@ -22,6 +24,76 @@ pub(super) const DOCKER_PLUGIN: &str = "docker-cofferdam";
 pub(super) const CREDENTIAL_HELPER: &str = "docker-credential-cofferdam";
 /// Our name inside containers.
 pub(super) const SHIM: &str = "cofferdam-shim";
+
+/// Under whose name the command line is that of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// `cofferdam`.
+    Own,
+    /// `vault`.
+    Vault,
+    /// `bao`.
+    Bao,
+}
+
+/// The name of this process; tests have none.
+static CALLED: OnceLock<Name> = OnceLock::new();
+
+impl Name {
+    /// What this process was called as.
+    pub(crate) fn called() -> Self {
+        CALLED.get().copied().unwrap_or(Self::Own)
+    }
+
+    fn of(arguments: &[OsString]) -> Self {
+        Self::named(arguments.first().map_or("".as_ref(), OsString::as_os_str))
+    }
+
+    /// The name in a path of a program.
+    pub(crate) fn named(program: impl AsRef<std::ffi::OsStr>) -> Self {
+        let called = Path::new(program.as_ref()).file_name();
+        match called.and_then(|name| name.to_str()) {
+            Some("vault") => Self::Vault,
+            Some("bao") => Self::Bao,
+            _ => Self::Own,
+        }
+    }
+
+    /// The word that is typed.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Own => "cofferdam",
+            Self::Vault => "vault",
+            Self::Bao => "bao",
+        }
+    }
+
+    /// Whether the verbs are those of Vault only.
+    pub(crate) const fn is_client(self) -> bool {
+        !matches!(self, Self::Own)
+    }
+
+    /// A sentence with commands of ours in it, as they are typed under this name. Verbs that the
+    /// name does not have are typed under our own.
+    pub(crate) fn spoken(self, text: &str) -> String {
+        if !self.is_client() {
+            return text.to_owned();
+        }
+        let mut parts = text.split("cofferdam ");
+        let mut spoken = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            let word = part.get(..end.unwrap_or(part.len())).unwrap_or_default();
+            let shared = super::VERBS
+                .iter()
+                .any(|entry| entry.name == word && entry.is_shared_with(self));
+            spoken.push_str(if shared { self.word() } else { "cofferdam" });
+            spoken.push(' ');
+            spoken.push_str(part);
+        }
+        spoken
+    }
+}
 
 /// The question who a plugin is.
 const METADATA: &str = "docker-cli-plugin-metadata";
@@ -50,6 +122,8 @@ enum Call {
 
 /// Turns a call under any of our names into one under our first name; answers what needs no verb.
 pub(super) fn interpret(arguments: Vec<OsString>) -> Result<Result<Vec<OsString>, Exit>, Failure> {
+    // Once a process: there is nobody who could have set it before.
+    let _ = CALLED.set(Name::of(&arguments));
     match understood(arguments) {
         Call::Words(words) => Ok(Ok(words)),
         Call::Metadata => {
@@ -69,7 +143,8 @@ pub(super) fn interpret(arguments: Vec<OsString>) -> Result<Result<Vec<OsString>
 fn understood(arguments: Vec<OsString>) -> Call {
     let called = arguments.first().map(Path::new).and_then(Path::file_name);
     let called = called.unwrap_or_default().to_owned();
-    let mut words = vec![OsString::from("cofferdam")];
+    // The parser takes its name in usage lines from here.
+    let mut words = vec![OsString::from(Name::named(&called).word())];
     let rest = arguments.into_iter().skip(1);
     if called == SHIM {
         words.push("shim".into());
@@ -174,6 +249,27 @@ mod tests {
             ),
         ] {
             assert_eq!(call(line), Call::Words(words(meant)), "{line}");
+        }
+    }
+
+    #[test]
+    fn commands_in_sentences_have_the_name_that_was_typed() {
+        let sentence = "log in with: cofferdam login; or start one: cofferdam up";
+        assert_eq!(Name::Own.spoken(sentence), sentence);
+        assert_eq!(
+            Name::Bao.spoken(sentence),
+            "log in with: bao login; or start one: cofferdam up"
+        );
+        // OpenBao's word for something else.
+        let sentence = "look for it with: cofferdam scan .";
+        assert_eq!(Name::Bao.spoken(sentence), sentence);
+        for (line, name) in [
+            ("/usr/local/bin/vault kv", Name::Vault),
+            ("bao", Name::Bao),
+            ("./bao2 x", Name::Own),
+            ("vault/cofferdam", Name::Own),
+        ] {
+            assert_eq!(Name::of(&words(line)), name, "{line}");
         }
     }
 

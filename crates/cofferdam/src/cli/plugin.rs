@@ -8,7 +8,7 @@ use cofferdam_platform::docker::engine::Engine;
 use cofferdam_platform::docker::plugin::{Config, serve};
 use std::path::PathBuf;
 
-/// Serves Docker's secret and volume drivers.
+/// Serves Docker's secret, volume and log drivers.
 #[derive(Args)]
 pub(crate) struct Plugin {
     /// Where dockerd looks; the file name is the driver's name
@@ -34,7 +34,7 @@ pub(crate) struct Plugin {
 
 impl Verb for Plugin {
     const NAME: &'static str = "plugin";
-    const ABOUT: &'static str = "serve Docker's secret and volume drivers";
+    const ABOUT: &'static str = "serve Docker's secret, volume and log drivers";
     const EXAMPLE: &'static str = "cofferdam plugin -log /var/log/cofferdam-plugin.log\n\
          docker volume create -d cofferdam -o from=secret/shop -o uid=1000 shop";
     const RUNTIME: Runtime = Runtime::Small;
@@ -68,7 +68,7 @@ impl Verb for Plugin {
             engine,
         };
         let shutdown = daemon::shutdown()?;
-        notify::ready("serving Docker's secret and volume drivers");
+        notify::ready("serving Docker's secret, volume and log drivers");
         let served = serve(config, shutdown).await;
         served.map_err(|error| Failure::local(error.to_string()))?;
         Ok(Exit::Success)

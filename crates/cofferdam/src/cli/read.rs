@@ -23,6 +23,7 @@ impl Verb for Read {
     const NAME: &'static str = "read";
     const ABOUT: &'static str = "read any path";
     const EXAMPLE: &'static str = "cofferdam read -field=ttl auth/token/lookup-self";
+    const FORMATS: &'static [&'static str] = &["raw"];
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.may_print_values()?;
@@ -31,6 +32,14 @@ impl Verb for Read {
             request = request.query(name, value.as_text().unwrap_or_default());
         }
         let link = context.link()?;
+        if context.format_name() == Some("raw") && self.field.is_none() {
+            let sent = link.client().send_raw(request).await;
+            let body = sent.map_err(|error| link.failure(error))?;
+            context.out(body.expose())?;
+            // Vault's command ends it as it ends all that it prints.
+            context.out(b"\n")?;
+            return Ok(Exit::Success);
+        }
         let response = match link.try_send(request).await? {
             Err(Error::NotFound(refusal))
                 if refusal

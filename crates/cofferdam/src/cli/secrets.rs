@@ -3,7 +3,7 @@
 use super::mounts::{self, Family, Move, Tune, common_cell, mounts, table};
 use super::{Context, Exit, Failure, Verb};
 use clap::{Args, Subcommand};
-use cofferdam_api::{Request, Tree};
+use cofferdam_api::Request;
 
 const FAMILY: Family = Family {
     route: "sys/mounts",
@@ -59,9 +59,9 @@ enum Action {
 
 #[derive(Args)]
 struct Enable {
-    /// Encrypt once more with the seal
+    /// Keep nothing of it in memory
     #[arg(long)]
-    seal_wrap: bool,
+    force_no_cache: bool,
     #[command(flatten)]
     common: mounts::Mounting,
     /// Engine: kv, kv-v2, cubbyhole …
@@ -94,8 +94,10 @@ async fn list(context: &Context, detailed: bool) -> Result<Exit, Failure> {
 
 impl Enable {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let more = Tree::map().with("seal_wrap", self.seal_wrap);
-        let (kind, path) = self.common.run(context, &FAMILY, &self.kind, more).await?;
+        let mounting = self.common;
+        let (kind, path) = mounting
+            .run(context, &FAMILY, &self.kind, self.force_no_cache)
+            .await?;
         context.done(&format!("Enabled the {kind} secrets engine at: {path}"))
     }
 }

@@ -8,10 +8,10 @@ use cofferdam_api::places::{self, environment};
 use cofferdam_api::{Client, Endpoint, Tree, Trust};
 use cofferdam_core::Vault;
 use cofferdam_secret::Secret;
-use cofferdam_server::Limits;
+use cofferdam_server::{Fronts, Limits};
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where the throw-away server listens, as Vault's does.
@@ -80,6 +80,7 @@ impl Verb for Server {
         self.overrule(&mut resolved.log)?;
         let authority =
             serve::authority_directory(&resolved.storage, &places::data_dir(&environment));
+        let trust = trust(&resolved, &authority);
         serve::run(
             Plan {
                 resolved,
@@ -98,7 +99,7 @@ impl Verb for Server {
                 for address in addresses {
                     context.say(&format!("listening on: {address}"));
                 }
-                announce(vault, addresses, context).await
+                announce(vault, addresses, &trust, context).await
             },
         )
         .await
@@ -128,12 +129,14 @@ impl Server {
             listeners: vec![Listener::Tcp {
                 address,
                 security: Security::DangerouslyPlain,
+                fronts: Fronts::default(),
                 limits,
             }],
             storage: Storage::Memory,
             seal: SealKind::Shamir,
             former_seal: None,
-            api_addr: None,
+            // What identity tokens name as their issuer; a port of the kernel's choice is not known yet.
+            api_addr: (address.port() != 0).then(|| format!("http://{address}")),
             cluster_name: Some("dev (in memory, without TLS)".to_owned()),
             lock_memory: false,
             default_lease_ttl: None,
@@ -164,10 +167,30 @@ impl Server {
     }
 }
 
+/// The flag that a command needs to trust the first listener: where its certificate is of a CA of ours
+/// that commands do not look for by themselves.
+fn trust(resolved: &Resolved, authority: &Path) -> String {
+    let own = matches!(
+        resolved.listeners.first(),
+        Some(Listener::Tcp {
+            security: Security::Own { .. },
+            ..
+        })
+    );
+    let usual = places::data_dir(&environment).join("tls");
+    match std::path::absolute(authority) {
+        Ok(authority) if own && authority != usual => {
+            format!(" -ca-cert={}", authority.join("ca.pem").display())
+        }
+        _ => String::new(),
+    }
+}
+
 /// Says that it serves, and what to do next.
 async fn announce(
     vault: &Arc<Vault>,
     addresses: &[String],
+    trust: &str,
     context: &Context,
 ) -> Result<(), Failure> {
     use cofferdam_core::Standing;
@@ -182,12 +205,14 @@ async fn announce(
                 false => "",
             };
             context.say(&format!(
-                "hint: cofferdam operator unseal{migrate} -address={address}"
+                "hint: cofferdam operator unseal{migrate} -address={address}{trust}"
             ));
         }
         Standing::Uninitialized => {
             context.say("ready: not initialized");
-            context.say(&format!("hint: cofferdam operator init -address={address}"));
+            context.say(&format!(
+                "hint: cofferdam operator init -address={address}{trust}"
+            ));
         }
     }
     Ok(())

@@ -6,24 +6,22 @@ use super::{Context, Failure};
 use cofferdam_api::{Error, KvMount, KvVersion, Request, Tree};
 
 /// Names directly below one path.
-pub(super) struct Shelf<'a> {
-    link: Link<'a>,
+pub(super) struct Shelf {
+    link: Link,
     mount: KvMount,
     base: String,
 }
 
-impl<'a> Shelf<'a> {
+impl Shelf {
     /// Finds the mount.
-    pub(super) async fn open(context: &'a Context, base: &str) -> Result<Self, Failure> {
+    pub(super) async fn open(context: &Context, base: &str) -> Result<Self, Failure> {
         let link = context.link()?;
         let base = base.trim().trim_matches('/').to_owned();
         let mount = link.kv_mount(&base).await?;
         if mount.version != KvVersion::V2 {
-            let first = base.split('/').next().unwrap_or_default();
             return Err(
-                Failure::server(format!("no KV version 2 mount at: {base}/")).hint(format!(
-                    "cofferdam secrets enable -path={first} -version=2 kv"
-                )),
+                Failure::server(format!("no KV version 2 mount at: {base}/"))
+                    .hint("see the mounts with: cofferdam secrets list"),
             );
         }
         Ok(Self { link, mount, base })

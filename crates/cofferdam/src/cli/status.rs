@@ -39,7 +39,11 @@ const LEADER: [&str; 6] = [
 
 /// Shows whether the server is initialised and unsealed.
 #[derive(Args)]
-pub(crate) struct Status {}
+pub(crate) struct Status {
+    /// Print this field only
+    #[arg(long, value_name = "FIELD")]
+    field: Option<String>,
+}
 
 impl Verb for Status {
     const NAME: &'static str = "status";
@@ -51,9 +55,12 @@ impl Verb for Status {
         let client = context.client()?.without_wrapping();
         let answer = client.read("sys/seal-status").await.map_err(local)?;
         let seal = answer.body_tree().unwrap_or(Tree::Null);
-        let status = with_leader(&client, seal).await?;
+        let mut status = with_leader(&client, seal).await?;
         let sealed = is_sealed(&status);
-        print(context, &status)?;
+        match &self.field {
+            Some(name) => context.print_field(status.take(name), name)?,
+            None => print(context, &status)?,
+        };
         Ok(if sealed { Exit::Server } else { Exit::Success })
     }
 }

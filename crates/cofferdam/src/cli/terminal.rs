@@ -4,6 +4,7 @@ use super::Failure;
 use cofferdam_secret::{Buffer, Secret};
 use rustix::termios::{self, LocalModes, OptionalActions};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Longest line that a prompt takes.
 const MAX_LINE: usize = 64 * 1024;
@@ -45,8 +46,27 @@ pub(crate) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
+/// Whether nobody is there to be asked (`-non-interactive`).
+static ALONE: AtomicBool = AtomicBool::new(false);
+
+/// From here on nothing is read from stdin, and nobody is asked.
+pub(crate) fn ask_nothing() {
+    ALONE.store(true, Ordering::Relaxed);
+}
+
+fn may_ask() -> Result<(), Failure> {
+    match ALONE.load(Ordering::Relaxed) {
+        true => Err(
+            Failure::usage("not read from stdin, nor asked for, with -non-interactive")
+                .hint("give it as an argument or in a file, or leave out -non-interactive"),
+        ),
+        false => Ok(()),
+    }
+}
+
 /// Reads all of stdin, up to `limit` bytes.
 pub(crate) fn read_stdin(limit: usize) -> Result<Secret<Vec<u8>>, Failure> {
+    may_ask()?;
     read_all(io::stdin().lock(), limit)
         .map_err(|error| Failure::local(format!("cannot read stdin: {error}")))
 }
@@ -69,6 +89,7 @@ pub(crate) fn read_all(mut from: impl io::Read, limit: usize) -> io::Result<Secr
 
 /// Asks for a secret without echo; without a terminal it reads one line from stdin.
 pub(crate) fn prompt_secret(question: &str) -> Result<Secret<String>, Failure> {
+    may_ask()?;
     let unreadable = |error: io::Error| Failure::local(format!("cannot read the answer: {error}"));
     if !stdin_is_terminal() {
         return read_line().map_err(unreadable);
@@ -84,6 +105,7 @@ pub(crate) fn prompt_secret(question: &str) -> Result<Secret<String>, Failure> {
 
 /// One line from stdin that is no secret: an answer to a question of ours.
 pub(crate) fn read_answer() -> Result<String, Failure> {
+    may_ask()?;
     let answer = read_line();
     let answer =
         answer.map_err(|error| Failure::local(format!("cannot read the answer: {error}")))?;

@@ -2,7 +2,7 @@ use super::*;
 use std::ffi::OsString;
 
 fn normal(words: &[&str]) -> Vec<String> {
-    let command = usage::command(VERBS);
+    let command = usage::command(names::Name::Own, VERBS);
     let arguments = words.iter().map(OsString::from).collect();
     let normal = arguments::normalise(&command, arguments);
     normal
@@ -13,7 +13,9 @@ fn normal(words: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_table_of_verbs_is_a_valid_command_line() {
-    usage::command(VERBS).debug_assert();
+    for name in [names::Name::Own, names::Name::Vault, names::Name::Bao] {
+        usage::command(name, VERBS).debug_assert();
+    }
 }
 
 #[test]

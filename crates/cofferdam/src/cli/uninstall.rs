@@ -1,11 +1,11 @@
 //! `cofferdam uninstall`: takes away what `cofferdam install` made, and data only on request.
 
-use super::install::{Place, explained};
+use super::install::{Place, explained, summed};
 use super::{Context, Exit, Failure, Verb, terminal};
 use crate::daemon::process::{is_held_by_systemd, listening_on};
 use crate::install::{Removed, data, uninstall};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What has to be typed before data goes.
 const PHRASE: &str = "delete all secrets";
@@ -104,20 +104,21 @@ fn confirm(directories: &[PathBuf], context: &Context) -> Result<(), Failure> {
 
 fn show(removed: &Removed, dry_run: bool, context: &Context) -> Result<(), Failure> {
     let mut text = String::new();
-    let mut line = |what: &str, path: &Path| text.push_str(&format!("{what} {}\n", path.display()));
-    for path in &removed.gone {
-        line(if dry_run { "would remove" } else { "removed" }, path);
-    }
-    for path in &removed.back {
-        line(
-            if dry_run {
-                "would put back"
-            } else {
-                "put back"
-            },
-            path,
-        );
-    }
+    let mut lines = |what: &str, paths: &[PathBuf]| {
+        for path in summed(paths) {
+            text.push_str(&format!("{what} {path}\n"));
+        }
+    };
+    lines(
+        if dry_run { "would remove" } else { "removed" },
+        &removed.gone,
+    );
+    let back = if dry_run {
+        "would put back"
+    } else {
+        "put back"
+    };
+    lines(back, &removed.back);
     context.out(terminal::clean(&text).as_bytes())?;
     for path in &removed.left {
         context.say(&format!(

@@ -1,9 +1,10 @@
 //! `cofferdam up`: a server without any configuration, in the background.
 
+use super::operator::key_files;
 use super::{Context, Exit, Failure, Runtime, Verb, agent_marker, terminal};
 use crate::assemble;
 use crate::config::Log;
-use crate::daemon::initialize::{self, Outcome};
+use crate::daemon::initialize::{self, Outcome, Recovery};
 use crate::daemon::{Home, docker, flag, process};
 use crate::serve::{self, Plan};
 use clap::Args;
@@ -20,6 +21,9 @@ use tokio::time::Instant;
 /// a crash takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the plugin may take; nothing is lost when it takes longer.
+const PLUGIN_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Starts a server that needs no configuration.
 #[derive(Args)]
 pub(crate) struct Up {
@@ -35,6 +39,10 @@ pub(crate) struct Up {
     /// Where the key of the machine's seal is kept; outside the data directory
     #[arg(long, value_name = "FILE")]
     seal_key: Option<PathBuf>,
+    /// Files with a public OpenPGP key for each recovery share of a new store: they leave as messages,
+    /// and more than half of them open it
+    #[arg(long, value_name = "FILE,FILE")]
+    recovery_pgp_keys: Option<String>,
     /// Stay in the foreground, for systemd and containers
     #[arg(long)]
     foreground: bool,
@@ -61,8 +69,14 @@ impl Verb for Up {
             self.seal_key.clone(),
             &environment,
         )?;
+        // Before anything is started: a key may be no good.
+        let recovery = match &self.recovery_pgp_keys {
+            Some(files) => Recovery::Sent(key_files::holders(files)?),
+            None if may_show_shares() => Recovery::Shown,
+            None => Recovery::None,
+        };
         if self.foreground {
-            return self.foreground(&home, context).await;
+            return self.foreground(&home, &recovery, context).await;
         }
         if process::is_held_by_systemd(&home.socket) {
             return Err(Failure::local("the server is a service of systemd")
@@ -75,16 +89,16 @@ impl Verb for Up {
                 server.id,
                 home.socket.display()
             ));
-            self.docker(&home, context)?;
+            self.docker(&home, context).await?;
             return Ok(Exit::Success);
         }
         home.prepare()?;
         let mut child = process::start(&arguments(&home), &[], &home.log())
             .map_err(|error| Failure::local(format!("cannot start the server: {error}")))?;
         await_answer(&home, &mut child).await?;
-        let outcome = initialize::initialize(&home, &client, may_show_shares(), context).await?;
+        let outcome = initialize::initialize(&home, &client, &recovery, context).await?;
         report(&home, child.id(), outcome, context);
-        self.docker(&home, context)?;
+        self.docker(&home, context).await?;
         let standing = initialize::standing(&client).await?;
         if standing.sealed {
             context.say("the store is sealed: its key did not open it");
@@ -102,7 +116,12 @@ impl Verb for Up {
 
 impl Up {
     /// Serves in this process. In the background somebody else initializes; else nobody would.
-    async fn foreground(self, home: &Home, context: &Context) -> Result<Exit, Failure> {
+    async fn foreground(
+        self,
+        home: &Home,
+        recovery: &Recovery,
+        context: &Context,
+    ) -> Result<Exit, Failure> {
         home.prepare()?;
         let plan = Plan {
             resolved: home.resolved(Log::default()),
@@ -116,10 +135,9 @@ impl Up {
             }
             if !detached {
                 let client = home.client()?;
-                let outcome =
-                    initialize::initialize(home, &client, may_show_shares(), context).await?;
+                let outcome = initialize::initialize(home, &client, recovery, context).await?;
                 report(home, std::process::id(), outcome, context);
-                self.docker(home, context)?;
+                self.docker(home, context).await?;
             }
             context.say("ready");
             Ok(())
@@ -127,7 +145,7 @@ impl Up {
         .await
     }
 
-    fn docker(&self, home: &Home, context: &Context) -> Result<(), Failure> {
+    async fn docker(&self, home: &Home, context: &Context) -> Result<(), Failure> {
         if self.no_docker {
             return Ok(());
         }
@@ -147,10 +165,7 @@ impl Up {
             )),
             docker::Engine::Present => {
                 let child = docker::start(home)?;
-                context.say(&format!(
-                    "  docker   plugin started: process {}, secret driver and volume driver \"cofferdam\"",
-                    child.id()
-                ));
+                context.say(&format!("  docker   {}", plugin_of(home, child).await));
             }
         }
         Ok(())
@@ -191,6 +206,29 @@ async fn await_answer(home: &Home, child: &mut Child) -> Result<(), Failure> {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
+}
+
+/// What became of a plugin that was started: the next command may be one that asks Docker for it.
+async fn plugin_of(home: &Home, mut child: Child) -> String {
+    let began = Instant::now();
+    loop {
+        if let Some(plugin) = process::listening_on(Path::new(docker::PLUGIN)) {
+            return format!(
+                "plugin started: process {}, volume, secret and log driver \"cofferdam\"",
+                plugin.id
+            );
+        }
+        let what = match child.try_wait() {
+            Ok(Some(_)) => "did not start",
+            _ if began.elapsed() > PLUGIN_PATIENCE => "does not answer yet",
+            _ => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                continue;
+            }
+        };
+        let log = docker::log(home);
+        return format!("the plugin {what}: see {}", log.display());
+    }
 }
 
 /// The end of its log says why.
@@ -237,7 +275,7 @@ fn report(home: &Home, process: u32, outcome: Outcome, context: &Context) {
     context.say("  mounted  secret/ (kv version 2)");
     if outcome == Outcome::NewWithoutShares {
         context.say(&format!(
-            "  recovery no shares were made, because there is no terminal to show them on: without {} nobody can open this store",
+            "  recovery no shares were made, because there is no terminal to show them on (see -recovery-pgp-keys): without {} nobody can open this store",
             places.key_file.display()
         ));
     }

@@ -1,7 +1,8 @@
 //! The parser made from the table of verbs, and its complaints in our own words.
 
 use super::context::Global;
-use super::terminal::write_out;
+use super::names::Name;
+use super::terminal::{say, write_out};
 use super::verb::Entry;
 use super::{Exit, Failure};
 use clap::builder::StyledStr;
@@ -11,14 +12,15 @@ use clap::{Args as _, Command};
 const ABOUT: &str = "gives containers their secrets as files, and proves that none leaked";
 
 /// The whole command line.
-pub(crate) fn command(verbs: &[Entry]) -> Command {
-    let root = Command::new("cofferdam")
+pub(crate) fn command<'a>(name: Name, verbs: impl IntoIterator<Item = &'a Entry>) -> Command {
+    let root = Command::new(name.word())
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(100)
         .disable_help_subcommand(false)
         .arg_required_else_help(false);
     let root = Global::augment_args(root).about(ABOUT);
-    verbs.iter().fold(root, |root, verb| {
+    let verbs = verbs.into_iter().filter(|verb| verb.is_known_to(name));
+    verbs.fold(root, |root, verb| {
         let about = StyledStr::from(verb.about);
         let inner = (verb.augment)(Command::new(verb.name)).about(about);
         let inner = if verb.example.is_empty() {
@@ -26,7 +28,7 @@ pub(crate) fn command(verbs: &[Entry]) -> Command {
         } else {
             inner.before_help(format!(
                 "Example:\n  {}",
-                verb.example.replace('\n', "\n  ")
+                name.spoken(verb.example).replace('\n', "\n  ")
             ))
         };
         root.subcommand(inner)
@@ -35,8 +37,32 @@ pub(crate) fn command(verbs: &[Entry]) -> Command {
 
 /// `cofferdam` alone shows what there is, and fails like Vault does.
 pub(crate) fn overview(command: &mut Command) -> Result<Exit, Failure> {
-    write_out(command.render_help().to_string().as_bytes())?;
-    Ok(Exit::Local)
+    instead(&command.render_help().to_string())?;
+    Ok(match Name::called() {
+        Name::Own => Exit::Local,
+        Name::Vault | Name::Bao => NO_COMMAND,
+    })
+}
+
+/// Help that nobody asked for. A script of Vault's that reads our stdout gets nothing there.
+fn instead(help: &str) -> Result<(), Failure> {
+    if Name::called().is_client() {
+        say(help);
+        return Ok(());
+    }
+    write_out(help.as_bytes())
+}
+
+/// The exit code of Vault's clients where there is no command of a name.
+pub(crate) const NO_COMMAND: Exit = Exit::Code(127);
+
+/// The flag that clap does not know, if that is what it refused.
+pub(crate) fn unknown_flag(error: &clap::Error) -> Option<String> {
+    let unknown = error.kind() == ErrorKind::UnknownArgument;
+    match error.get(ContextKind::InvalidArg).filter(|_| unknown) {
+        Some(ContextValue::String(flag)) => Some(flag.clone()),
+        _ => None,
+    }
 }
 
 /// What clap refused, in the form of all our errors. Arguments that are no flags are not
@@ -78,7 +104,11 @@ pub(crate) fn explain(error: &clap::Error) -> Result<Exit, Failure> {
         ErrorKind::UnknownArgument => Failure::usage("too many arguments"),
         ErrorKind::InvalidSubcommand => {
             let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-            let failure = Failure::usage(format!("unknown command: {word}"));
+            let mut failure = Failure::usage(format!("unknown command: {word}"));
+            let of_all = !usage.trim_end_matches(" [OPTIONS] [COMMAND]").contains(' ');
+            if Name::called().is_client() && of_all {
+                failure = failure.with_exit(NO_COMMAND);
+            }
             return Err(match text(ContextKind::SuggestedSubcommand) {
                 Some(near) => failure.hint(format!("did you mean {near}?")),
                 None => failure.hint("see the list with: cofferdam help"),
@@ -88,7 +118,7 @@ pub(crate) fn explain(error: &clap::Error) -> Result<Exit, Failure> {
             Failure::usage(format!("missing: {}", list(ContextKind::InvalidArg)))
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            write_out(error.render().to_string().as_bytes())?;
+            instead(&error.render().to_string())?;
             return Ok(Exit::Local);
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::WrongNumberOfValues => {

@@ -1,5 +1,6 @@
 //! What a verb is, and how one is started.
 
+use super::names::Name;
 use super::{Context, Exit, Failure};
 use clap::ArgMatches;
 
@@ -37,6 +38,10 @@ pub(crate) struct Entry {
     pub(crate) about: &'static str,
     pub(crate) example: &'static str,
     pub(crate) error: Exit,
+    /// A word of ours, that Vault's clients do not have, or have for something else.
+    pub(crate) ours: bool,
+    /// The one name under which there is this verb.
+    only: Option<Name>,
     pub(crate) augment: fn(clap::Command) -> clap::Command,
     start: fn(&ArgMatches) -> Result<Exit, Failure>,
 }
@@ -48,12 +53,48 @@ impl Entry {
             about: V::ABOUT,
             example: V::EXAMPLE,
             error: V::ERROR,
+            ours: false,
+            only: None,
             augment: V::augment_args,
             start: start::<V>,
         }
     }
 
+    /// The same, as a verb of ours.
+    pub(crate) const fn ours(mut self) -> Self {
+        self.ours = true;
+        self
+    }
+
+    /// The same, as a verb of one client: under the other names the word is another verb, or none.
+    pub(crate) const fn only_as(mut self, name: Name) -> Self {
+        self.only = Some(name);
+        self
+    }
+
+    /// Whether the program has it under this name.
+    pub(crate) fn is_known_to(&self, name: Name) -> bool {
+        match self.only {
+            Some(only) => only == name,
+            None => !(self.ours && name.is_client()),
+        }
+    }
+
+    /// Whether our own command of this word means the same under this name.
+    pub(crate) fn is_shared_with(&self, name: Name) -> bool {
+        self.is_known_to(Name::Own) && self.is_known_to(name)
+    }
+
     pub(crate) fn launch(&self, matches: &ArgMatches) -> Result<Exit, Failure> {
+        // What is ours mostly asks several times, and acts on the answers.
+        for flag in ["output_curl_string", "output_policy"] {
+            if self.ours && matches.get_flag(flag) {
+                let flag = flag.replace('_', "-");
+                return Err(Failure::usage(format!("not for {}: -{flag}", self.name))
+                    .hint("it is for Vault's own commands, such as: cofferdam kv get")
+                    .with_exit(self.error));
+            }
+        }
         (self.start)(matches)
     }
 }
@@ -73,7 +114,9 @@ fn start<V: Verb>(matches: &ArgMatches) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::local(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(Box::pin(verb.run(&context)))
+    runtime.block_on(Box::pin(async {
+        context.ended(verb.run(&context).await).await
+    }))
 }
 
 fn one_core() -> bool {

@@ -1,17 +1,24 @@
-//! `cofferdam write`.
+//! `cofferdam write`, and what it shares with `cofferdam patch`.
 
 use super::input::parse_data;
 use super::{Context, Exit, Failure, Verb};
 use clap::Args;
-use cofferdam_api::Request;
+use cofferdam_api::{Method, Request};
 
 /// Writes any path of the API.
 #[derive(Args)]
 pub(crate) struct Write {
+    #[command(flatten)]
+    sending: Sending,
+}
+
+/// Data for any path of the API.
+#[derive(Args)]
+pub(super) struct Sending {
     /// Path below /v1/
     #[arg(value_name = "PATH")]
     path: String,
-    /// Write without data
+    /// Do it without data
     #[arg(long, short)]
     force: bool,
     /// Print this field of the answer only
@@ -29,16 +36,26 @@ impl Verb for Write {
         "cofferdam write auth/approle/role/web token_policies=web token_ttl=1h";
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        self.sending.send(context, Method::Put, Self::NAME).await
+    }
+}
+
+impl Sending {
+    /// Sends it for the verb of this name, and prints the answer.
+    pub(super) async fn send(
+        self,
+        context: &Context,
+        method: Method,
+        verb: &str,
+    ) -> Result<Exit, Failure> {
         if self.data.is_empty() && !self.force {
             return Err(Failure::usage("no data to write")
-                .hint("add KEY=VALUE, or -force to write without data"));
+                .hint(format!("add KEY=VALUE, or -force to {verb} without data")));
         }
         let data = parse_data(&self.data)?;
         let path = self.path.trim().trim_matches('/').to_owned();
-        let response = context
-            .link()?
-            .send(Request::put(path.clone(), &data))
-            .await?;
+        let request = Request::new(method, path.clone()).tree(&data);
+        let response = context.link()?.send(request).await?;
         let is_empty = response.raw_data().is_none()
             && response.auth.is_none()
             && response.wrap_info.is_none();

@@ -1,7 +1,15 @@
 //! A real OpenBao server in development mode, and its command line, for the length of a test.
 
-use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the harness of whole-binary flows has it as well"
+)]
+#[path = "../../../../tests/src/ports.rs"]
+mod ports;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,30 +35,22 @@ impl Bao {
     /// An OpenBao.
     pub(crate) fn start() -> Self {
         // The line that ends its greeting: mounts are there, and the unseal key is printed.
-        Self::started(
-            &program(),
-            "127.0.0.1",
-            "Development mode should NOT be used",
-        )
+        Self::started(&program(), "Development mode should NOT be used")
     }
 
     /// Our own server, in the same mode.
     pub(crate) fn start_own() -> Self {
         let own = Path::new(env!("CARGO_BIN_EXE_cofferdam"));
-        Self::started(own, "127.0.0.1", "Root Token: root")
+        Self::started(own, "Root Token: root")
     }
 
-    fn started(program: &Path, host: &str, ready: &str) -> Self {
+    fn started(program: &Path, ready: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind((host, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = ports::free();
         let log = std::fs::File::create(home.path().join("server.log")).unwrap();
         let mut command = Command::new(program);
         command.args(["server", "-dev", "-dev-root-token-id=root"]);
-        command.arg(format!("-dev-listen-address={host}:{port}"));
+        command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
         let child = command
             .env_clear()
             .env("HOME", home.path())
@@ -60,11 +60,12 @@ impl Bao {
             .spawn();
         let bao = Self {
             child: child.expect("cannot start the server"),
-            address: format!("http://{host}:{port}"),
+            address: format!("http://127.0.0.1:{port}"),
             home,
         };
         let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect((host, port)).is_err() || !bao.log().contains(ready) {
+        // OpenBao's mount is set up after it is there.
+        while !bao.log().contains(ready) || !serves_secrets(port) {
             assert!(Instant::now() < deadline, "no start: {}", bao.log());
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -85,6 +86,17 @@ impl Bao {
             .trim()
             .to_owned()
     }
+}
+
+/// Whether the mount that every server has in this mode takes requests.
+fn serves_secrets(port: u16) -> bool {
+    let ask = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.write_all(b"GET /v1/secret/config HTTP/1.0\r\nX-Vault-Token: root\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_| answer)
+    };
+    ask().is_ok_and(|answer: String| answer.split(' ').nth(1) == Some("200"))
 }
 
 impl Drop for Bao {

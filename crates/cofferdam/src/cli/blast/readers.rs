@@ -32,7 +32,13 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn line(&self) -> String {
-        let from: Vec<_> = self.from.iter().map(String::as_str).collect();
+        let from = if self.from.is_empty() {
+            // Audit records have no address of who came by the socket.
+            "over the local socket".to_owned()
+        } else {
+            let from: Vec<_> = self.from.iter().map(String::as_str).collect();
+            format!("from {}", from.join(", "))
+        };
         let tokens = match self.accessors.len() {
             0 => String::new(),
             _ => format!(
@@ -45,12 +51,8 @@ impl Reader {
             ),
         };
         format!(
-            "{}: {} reads, {} to {}, from {}{tokens}",
-            self.name,
-            self.reads,
-            self.first,
-            self.last,
-            from.join(", ")
+            "{}: {} reads, {} to {}, {from}{tokens}",
+            self.name, self.reads, self.first, self.last
         )
     }
 

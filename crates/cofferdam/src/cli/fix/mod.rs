@@ -102,7 +102,8 @@ impl Fix {
         self.show(context, &work)?;
         let nothing = work.outcome.changes.is_empty();
         let rest = !work.outcome.left.is_empty();
-        if let Some(path) = &self.patch {
+        // Nothing to apply: a file of that name would be taken for one.
+        if let Some(path) = self.patch.as_ref().filter(|_| !nothing) {
             write_patch(path, &work)?;
             context.say(&format!(
                 "note: {} holds the values: remove it when it was applied",

@@ -65,7 +65,7 @@ pub(super) async fn forget(
     Ok(())
 }
 
-async fn mount(link: &Link<'_>, place: &str) -> Result<KvMount, Failure> {
+async fn mount(link: &Link, place: &str) -> Result<KvMount, Failure> {
     let mount = link.kv_mount(place).await?;
     if mount.version != KvVersion::V2 {
         return Err(
@@ -78,7 +78,7 @@ async fn mount(link: &Link<'_>, place: &str) -> Result<KvMount, Failure> {
 
 /// Whether the newest version is this value; nothing where there is none.
 async fn stored(
-    link: &Link<'_>,
+    link: &Link,
     mount: &KvMount,
     path: &str,
     secret: &Found,
@@ -97,7 +97,7 @@ async fn stored(
 }
 
 /// Says in the secret's own metadata where its value was in the open.
-async fn note(context: &Context, link: &Link<'_>, mount: &KvMount, path: &str, secret: &Found) {
+async fn note(context: &Context, link: &Link, mount: &KvMount, path: &str, secret: &Found) {
     let mut seen = secret.seen.join(", ");
     while seen.len() > LONGEST_NOTE {
         seen.pop();

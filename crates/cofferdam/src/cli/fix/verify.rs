@@ -7,6 +7,7 @@
 mod containers;
 
 use super::{Work, store};
+use crate::cli::signals::told_to_end;
 use crate::cli::{Context, Failure};
 use cofferdam_detect::pattern::Scanner;
 use cofferdam_platform::fix::trial::reach::{self, Bounds};
@@ -61,16 +62,9 @@ pub(super) async fn run(context: &Context, work: &Work) -> Result<(), Failure> {
 
 /// Until somebody wants it to end.
 async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    match told_to_end() {
+        Ok(told) => told.await,
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -13,6 +13,9 @@ pub(super) struct Delete {
     /// Versions to delete: 1,2
     #[arg(long, value_name = "NUMBERS")]
     versions: Vec<String>,
+    /// Print this field of the answer only, where there is one
+    #[arg(long, value_name = "FIELD")]
+    field: Option<String>,
 }
 
 impl Delete {
@@ -21,12 +24,14 @@ impl Delete {
         let link = context.link()?;
         let at = self.place.locate(&link).await?;
         let path = at.api_path("data");
-        if versions.is_empty() || !at.is_v2() {
-            link.send(Request::new(Method::Delete, path.clone()))
-                .await?;
+        let request = if versions.is_empty() || !at.is_v2() {
+            Request::new(Method::Delete, path.clone())
         } else {
-            link.send(Request::put(at.api_path("delete"), &numbers(versions)))
-                .await?;
+            Request::put(at.api_path("delete"), &numbers(versions))
+        };
+        let response = link.send(request).await?;
+        if self.field.is_some() && response.tree().is_some() {
+            return context.print_response(&response, self.field.as_deref());
         }
         context.done(&format!("Data deleted (if it existed) at: {path}"))
     }
@@ -72,7 +77,7 @@ impl Destroy {
 
 async fn act(
     context: &Context,
-    link: &super::Link<'_>,
+    link: &super::Link,
     at: &Located,
     area: &str,
     versions: Vec<u64>,

@@ -1,6 +1,7 @@
-//! `kv get` and `kv list`.
+//! `kv get`, `kv list` and `kv scan`.
 
 use super::super::link::Link;
+use super::super::list::Part;
 use super::super::output::envelope;
 use super::super::{Context, Exit, Failure};
 use super::{Place, locate, show};
@@ -56,7 +57,7 @@ impl Get {
 }
 
 /// A deleted or destroyed version answers 404 with its metadata: Vault's client shows that.
-fn present(link: &Link<'_>, answer: Result<Response, Error>) -> Result<Response, Failure> {
+pub(super) fn present(link: &Link, answer: Result<Response, Error>) -> Result<Response, Failure> {
     match answer {
         Err(Error::NotFound(refusal)) if refusal.response.tree().is_some() => Ok(*refusal.response),
         other => other.map_err(|error| link.failure(error)),
@@ -68,9 +69,9 @@ fn no_data(path: &str) -> Failure {
         .hint("bring a deleted one back with: cofferdam kv undelete -versions=NUMBER NAME")
 }
 
-/// Lists the names below a place.
+/// Where names are listed.
 #[derive(Args)]
-pub(super) struct List {
+struct Below {
     /// Where the engine is mounted; without it the name begins with the mount
     #[arg(long, value_name = "MOUNT")]
     mount: Option<String>,
@@ -79,16 +80,45 @@ pub(super) struct List {
     name: Option<String>,
 }
 
+impl Below {
+    async fn ask(&self, link: &Link, method: Method) -> Result<Request, Failure> {
+        let name = self.name.as_deref().unwrap_or_default();
+        let at = locate(link, self.mount.as_deref(), name).await?;
+        Ok(Request::new(
+            method,
+            format!("{}/", at.api_path("metadata")),
+        ))
+    }
+}
+
+/// Lists the names below a place.
+#[derive(Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    below: Below,
+}
+
 impl List {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let link = context.link()?;
-        let name = self.name.unwrap_or_default();
-        let at = locate(&link, self.mount.as_deref(), &name).await?;
-        let path = at.api_path("metadata");
-        context.print_keys(
-            &link,
-            link.try_send(Request::new(Method::List, format!("{path}/")))
-                .await?,
-        )
+        let request = self.below.ask(&link, Method::List).await?;
+        context.print_keys(&link, link.try_send(request).await?)
+    }
+}
+
+/// Lists the names below a place, of all levels.
+#[derive(Args)]
+pub(super) struct Scan {
+    #[command(flatten)]
+    below: Below,
+    #[command(flatten)]
+    part: Part,
+}
+
+impl Scan {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let link = context.link()?;
+        let request = self.below.ask(&link, Method::Scan).await?;
+        context.print_keys(&link, link.try_send(self.part.of(request)).await?)
     }
 }

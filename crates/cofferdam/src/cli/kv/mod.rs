@@ -39,6 +39,8 @@ enum Action {
     Rollback(rollback::Rollback),
     /// list names
     List(get::List),
+    /// list names of all levels
+    Scan(get::Scan),
     /// read and write what is known about a secret
     Metadata(metadata::Metadata),
     /// turn a version 1 mount into version 2
@@ -60,6 +62,7 @@ impl Verb for Kv {
             Action::Destroy(verb) => verb.run(context).await,
             Action::Rollback(verb) => verb.run(context).await,
             Action::List(verb) => verb.run(context).await,
+            Action::Scan(verb) => verb.run(context).await,
             Action::Metadata(verb) => verb.run(context).await,
             Action::EnableVersioning(verb) => verb.run(context).await,
         }
@@ -84,12 +87,12 @@ struct Located {
 }
 
 impl Place {
-    async fn locate(&self, link: &Link<'_>) -> Result<Located, Failure> {
+    async fn locate(&self, link: &Link) -> Result<Located, Failure> {
         locate(link, self.mount.as_deref(), &self.name).await
     }
 }
 
-async fn locate(link: &Link<'_>, mount: Option<&str>, name: &str) -> Result<Located, Failure> {
+async fn locate(link: &Link, mount: Option<&str>, name: &str) -> Result<Located, Failure> {
     let name = name.trim().trim_matches('/');
     let whole = match mount.map(|mount| mount.trim().trim_matches('/')) {
         Some("") | None => name.to_owned(),

@@ -71,6 +71,12 @@ fn parts(mut body: Tree) -> Tree {
     body.take("data").unwrap_or_else(Tree::map)
 }
 
+/// Which version an answer holds.
+pub(super) fn version(answer: &Tree) -> Option<i64> {
+    let version = answer.get("metadata")?.get("version")?.as_u64()?;
+    i64::try_from(version).ok()
+}
+
 fn missing(error: Error, path: &str) -> Failure {
     match error {
         Error::NotFound(_) => Failure::server(format!("nothing at {path}"))
@@ -80,24 +86,14 @@ fn missing(error: Error, path: &str) -> Failure {
 }
 
 /// Reads, changes and writes, with the version that was read as a condition.
-async fn read_write(
-    link: &Link<'_>,
-    path: &str,
-    changes: Tree,
-    cas: i64,
-) -> Result<Response, Failure> {
+async fn read_write(link: &Link, path: &str, changes: Tree, cas: i64) -> Result<Response, Failure> {
     let current = link
         .client()
         .read(path)
         .await
         .map_err(|error| missing(error, path))?;
     let mut answer = current.tree().unwrap_or(Tree::Null);
-    let version = answer
-        .get("metadata")
-        .and_then(|metadata| metadata.get("version"));
-    let version = version
-        .and_then(Tree::as_u64)
-        .and_then(|version| i64::try_from(version).ok());
+    let version = version(&answer);
     let mut data = answer.take("data").unwrap_or_else(Tree::map);
     if let Tree::Map(changes) = changes {
         for (key, value) in changes {

@@ -2,6 +2,8 @@
 
 use super::super::{Context, Exit, Failure};
 use super::Place;
+use super::get::present;
+use super::patch::version;
 use super::put::versioned;
 use clap::Args;
 use cofferdam_api::{Request, Tree};
@@ -22,13 +24,11 @@ impl Rollback {
         let at = self.place.locate(&link).await?;
         at.only_v2("rollback", Exit::Server)?;
         let path = at.api_path("data");
-        // The current version is the condition: a write in between is not rolled back unseen.
-        let metadata = link.client().read(&at.api_path("metadata")).await?;
-        let metadata = metadata.tree().unwrap_or(Tree::Null);
-        let current = metadata.get("current_version").and_then(Tree::as_u64);
-        let current = current
-            .and_then(|current| i64::try_from(current).ok())
-            .unwrap_or(-1);
+        // The current version is the condition: a write in between is not rolled back unseen. Asked for
+        // where the data is: who may read and write that need not read the metadata.
+        let newest = link.client().read(&path).await;
+        let newest = present(&link, newest)?.tree().unwrap_or(Tree::Null);
+        let current = version(&newest).unwrap_or(-1);
         let request = Request::get(path.clone()).query("version", self.version.to_string());
         let old = link
             .client()

@@ -14,8 +14,13 @@ pub(super) struct Method {
     who_in_path: bool,
     /// The mount knows whom to take where nothing is said.
     who_is_optional: bool,
-    /// The field that proves it: asked for where it is not given.
-    proof: &'static str,
+    /// What proves it; nothing where the connection does.
+    proof: Option<Proof>,
+}
+
+/// The field that proves who it is: asked for where it is not given.
+struct Proof {
+    field: &'static str,
     question: &'static str,
 }
 
@@ -25,32 +30,47 @@ pub(super) const METHODS: &[Method] = &[
         who: "username",
         who_in_path: true,
         who_is_optional: false,
-        proof: "password",
-        question: "Password",
+        proof: Some(Proof {
+            field: "password",
+            question: "Password",
+        }),
     },
     Method {
         name: "approle",
         who: "role_id",
         who_in_path: false,
         who_is_optional: false,
-        proof: "secret_id",
-        question: "SecretID",
+        proof: Some(Proof {
+            field: "secret_id",
+            question: "SecretID",
+        }),
     },
     Method {
         name: "jwt",
         who: "role",
         who_in_path: false,
         who_is_optional: true,
-        proof: "jwt",
-        question: "JWT",
+        proof: Some(Proof {
+            field: "jwt",
+            question: "JWT",
+        }),
     },
     Method {
         name: "kubernetes",
         who: "role",
         who_in_path: false,
         who_is_optional: false,
-        proof: "jwt",
-        question: "JWT",
+        proof: Some(Proof {
+            field: "jwt",
+            question: "JWT",
+        }),
+    },
+    Method {
+        name: "cert",
+        who: "name",
+        who_in_path: false,
+        who_is_optional: true,
+        proof: None,
     },
 ];
 
@@ -61,7 +81,7 @@ impl Method {
         found.ok_or_else(|| {
             let names: Vec<_> = METHODS.iter().map(|method| method.name).collect();
             Failure::usage(format!("not supported by login: -method={name}"))
-                .hint(format!("one of: token {} oidc", names.join(" ")))
+                .hint(format!("one of: token {} oidc aws", names.join(" ")))
         })
     }
 
@@ -78,8 +98,10 @@ impl Method {
             let example = format!("cofferdam login -method={} {}=…", self.name, self.who);
             return Err(missing.hint(example));
         }
-        if data.get(self.proof).is_none() {
-            data.insert(self.proof, Tree::Text(prompt_secret(self.question)?));
+        if let Some(proof) = &self.proof
+            && data.get(proof.field).is_none()
+        {
+            data.insert(proof.field, Tree::Text(prompt_secret(proof.question)?));
         }
         let mount = path.unwrap_or(self.name).trim_matches('/');
         let mount = mount.strip_prefix("auth/").unwrap_or(mount);

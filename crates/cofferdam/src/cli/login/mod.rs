@@ -1,5 +1,6 @@
 //! `cofferdam login`: checks a token, or logs in with a method, and keeps the token in `~/.vault-token`.
 
+mod aws;
 mod browser;
 mod methods;
 
@@ -19,7 +20,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 /// Logs in.
 #[derive(Args)]
 pub(crate) struct Login {
-    /// Way to log in: token, userpass, approle, jwt, kubernetes or oidc; others with: cofferdam write auth/METHOD/login
+    /// Way to log in: token, userpass, approle, jwt, kubernetes, cert, oidc or aws; others with: cofferdam write auth/METHOD/login
     #[arg(long, value_name = "METHOD", default_value = "token")]
     method: String,
     /// Where the method is mounted, if not below its own name
@@ -54,6 +55,9 @@ impl Verb for Login {
             self.by_token(&client).await?
         } else if self.method == "oidc" {
             browser::log_in(context, &client, self.path.as_deref(), &self.words).await?
+        } else if self.method == "aws" {
+            let request = aws::request(context, self.path.as_deref(), &self.words)?;
+            client.send(request).await?
         } else {
             let method = Method::find(&self.method)?;
             let request = method.request(self.path.as_deref(), &self.words)?;
@@ -75,7 +79,8 @@ impl Login {
     async fn by_token(&self, client: &Client) -> Result<Response, Failure> {
         let token = match self.words.first() {
             Some(word) => given_token(word.trim_start_matches("token="))?,
-            None => prompt_secret("Token")?,
+            // As Vault's command ends a login without anything to log in with.
+            None => prompt_secret("Token").map_err(|failure| failure.with_exit(Exit::Server))?,
         };
         if token.is_empty() {
             return Err(Failure::usage("no token given"));
@@ -113,13 +118,15 @@ fn not_valid(error: Error) -> Failure {
 
 fn explain(context: &Context, endpoint: &cofferdam_api::Endpoint) {
     if context.format() == Format::Table {
-        context.say("logged in; the token is kept in ~/.vault-token for the next commands");
+        let kept = token_file().map(|path| path.display().to_string());
+        let home = context.environment("HOME").unwrap_or_default();
+        let kept = kept.filter(|path| *path != format!("{home}/.vault-token"));
+        let kept = kept.unwrap_or_else(|| "~/.vault-token".to_owned());
+        context.say(&format!(
+            "logged in; the token is kept in {kept} for the next commands"
+        ));
     }
-    let variables = ["COFFERDAM_TOKEN", "VAULT_TOKEN", "BAO_TOKEN"];
-    if let Some(name) = variables
-        .iter()
-        .find(|name| context.environment(name).is_some())
-    {
+    if let Some((name, _)) = places::setting(&places::environment, "TOKEN") {
         context.say(&format!(
             "warning: {name} is set and wins over the kept token"
         ));

@@ -21,7 +21,7 @@ pub(super) struct Ceremony {
 }
 
 /// The fields people look for, in this order, with their titles.
-const ROWS: [(&str, &str); 9] = [
+const ROWS: [(&str, &str); 12] = [
     ("nonce", "Nonce"),
     ("started", "Started"),
     ("progress", "Progress"),
@@ -31,6 +31,9 @@ const ROWS: [(&str, &str); 9] = [
     ("complete", "Complete"),
     ("verification_nonce", "Verification Nonce"),
     ("otp", "OTP"),
+    ("pgp_fingerprint", "PGP Fingerprint"),
+    ("pgp_fingerprints", "PGP Fingerprints"),
+    ("backup", "Backup"),
 ];
 
 impl Ceremony {
@@ -113,10 +116,16 @@ impl Ceremony {
         if context.format() != Format::Table {
             return context.print_json_or_yaml(answer);
         }
+        let owners = answer.get("pgp_fingerprints");
+        let none = owners.is_none_or(Tree::is_empty);
         let rows = ROWS.iter().filter_map(|(name, title)| {
             let value = super::super::output::shown(answer, name);
-            let empty = value.is_empty() || (*name == "n" || *name == "t") && value.expose() == "0";
-
+            let empty = match *name {
+                "n" | "t" => value.expose() == "0",
+                "pgp_fingerprints" | "backup" => none,
+                _ => false,
+            };
+            let empty = empty || value.is_empty();
             (!empty).then(|| vec![Secret::new((*title).to_owned()), value])
         });
         let rows: Vec<_> = rows.collect();

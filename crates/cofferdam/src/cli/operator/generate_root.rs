@@ -3,6 +3,7 @@
 use super::super::terminal;
 use super::super::{Context, Exit, Failure};
 use super::ceremony::Ceremony;
+use super::key_files;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use clap::Args;
@@ -35,6 +36,9 @@ pub(super) struct GenerateRoot {
     /// One-time pad: with -decode the one that -init showed, - asks for it
     #[arg(long, value_name = "PAD")]
     otp: Option<String>,
+    /// With -init: file with a public OpenPGP key; the token leaves as a message to its owner
+    #[arg(long, value_name = "FILE", requires = "init", conflicts_with = "otp")]
+    pgp_key: Option<String>,
     /// Names the attempt, where several share a terminal
     #[arg(long, value_name = "NONCE")]
     nonce: Option<String>,
@@ -49,8 +53,14 @@ impl GenerateRoot {
             return decode(context, encoded, self.otp.as_deref());
         }
         if self.init {
-            context.may_print_values()?;
             let mut body = Tree::map();
+            match &self.pgp_key {
+                Some(file) => {
+                    body.insert("pgp_key", key_files::key(file)?);
+                }
+                // The pad is shown.
+                None => context.may_print_values()?,
+            }
             if let Some(otp) = self.otp {
                 body.insert("otp", Secret::new(otp));
             }
@@ -69,6 +79,11 @@ impl GenerateRoot {
         let encoded = answer.get("encoded_token").and_then(Tree::as_text);
         if let Some(encoded) = encoded.filter(|encoded| !encoded.is_empty()) {
             context.say(&format!("encoded token: {encoded}"));
+            let owner = answer.get("pgp_fingerprint").and_then(Tree::as_text);
+            if owner.is_some_and(|owner| !owner.is_empty()) {
+                context.say("hint: its owner reads it with: base64 -d | gpg --decrypt");
+                return Ok(Exit::Success);
+            }
             context.say(&format!(
                 "hint: cofferdam operator generate-root -otp=- -decode={encoded}"
             ));

@@ -2,6 +2,7 @@
 
 use super::super::output::Format;
 use super::super::{Context, Exit, Failure};
+use super::key_files;
 use clap::Args;
 use cofferdam_api::{Request, Tree};
 use cofferdam_secret::Buffer;
@@ -33,18 +34,34 @@ pub(super) struct Init {
     /// Shares needed to recover, where the seal is automatic
     #[arg(long, value_name = "NUMBER")]
     recovery_threshold: Option<u64>,
+    /// Files with a public OpenPGP key for each share, in their order: shares leave as messages
+    #[arg(long, value_name = "FILE,FILE", conflicts_with = "recovery_pgp_keys")]
+    pgp_keys: Option<String>,
+    /// The same for recovery shares, where the seal is automatic
+    #[arg(long, value_name = "FILE,FILE")]
+    recovery_pgp_keys: Option<String>,
+    /// File with the public OpenPGP key that the first token is encrypted to
+    #[arg(long, value_name = "FILE")]
+    root_token_pgp_key: Option<String>,
     /// Only say whether the server is initialised: 0 yes, 2 no
     #[arg(long)]
     status: bool,
 }
+
+/// Of shares that were encrypted.
+const FOR_ITS_HOLDER: &str =
+    "each is a message to one holder, who reads it with: base64 -d | gpg --decrypt";
 
 impl Init {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         if self.status {
             return status(context).await;
         }
-        // Before asking: the shares are shown once.
-        context.may_print_values()?;
+        let keys = self.pgp_keys.as_ref().or(self.recovery_pgp_keys.as_ref());
+        if keys.is_none() || self.root_token_pgp_key.is_none() {
+            // Before asking: the shares are shown once.
+            context.may_print_values()?;
+        }
         let mut body = Tree::map()
             .with("secret_shares", self.key_shares)
             .with("secret_threshold", self.key_threshold);
@@ -54,6 +71,15 @@ impl Init {
                 "recovery_threshold",
                 self.recovery_threshold.unwrap_or(shares),
             );
+        }
+        if let Some(files) = &self.pgp_keys {
+            body.insert("pgp_keys", key_files::keys(files)?);
+        }
+        if let Some(files) = &self.recovery_pgp_keys {
+            body.insert("recovery_pgp_keys", key_files::keys(files)?);
+        }
+        if let Some(file) = &self.root_token_pgp_key {
+            body.insert("root_token_pgp_key", key_files::key(file)?);
         }
         let response = context
             .link()?
@@ -106,9 +132,18 @@ impl Init {
                 self.key_shares, self.key_threshold
             ));
             context.say("give each to another person; without the threshold the data is lost");
-            context.say("hint: unseal with: cofferdam operator unseal");
+            if self.pgp_keys.is_some() {
+                context.say(FOR_ITS_HOLDER);
+            }
+            let server = context.flags_of_server();
+            context.say(&format!(
+                "hint: unseal with: cofferdam operator unseal{server}"
+            ));
         } else {
             context.say("the seal is automatic: the server needs no share to start");
+            if self.recovery_pgp_keys.is_some() {
+                context.say(FOR_ITS_HOLDER);
+            }
         }
     }
 }

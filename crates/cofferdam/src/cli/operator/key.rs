@@ -25,7 +25,7 @@ pub(super) async fn rotate(context: &Context) -> Result<Exit, Failure> {
     show(context, &link).await
 }
 
-async fn show(context: &Context, link: &Link<'_>) -> Result<Exit, Failure> {
+async fn show(context: &Context, link: &Link) -> Result<Exit, Failure> {
     let response = link.send(Request::get("sys/key-status")).await?;
     let data = response
         .tree()

@@ -1,11 +1,14 @@
 //! `cofferdam operator`: initialising, sealing and unsealing, the encryption key, new shares.
 
+mod backup;
 mod ceremony;
 mod generate_root;
 mod init;
 mod key;
+pub(super) mod key_files;
 mod rekey;
 mod unseal;
+mod validate_config;
 
 use super::{Context, Exit, Failure, Verb};
 use clap::{Args, Subcommand};
@@ -31,9 +34,12 @@ enum Action {
     /// start a new term of the encryption key
     Rotate,
     /// make a new root key and new shares
+    #[command(alias = "rotate-keys")]
     Rekey(rekey::Rekey),
     /// make a root token with key shares
     GenerateRoot(generate_root::GenerateRoot),
+    /// read configuration files as a server would, and start nothing
+    ValidateConfig(validate_config::ValidateConfig),
 }
 
 impl Verb for Operator {
@@ -57,6 +63,7 @@ impl Verb for Operator {
             Action::Rotate => key::rotate(context).await,
             Action::Rekey(verb) => verb.run(context).await,
             Action::GenerateRoot(verb) => verb.run(context).await,
+            Action::ValidateConfig(verb) => verb.run(context),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::super::output::Format;
 use super::super::{Context, Exit, Failure};
 use super::ceremony::Ceremony;
+use super::{backup, key_files};
 use clap::{Args, ValueEnum};
 use cofferdam_api::Tree;
 use cofferdam_secret::Buffer;
@@ -52,6 +53,18 @@ pub(super) struct Rekey {
     /// With -init: change nothing before the new shares were given once; else: this share is a new one
     #[arg(long)]
     verify: bool,
+    /// With -init: files with a public OpenPGP key for each new share; they leave as messages
+    #[arg(long, value_name = "FILE,FILE", requires = "init")]
+    pgp_keys: Option<String>,
+    /// With -pgp-keys: the server keeps the messages, too
+    #[arg(long, requires = "pgp_keys")]
+    backup: bool,
+    /// Show the messages that the server keeps
+    #[arg(long, group = "what")]
+    backup_retrieve: bool,
+    /// Have the server forget them
+    #[arg(long, group = "what")]
+    backup_delete: bool,
     /// Names the attempt, where several share a terminal
     #[arg(long, value_name = "NONCE")]
     nonce: Option<String>,
@@ -63,13 +76,23 @@ pub(super) struct Rekey {
 impl Rekey {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let ceremony = self.ceremony();
+        if self.backup_retrieve {
+            return backup::show(context, self.backup_path()).await;
+        }
+        if self.backup_delete {
+            return backup::delete(context, self.backup_path()).await;
+        }
         if self.init {
-            let body = Tree::map()
+            let mut body = Tree::map()
                 .with("secret_shares", self.key_shares)
                 .with("secret_threshold", self.key_threshold)
                 .with("require_verification", self.verify);
+            if let Some(files) = &self.pgp_keys {
+                body.insert("pgp_keys", key_files::keys(files)?);
+                body.insert("backup", self.backup);
+            }
             // A seal without recovery shares gets its first ones at once, and they are shown.
-            if self.target == Target::Recovery {
+            if self.pgp_keys.is_none() && self.target == Target::Recovery {
                 context.may_print_values()?;
             }
             let answer = ceremony.start(context, &body).await?;
@@ -93,6 +116,13 @@ impl Rekey {
             return ceremony.show(context, &answer);
         }
         ceremony.made(context, &answer)
+    }
+
+    const fn backup_path(&self) -> &'static str {
+        match self.target {
+            Target::Barrier => "sys/rotate/root/backup",
+            Target::Recovery => "sys/rotate/recovery/backup",
+        }
     }
 
     fn ceremony(&self) -> Ceremony {
@@ -142,8 +172,14 @@ fn lines(answer: &Tree) -> Buffer {
         .get("keys_base64")
         .map(Tree::items)
         .unwrap_or_default();
+    let owners = answer.get("pgp_fingerprints").map(Tree::items);
+    let owners = owners.unwrap_or_default();
     for (index, key) in keys.iter().enumerate() {
-        out.push(format!("Key {}: ", index + 1).as_bytes());
+        let title = match owners.get(index).and_then(Tree::as_text) {
+            Some(owner) => format!("Key {} fingerprint: {owner}; value: ", index + 1),
+            None => format!("Key {}: ", index + 1),
+        };
+        out.push(title.as_bytes());
         out.push(key.as_text().unwrap_or_default().as_bytes());
         out.push(b"\n");
     }
@@ -152,6 +188,16 @@ fn lines(answer: &Tree) -> Buffer {
 
 fn explain(context: &Context, answer: &Tree) {
     context.say("");
+    if answer
+        .get("pgp_fingerprints")
+        .is_some_and(|owners| !owners.is_empty())
+    {
+        context
+            .say("each is a message to one holder, who reads it with: base64 -d | gpg --decrypt");
+    }
+    if answer.get("backup").and_then(Tree::as_bool) == Some(true) {
+        context.say("the server keeps the messages: cofferdam operator rekey -backup-retrieve, -backup-delete");
+    }
     let waits = answer
         .get("verification_required")
         .and_then(Tree::as_bool)

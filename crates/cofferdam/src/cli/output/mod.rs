@@ -88,19 +88,16 @@ impl Context {
         self.print(&envelope(response), || envelope::table(response))
     }
 
-    /// Prints the names of a list. Where there are none, JSON is an empty object beside the
+    /// Prints the names of a list. Where there are none, JSON and YAML are an empty object beside the
     /// refusal, as Vault's clients print it.
     pub(crate) fn print_keys(
         &self,
-        link: &Link<'_>,
+        link: &Link,
         answer: Result<Response, Error>,
     ) -> Result<Exit, Failure> {
         let response = match answer {
             Ok(response) => response,
-            Err(Error::NotFound(_)) if self.format() == Format::Json => {
-                self.out(b"{}\n")?;
-                return Ok(Exit::Server);
-            }
+            Err(Error::NotFound(_)) if self.format() != Format::Table => return self.no_names(),
             Err(error) => return Err(link.failure(error)),
         };
         if response.wrap_info.is_some() {
@@ -108,8 +105,21 @@ impl Context {
         }
         self.warn(&response);
         let mut keys = response.keys();
+        if keys.is_empty() {
+            // A list of all levels that found nothing is no 404.
+            return match self.format() {
+                Format::Table => Err(Failure::server("no names are below this path")
+                    .hint("see what is there with: cofferdam kv list MOUNT")),
+                _ => self.no_names(),
+            };
+        }
         keys.sort();
         self.print(&Tree::from(keys.clone()), || list_table(&keys))
+    }
+
+    fn no_names(&self) -> Result<Exit, Failure> {
+        self.out(b"{}\n")?;
+        Ok(Exit::Server)
     }
 
     /// Prints one value and nothing else; on a terminal it gets a newline.

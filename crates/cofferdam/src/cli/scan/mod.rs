@@ -314,13 +314,22 @@ impl Options {
     }
 }
 
+/// Values that are named one by one where no search can be made for them. A store of many short ones
+/// would hide what was found.
+const NAMED: usize = 5;
+
 /// Names the values that no search can be made for.
 fn unprotected(context: &Context, matcher: &Matcher) {
     let entries = matcher.needles().entries().iter();
-    for entry in entries {
-        if let Some(weakness) = entry.weakness {
-            context.say(&format!("not looked for: {}: {weakness}", entry.label));
-        }
+    let mut weak = entries.filter_map(|entry| Some((&entry.label, entry.weakness?)));
+    for (label, weakness) in weak.by_ref().take(NAMED) {
+        context.say(&format!("not looked for: {label}: {weakness}"));
+    }
+    let more = weak.count();
+    if more > 0 {
+        context.say(&format!(
+            "not looked for: {more} more: cofferdam report leaks names each"
+        ));
     }
 }
 
