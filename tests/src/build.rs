@@ -1,7 +1,7 @@
 //! A directory with a Dockerfile, and `cofferdam build` in it.
 
-use crate::Server;
 use crate::server::shown;
+use crate::{Server, ports};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -65,11 +65,7 @@ impl Registry {
     /// When it is not installed.
     pub fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let port = {
-            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            free.local_addr().unwrap().port()
-        };
-        let address = format!("127.0.0.1:{port}");
+        let address = ports::address();
         let data = directory.path().join("data");
         let config = format!(
             "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",

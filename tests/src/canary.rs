@@ -19,7 +19,8 @@ pub fn canary() -> String {
 /// The files below `directory`, on its own filesystem only, whose bytes contain `value`.
 ///
 /// Filesystems mounted below it (views of containers, tmpfs) are left out: what is asked is what
-/// the disk holds.
+/// the disk holds. So is what cargo builds: no test writes there, and a checkout below `/tmp` would
+/// have gigabytes of it read.
 pub fn files_with(directory: &Path, value: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     if let Ok(top) = fs::symlink_metadata(directory) {
@@ -37,12 +38,21 @@ fn walk(directory: &Path, device: u64, value: &[u8], found: &mut Vec<PathBuf>) {
         if metadata.dev() != device {
             continue;
         }
+        if metadata.is_dir() && is_build(&path) {
+            continue;
+        }
         if metadata.is_dir() {
             walk(&path, device, value, found);
         } else if metadata.is_file() && holds(&path, value) {
             found.push(path);
         }
     }
+}
+
+/// Whether cargo builds there: it marks its directory so that archivers leave it out.
+fn is_build(directory: &Path) -> bool {
+    let name = directory.file_name();
+    name.is_some_and(|name| name == "target") && directory.join("CACHEDIR.TAG").is_file()
 }
 
 fn holds(path: &Path, value: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 //! An engine that answers is used; where none does, one is started and stays for the next test.
 //! Everything a test makes carries the test's own prefix and is removed at its end.
 
-use crate::server::{Server, bare, shown};
+use crate::server::{Server, bare, heard, shown};
 use crate::stand_in::StandIn;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::net::UnixStream;
@@ -268,11 +268,40 @@ fn socket_of(name: &str) -> PathBuf {
 
 /// Answers for the drivers that tests before this program have left behind.
 fn stand_in_for_all() {
-    let mut standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner);
-    for name in (0..DRIVERS).map(driver) {
-        if let Some(taken) = StandIn::take(&socket_of(&name)) {
-            standing.insert(name, taken);
-        }
+    (0..DRIVERS).map(driver).for_each(stand_in_for);
+    let known = docker(&["info", "--format", "{{json .Plugins.Volume}}"]);
+    let own = format!("\"{OWN_DRIVER}\"");
+    if String::from_utf8_lossy(&known.stdout).contains(&own) {
+        stand_in_for(OWN_DRIVER.to_owned());
+    }
+}
+
+fn stand_in_for(name: String) {
+    if let Some(taken) = StandIn::take(&socket_of(&name)) {
+        let mut standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner);
+        standing.insert(name, taken);
+    }
+}
+
+/// The name that the driver has where nobody gives it another.
+pub const OWN_DRIVER: &str = "cofferdam";
+
+/// Room for [`OWN_DRIVER`], for one test that starts it as people do: until this is dropped, nobody
+/// else answers for it.
+pub struct OwnDriver(());
+
+impl OwnDriver {
+    /// Makes room.
+    pub fn room(_: &Docker) -> Self {
+        let mut standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner);
+        standing.remove(OWN_DRIVER);
+        Self(())
+    }
+}
+
+impl Drop for OwnDriver {
+    fn drop(&mut self) {
+        stand_in_for(OWN_DRIVER.to_owned());
     }
 }
 
@@ -352,9 +381,25 @@ impl Plugin {
         self.process.id()
     }
 
-    /// What it logged.
+    /// What it logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.join("plugin.log")).unwrap()
+    }
+
+    /// Waits until it has logged this, and gives everything that it logged.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn says(&self, text: &str) -> String {
+        self.says_often(text, 1)
+    }
+
+    /// The same, so many times at least.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn says_often(&self, text: &str, times: usize) -> String {
+        heard(|| self.log(), text, times)
     }
 
     /// Directory of what it remembers.

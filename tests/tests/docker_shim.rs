@@ -8,7 +8,7 @@
 )]
 
 use flows::canary::{canary, contains};
-use flows::docker::{Docker, IMAGE, client};
+use flows::docker::{Docker, IMAGE, client, wait};
 use flows::server::{portable, shown};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -43,7 +43,12 @@ fn shim(secrets: &Path, flags: &[&str], more: &[&str]) -> Output {
         .expect("the program starts")
 }
 
+/// Of the first process, once it is the program and not what starts it any more.
 fn environ(docker: &Docker, container: &str) -> Vec<String> {
+    wait("the program", || {
+        let line = docker.run(&["exec", container, "cat", "/proc/1/cmdline"]);
+        line.starts_with("sh\0").then_some(())
+    });
     let text = docker.run(&["exec", container, "cat", "/proc/1/environ"]);
     text.split('\0')
         .filter(|it| !it.is_empty())
@@ -89,8 +94,12 @@ fn an_image_that_knows_only_a_plain_variable_gets_it_and_inspect_stays_clean() {
             .iter()
             .any(|it| it.starts_with("DB_PASSWORD_FILE"))
     );
-    let logged = docker.output(&["logs", &name]);
-    let said = String::from_utf8_lossy(&logged.stderr).into_owned();
+    // Docker takes it from the container when it comes to it.
+    let said = wait("a line in the container's log", || {
+        let logged = docker.output(&["logs", &name]);
+        let said = String::from_utf8_lossy(&logged.stderr).into_owned();
+        said.ends_with('\n').then_some(said)
+    });
     assert_eq!(
         said.trim_end(),
         "cofferdam shim: one newline at the end of DB_PASSWORD was removed; -keep-newline keeps it"

@@ -113,7 +113,7 @@ fn with_the_server_stopped_a_task_fails_and_our_log_says_why() {
             .contains("unable to get secret")
             .then_some(())
     });
-    let log = plugin.log();
+    let log = plugin.says("refused a Swarm task");
     let refusal = log
         .lines()
         .find(|line| line.contains("refused a Swarm task"))
@@ -141,13 +141,7 @@ fn a_secret_that_is_not_stored_is_named_in_our_log() {
             .contains("unable to get secret")
             .then_some(())
     });
-    assert!(
-        plugin
-            .log()
-            .contains("no secret at cd://secret/app/PASSWORD"),
-        "{}",
-        plugin.log()
-    );
+    plugin.says("no secret at cd://secret/app/PASSWORD");
     server.run(&["kv", "put", "secret/app/PASSWORD", "value=late"]);
     assert_eq!(read(&docker, &docker.task(&service, None)), "late");
 }

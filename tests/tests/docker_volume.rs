@@ -9,8 +9,8 @@
 
 use flows::Server;
 use flows::canary::{canary, contains, files_with};
-use flows::docker::{Docker, IMAGE, Plugin};
-use flows::server::shown;
+use flows::docker::{Docker, IMAGE, OWN_DRIVER, OwnDriver, Plugin};
+use flows::server::{bare, shown};
 use std::path::Path;
 
 /// A volume of everything below `secret/app`, for uid 1000.
@@ -159,11 +159,7 @@ fn a_plugin_that_was_killed_takes_its_volumes_over() {
     let app = container(&docker, &volume);
     plugin.kill();
     let mut plugin = plugin.again();
-    assert!(
-        plugin.log().contains("took over a mounted volume"),
-        "{}",
-        plugin.log()
-    );
+    plugin.says("took over a mounted volume");
     assert_eq!(read(&docker, &app), "first");
     // Docker ends the container while nobody answers: the count is wrong afterwards, the value is not.
     plugin.kill();
@@ -209,7 +205,7 @@ fn without_the_server_no_container_starts() {
         "{}",
         shown(&refused)
     );
-    assert!(plugin.log().contains("no server at"), "{}", plugin.log());
+    plugin.says("no server at");
     assert_eq!(plugin.mounts(), 0);
 }
 
@@ -241,5 +237,48 @@ fn bad_options_are_refused_when_the_volume_is_made() {
             "{option}: {}",
             shown(&refused)
         );
+    }
+}
+
+#[test]
+fn what_up_has_started_can_be_used_by_the_next_command() {
+    let docker = Docker::start("up");
+    let _room = OwnDriver::room(&docker);
+    let directory = tempfile::tempdir().unwrap();
+    let places = Server::places(directory.path());
+    let run = |words: &[&str]| {
+        let output = bare(directory.path()).args(words).output().unwrap();
+        assert!(output.status.success(), "{}", shown(&output));
+        shown(&output)
+    };
+    let mut up = vec!["up", "-listen=127.0.0.1:0"];
+    up.extend(places.iter().map(String::as_str));
+    let _down = Down(directory.path(), &places[1]);
+    let said = run(&up);
+    assert!(said.contains("plugin started: process"), "{said}");
+    let name = docker.name("next");
+    docker.run(&["volume", "create", "-d", OWN_DRIVER, &name]);
+    docker.run(&["volume", "rm", &name]);
+    let said = run(&up);
+    assert!(said.contains("the plugin is running: process"), "{said}");
+    let nowhere = bare(directory.path())
+        .args(["kv", "get", "nowhere/x"])
+        .arg(format!(
+            "-address=unix://{}",
+            directory.path().join("run/s.sock").display()
+        ))
+        .output()
+        .unwrap();
+    let said = shown(&nowhere);
+    assert!(said.contains("nothing mounted: nowhere/x"), "{said}");
+    run(&["down", &places[1]]);
+}
+
+/// Ends what `up` started, however the test ends.
+struct Down<'a>(&'a Path, &'a str);
+
+impl Drop for Down<'_> {
+    fn drop(&mut self) {
+        let _ = bare(self.0).args(["down", self.1]).output();
     }
 }

@@ -8,10 +8,10 @@
     reason = "a test stops where something is not as it should be"
 )]
 
-use flows::Server;
 use flows::docker::wait;
 use flows::engine::Engine;
 use flows::server::{bare, shown};
+use flows::{Server, ports};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -85,15 +85,16 @@ fn readable_files_are_found_and_the_hint_mends_them() {
 #[test]
 fn an_engine_that_logs_values_and_a_swarm_without_a_lock_are_found() {
     let engine = Engine::start("{\"debug\": true}");
+    let (listen, data) = (ports::address(), ports::free().to_string());
     engine.run(&[
         "swarm",
         "init",
         "--advertise-addr",
         "127.0.0.1",
         "--listen-addr",
-        "127.0.0.1:23771",
+        &listen,
         "--data-path-port",
-        "23772",
+        &data,
     ]);
     let doctor = || engine.ours(&["doctor", "-no-server", "-format=json"]);
     let output = doctor();

@@ -150,9 +150,12 @@ fn token_that_cannot_read_a_value_finds_it_by_name_and_version() {
     assert!(
         named
             .iter()
-            .any(|(name, _, _)| name == "secret/shop/db@2#password"),
+            .any(|(name, _, at)| name == "secret/shop/db@2#password" && at.ends_with(": conf")),
         "{named:?}"
     );
+    let output = site.run(&["scan", "git", dir.to_str().unwrap()]);
+    let said = shown(&output);
+    assert!(said.contains(": conf, byte 3  stored-value"), "{said}");
     let patch = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(patch.path(), git(dir, &["log", "-p"])).unwrap();
     let output = site
@@ -165,6 +168,22 @@ fn token_that_cannot_read_a_value_finds_it_by_name_and_version() {
 
     let without = site.run(&["scan", "-no-store", "-format=json", dir.to_str().unwrap()]);
     assert!(stored(&without).is_empty(), "{}", shown(&without));
+}
+
+#[test]
+fn a_store_of_many_weak_values_does_not_hide_what_is_found() {
+    let site = Site::new();
+    for number in 0..8 {
+        let path = format!("secret/shop/pin{number}");
+        site.server.run(&["kv", "put", &path, "value=1234"]);
+    }
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("app.log"), format!("{PASSWORD}\n")).unwrap();
+    let said = shown(&site.run(&["scan", place.path().to_str().unwrap()]));
+    let named = said.matches("not looked for: secret/shop/").count();
+    assert_eq!(named, 5, "{said}");
+    let rest = "not looked for: 4 more: cofferdam report leaks names each";
+    assert!(said.contains(rest), "{said}");
 }
 
 #[test]

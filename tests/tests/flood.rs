@@ -55,6 +55,8 @@ const OPEN: &[(&str, &str, &str)] = &[
     ),
     ("POST", "sys/unseal", r#"{"key":"AAAA"}"#),
     ("POST", "sys/unseal", r#"{"reset":true}"#),
+    ("GET", "identity/oidc/.well-known/openid-configuration", ""),
+    ("GET", "identity/oidc/.well-known/keys", ""),
     ("POST", "sys/wrapping/unwrap", r#"{"token":"hvs.nothing"}"#),
     ("POST", "sys/wrapping/lookup", r#"{"token":"hvs.nothing"}"#),
     ("POST", "sys/wrapping/rewrap", r#"{"token":"hvs.nothing"}"#),
@@ -83,9 +85,58 @@ const OPEN: &[(&str, &str, &str)] = &[
         r#"{"encoded_token":"Bxg","otp":"ef"}"#,
     ),
     ("POST", "sys/loggers", r#"{"level":"trace"}"#),
+    ("GET", "identity/oidc/token/r", ""),
+    ("POST", "identity/oidc/introspect", r#"{"token":"a.b.c"}"#),
+    ("POST", "identity/oidc/key/k/rotate", "{}"),
     ("POST", "auth/token/create", "{}"),
     ("DELETE", "sys/mounts/secret", ""),
 ];
+
+/// Every operation that the server itself says is open to anybody (`x-vault-unauthenticated` of its
+/// OpenAPI document, which is made from the tables that serve): a new one is in the flood by itself.
+fn open_operations(document: &Value) -> Vec<(String, String, String)> {
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        if item["x-vault-unauthenticated"] != json!(true) {
+            continue;
+        }
+        let parts = path.trim_matches('/').split('/');
+        let parts = parts.map(|part| {
+            if part.starts_with('{') {
+                "nobody"
+            } else {
+                part
+            }
+        });
+        let path = parts.collect::<Vec<_>>().join("/");
+        for (method, operation) in item.as_object().unwrap() {
+            let method = method.to_uppercase();
+            if !["GET", "POST", "PATCH", "DELETE"].contains(&method.as_str()) {
+                continue;
+            }
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let mut schema = schema.clone();
+            if let Some(name) = schema["$ref"].as_str() {
+                let pointer = name.trim_start_matches('#');
+                schema = document.pointer(pointer).cloned().unwrap();
+            }
+            let fields = schema["properties"].as_object();
+            let names = fields.map(|fields| fields.keys().cloned().collect::<Vec<_>>());
+            let body: serde_json::Map<_, _> = names
+                .unwrap_or_default()
+                .into_iter()
+                .map(|name| (name, json!("x")))
+                .collect();
+            let body = if method == "GET" {
+                String::new()
+            } else {
+                Value::Object(body).to_string()
+            };
+            all.push((method, path.clone(), body));
+        }
+    }
+    all
+}
 
 #[test]
 fn a_flood_of_strangers_changes_nothing() {
@@ -102,10 +153,16 @@ fn a_flood_of_strangers_changes_nothing() {
     };
     ask("POST", "sys/auth/approle", json!({"type": "approle"}));
     ask("POST", "sys/auth/userpass", json!({"type": "userpass"}));
+    for kind in ["jwt", "oidc", "kubernetes", "cert", "aws", "docker"] {
+        ask("POST", &format!("sys/auth/{kind}"), json!({"type": kind}));
+    }
     ask("POST", "auth/approle/role/web", json!({"role_id": "web"}));
     ask("POST", "secret/data/kept", json!({"data": {"k": "v"}}));
+    ask("POST", "identity/oidc/key/k", json!({"algorithm": "EdDSA"}));
+    ask("POST", "identity/oidc/role/r", json!({"key": "k"}));
     let state = || {
         let all = [
+            ("GET", "identity/oidc/.well-known/keys"),
             ("GET", "sys/mounts"),
             ("GET", "sys/auth"),
             ("LIST", "sys/policies/acl"),
@@ -131,10 +188,18 @@ fn a_flood_of_strangers_changes_nothing() {
             answer
         })
     };
+    let document = ask("GET", "sys/internal/specs/openapi", Value::Null);
+    let open = open_operations(&document);
+    assert!(open.len() > 20, "{open:?}");
+    for (method, path, _) in OPEN.iter().take_while(|(_, path, _)| *path != "sys/seal") {
+        let known = open.iter().any(|(m, p, _)| m == method && p == path);
+        assert!(known, "{method} {path} is not said to be open: {open:?}");
+    }
     let before = state();
     let address = server.address().strip_prefix("http://").unwrap();
     std::thread::scope(|scope| {
         for number in 0..8 {
+            let open = &open;
             scope.spawn(move || {
                 let mut stream = TcpStream::connect(address).unwrap();
                 stream
@@ -151,6 +216,11 @@ fn a_flood_of_strangers_changes_nothing() {
                             reads || told || (400..500).contains(&status),
                             "{method} {path}: {status}"
                         );
+                    }
+                    for (method, path, body) in open.iter().filter(|_| round % 5 == 0) {
+                        let status = send(&mut stream, method, path, body);
+                        // 204 would be something done.
+                        assert!(status < 500 && status != 204, "{method} {path}: {status}");
                     }
                 }
             });

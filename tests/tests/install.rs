@@ -67,6 +67,21 @@ fn what_is_installed_works_and_goes_without_a_trace() {
             "{name}"
         );
     }
+    let share = root.join("usr/local/share");
+    let page = std::fs::read_to_string(share.join("man/man1/cofferdam-kv.1")).unwrap();
+    assert!(page.starts_with(".TH COFFERDAM"), "{page}");
+    for (shell, file) in [
+        ("bash", "bash-completion/completions/cofferdam"),
+        ("zsh", "zsh/site-functions/_cofferdam"),
+        ("fish", "fish/vendor_completions.d/cofferdam.fish"),
+    ] {
+        let printed = Command::new(root.join("usr/local/bin/cofferdam"))
+            .args(["completion", shell])
+            .output()
+            .unwrap();
+        let text = std::fs::read(share.join(file)).unwrap();
+        assert!(text.starts_with(&printed.stdout), "{shell}");
+    }
     let installed = tree(root);
     assert!(ours(root, &["install"], "").status.success());
     assert_eq!(tree(root), installed, "twice is once");

@@ -61,7 +61,7 @@ fn an_upgrade_answers_as_openbao_does() {
         });
         Seen::http(status, &answer)
     };
-    compare(kv1::upgrading(), our, |step, body| {
+    compare(true, kv1::upgrading(), our, |step, body| {
         let (status, answer) = bao.ask(step.method, &step.path, body);
         settled(step, &|method, path| bao.ask(method, path, &Value::Null).0);
         Seen::http(status, &answer)
@@ -84,6 +84,12 @@ const COMMANDS: &[&str] = &[
     "kv list z/app",
     "kv list -format=json o/app",
     "kv list o/none",
+    "kv scan z",
+    "kv scan z/app",
+    "kv scan -format=json -mount=o",
+    "kv scan -format=json o/none",
+    "scan o",
+    "scan t/metadata",
     "kv patch z/app/db user=b",
     "kv metadata get z/app/db",
     "kv undelete -versions=1 z/app/db",
@@ -105,6 +111,8 @@ const AFTER: &[&str] = &[
     "kv get -field=password z/app/db",
     "kv get -field=ttl -mount=o app/db",
     "kv list z/app",
+    "kv scan z",
+    "scan -detailed z/metadata/app",
     "kv put -cas=1 z/app/db user=c",
     "kv get -field=user -version=1 z/app/db",
     "kv get -field=user z/app/db",

@@ -12,10 +12,10 @@
 mod bao;
 
 use bao::{Bao, ask_as};
-use flows::{Server, peers};
+use flows::{Server, peers, ports};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 
 /// A provider with one user who is logged in there.
@@ -24,12 +24,6 @@ struct Provider {
     client: (String, String),
     /// The user's token there.
     user: String,
-}
-
-/// A port that is free now.
-fn port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 impl Provider {
@@ -186,7 +180,7 @@ fn the_openbao_command_line_logs_in_by_a_browser_on_ours_as_on_its_own() {
                     "role=web",
                     "skip_browser=true",
                 ])
-                .arg(format!("port={}", port()))
+                .arg(format!("port={}", ports::free()))
                 .env("BAO_ADDR", address)
                 .env("HOME", server.directory().path());
             let output = login(command, |url| drop(provider.browse(url)));
@@ -276,7 +270,7 @@ fn our_command_line_logs_in_by_a_browser_and_believes_nobody_else() {
         command.env("COFFERDAM_ADDR", server.address());
         command
     };
-    let own = port();
+    let own = ports::free();
     let place = format!("port={own}");
     let output = login(command(&[&place, "skip_browser=true"]), |url| {
         let stray = get(&format!(
@@ -304,7 +298,7 @@ fn our_command_line_logs_in_by_a_browser_and_believes_nobody_else() {
         "{me}"
     );
     // The provider says no.
-    let own = port();
+    let own = ports::free();
     let place = format!("port={own}");
     let output = login(command(&[&place, "skip_browser=1"]), |url| {
         let state = url
@@ -320,7 +314,7 @@ fn our_command_line_logs_in_by_a_browser_and_believes_nobody_else() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("access_denied"), "{said}");
     // From an address that the role does not allow.
-    let place = format!("port={}", port());
+    let place = format!("port={}", ports::free());
     let output = command(&[&place, "callbackhost=desk.example"])
         .output()
         .unwrap();

@@ -173,7 +173,14 @@ fn a_running_container_is_searched_whole_and_a_clean_one_is_clean() {
         assert!(found, "{part}: {places:#?}");
     }
     let clean = docker.name("clean");
-    docker.run(&["run", "-d", "--name", &clean, IMAGE, "sleep", "1000"]);
+    // What is mounted is not what the container wrote: files are where secrets belong.
+    let given = home.path().join("given");
+    std::fs::create_dir(&given).unwrap();
+    std::fs::write(given.join("token"), token(6)).unwrap();
+    let mount = format!("{}:/run/secrets:ro", given.display());
+    docker.run(&[
+        "run", "-d", "--name", &clean, "-v", &mount, IMAGE, "sleep", "1000",
+    ]);
     let output = scan(home.path(), &["container", &clean]);
     assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
     let output = scan(home.path(), &["container", "-all", "-format=json"]);

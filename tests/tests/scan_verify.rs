@@ -9,12 +9,11 @@
 )]
 
 use cofferdam_detect::pattern::specimen;
-use flows::Server;
 use flows::providers::{Answer, Asked, Providers};
 use flows::server::{bare, binary, shown};
+use flows::{Server, ports};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -269,9 +268,7 @@ fn who_cannot_be_trusted_is_told_nothing() {
     let other = tempfile::tempdir().unwrap();
     // The right name, of an authority that nobody trusts.
     let stranger = Providers::start(other.path(), &HOSTS, answer);
-    let ended = TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = ended.local_addr().unwrap();
-    drop(ended);
+    let nobody = ports::address();
     for (proxy, reason) in [
         (
             format!("http://{}", stranger.address()),

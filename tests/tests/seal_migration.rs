@@ -8,6 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "what other rooms' tests need stands beside it"
+)]
+#[path = "../../crates/barrier/src/seal/tpm/tests/swtpm.rs"]
+mod swtpm;
+
 use flows::server::shown;
 use flows::{Server, peers};
 use serde_json::{Value, json};
@@ -27,6 +35,14 @@ const MACHINE: &str = "seal \"machine\" {\n key_file = \"DIR/etc/seal.key\"\n MO
 fn fixed(id: &str, digit: &str) -> String {
     let key = digit.repeat(64);
     format!("seal \"static\" {{\n current_key_id = \"{id}\"\n current_key = \"{key}\"\n MORE\n}}\n")
+}
+
+fn chip(tpm: &swtpm::Swtpm) -> String {
+    let socket = tpm.socket();
+    format!(
+        "seal \"tpm\" {{\n device = \"{}\"\n MORE\n}}\n",
+        socket.display()
+    )
 }
 
 fn wanted(seal: &str) -> String {
@@ -67,15 +83,6 @@ fn status(server: &Server) -> Value {
 fn migrate(server: &Server, key: &str) {
     let output = bao(server, &["operator", "unseal", "-migrate", key]);
     assert!(output.status.success(), "{}", shown(&output));
-}
-
-/// The log is written by who does not keep the server waiting: it may take a moment.
-fn said(server: &Server, text: &str) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !server.said().contains(text) {
-        assert!(Instant::now() < end, "not said: {text}\n{}", server.said());
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 struct Opened {
@@ -149,7 +156,7 @@ fn from_people_to_a_key_to_the_machine_and_back_with_the_client_of_openbao() {
         !refused.status.success() && text.contains("migrate option not provided"),
         "{text}"
     );
-    said(&server, "operator unseal -migrate");
+    server.says("operator unseal -migrate");
     opened.agree(&server);
     restart(&mut server, &[wanted(&key)]);
     opened.reads(&server);
@@ -193,31 +200,75 @@ fn from_people_to_a_key_to_the_machine_and_back_with_the_client_of_openbao() {
 
 #[test]
 fn killed_while_it_is_moved_one_seal_or_the_other_opens() {
+    killed_between(&[fixed("a", "7"), fixed("b", "8")]);
+}
+
+#[test]
+fn killed_while_it_is_moved_to_a_tpm_or_away_one_seal_or_the_other_opens() {
+    let tpm = swtpm::Swtpm::start();
+    // What is cut off is the talk with the TPM, too.
+    killed_between(&[chip(&tpm), fixed("b", "8")]);
+}
+
+#[test]
+fn to_a_tpm_and_back_to_people_with_the_client_of_openbao() {
+    let tpm = swtpm::Swtpm::start();
     let mut server = Server::configured(BASE);
     let opened = begin(&server);
-    let seals = [fixed("a", "7"), fixed("b", "8")];
+    let chip = chip(&tpm);
+    restart(&mut server, &[wanted(&chip)]);
+    opened.agree(&server);
+    assert_eq!(status(&server)["type"], "tpm");
+    restart(&mut server, &[wanted(&chip)]);
+    opened.reads(&server);
+    restart(&mut server, &[wanted(MACHINE), left(&chip)]);
+    opened.agree(&server);
+    restart(&mut server, &[wanted(&chip)]);
+    assert_eq!(status(&server)["sealed"], true, "the TPM opens nothing now");
+    restart(&mut server, &[wanted(&chip), left(MACHINE)]);
+    opened.agree(&server);
+    // The TPM is gone with its machine: people's shares are enough to leave it.
+    drop(tpm);
+    restart(&mut server, &[left(&chip)]);
+    opened.agree(&server);
+}
+
+/// The first move is whole, and says how long one takes here; the others are cut off at moments of that
+/// time, from its beginning to behind its end.
+fn killed_between(seals: &[String; 2]) {
+    let mut server = Server::configured(BASE);
+    let opened = begin(&server);
     let give = |server: &Server, share: &str| {
         let body = json!({"key": share, "migrate": true}).to_string();
         server.curl("", "PUT", "sys/unseal", &body).0
     };
     let (mut old, mut kept, mut moved) = (None::<String>, 0, 0);
-    for round in 0..10_u64 {
-        let new = &seals[usize::try_from(round % 2).unwrap()];
+    let mut whole = Duration::ZERO;
+    for round in 0..10_u32 {
+        let new = &seals[round as usize % 2];
         let mut configured = vec![wanted(new)];
         configured.extend(old.as_deref().map(left));
         restart(&mut server, &configured);
         assert_eq!(give(&server, &opened.keys[0]), 200, "{}", server.said());
         // The share that completes it, and the power goes at some moment of it.
         let (address, share) = (server.address().to_owned(), opened.keys[1].clone());
+        let begun = Instant::now();
         let asked = std::thread::spawn(move || {
             let body = json!({"key": share, "migrate": true}).to_string();
             let mut curl = Command::new("curl");
             curl.args(["-sS", "-X", "PUT", "--data-binary", &body]);
             curl.arg(format!("{address}/v1/sys/unseal")).output()
         });
-        std::thread::sleep(Duration::from_micros(1500 * round * round));
-        server.kill();
-        let _ = asked.join().unwrap();
+        if round == 0 {
+            let answered = asked.join().unwrap().unwrap();
+            whole = begun.elapsed();
+            assert!(answered.status.success(), "{}", shown(&answered));
+            server.kill();
+        } else {
+            std::thread::sleep(whole * (round - 1) / 6);
+            server.kill();
+            let _ = asked.join().unwrap();
+        }
         server = server.again();
         if status(&server)["sealed"] == true {
             kept += 1;
@@ -250,7 +301,7 @@ fn a_store_of_nobody_is_moved_at_the_start_or_gets_shares_first() {
     assert_eq!(lookup(&server), 200, "{}", server.said());
     // To people: there have to be some first.
     restart(&mut server, &[left(&key)]);
-    said(&server, "rekey -target=recovery -init");
+    server.says("rekey -target=recovery -init");
     restart(&mut server, &[wanted(&key)]);
     let rekey = [
         "operator",

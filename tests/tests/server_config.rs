@@ -34,11 +34,8 @@ fn field(json: &str, name: &str) -> serde_json::Value {
 #[test]
 fn a_vault_configuration_starts_sealed_and_is_opened_with_shares() {
     let mut server = Server::configured(CONFIG);
-    let said = server.said();
-    assert!(
-        said.contains("server.hcl:2: ui has no effect") && said.contains("is not read"),
-        "{said}"
-    );
+    server.says("server.hcl:2: ui has no effect");
+    server.says("is not read");
     assert_eq!(server.curl("", "GET", "sys/health", "").0, 501);
     let (status, body) = server.curl(
         "",
@@ -138,13 +135,7 @@ fn a_refused_configuration_names_the_line_and_the_way_out() {
 #[test]
 fn dev_takes_the_token_it_is_given_and_says_what_it_is() {
     let server = Server::dev("dev-only-token");
-    assert!(
-        server
-            .said()
-            .contains("everything is in memory and without TLS"),
-        "{}",
-        server.said()
-    );
+    server.says("everything is in memory and without TLS");
     assert_eq!(
         server.curl("dev-only-token", "GET", "sys/mounts", "").0,
         200

@@ -206,7 +206,7 @@ fn what_is_not_whole_is_refused_quickly_and_named() {
             .contains("unable to get secret")
             .then_some(())
     });
-    let log = plugin.log();
+    let log = plugin.says(&service);
     let line = log.lines().find(|line| line.contains(&service)).unwrap();
     assert!(line.contains("2500 ms"), "{line}");
     // The driver dies and comes back while the server hangs; then the server is back too.

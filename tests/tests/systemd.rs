@@ -9,9 +9,9 @@
 )]
 
 use flows::docker::wait;
+use flows::ports;
 use flows::server::{bare, binary, shown};
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -112,12 +112,7 @@ struct Service {
 
 fn services(directory: &Path) -> Vec<Service> {
     let at = |name: &str| directory.join(name).display().to_string();
-    // A port that is free now.
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let address = ports::address();
     let server = [
         "up",
         "-foreground",

@@ -25,6 +25,9 @@ const fn later(prefix: &'static str, why: &'static str) -> Reason {
     }
 }
 
+/// See `docs/adr/0040-namespaces.md`.
+const TENANTS: &str = "a tenant is a server of its own: names are compared in one place, without a second dimension (ADR 40)";
+
 const REASONS: &[Reason] = &[
     // Engines and methods.
     never(
@@ -44,7 +47,6 @@ const REASONS: &[Reason] = &[
     never("/auth/radius", "not among the methods this server is for"),
     later("/database", "dynamic database credentials"),
     later("/identity/mfa", "second factors at login"),
-    later("/identity/oidc", "identity tokens"),
     never(
         "/identity/persona",
         "a name from before aliases, kept by nobody's client",
@@ -58,10 +60,6 @@ const REASONS: &[Reason] = &[
     later("/pki", "certificates come after the first release"),
     later("/rabbitmq", "dynamic credentials of RabbitMQ"),
     later("/ssh", "SSH certificates come after the first release"),
-    later(
-        "/transit",
-        "certificates and requests of keys, moving keys between servers, and what else is not in the table of its book page",
-    ),
     // sys.
     never(
         "/sys/config/reload",
@@ -87,16 +85,14 @@ const REASONS: &[Reason] = &[
         "/sys/internal/counters/requests",
         "OpenBao itself answers that it is gone",
     ),
-    later("/sys/internal/counters/entities", "entities and groups"),
     never("/sys/internal/inspect", "the inside of OpenBao's router"),
     never(
         "/sys/internal/specs",
         "with a body it differs only in the names it gives operations",
     ),
-    later("/sys/internal/ui/namespaces", "namespaces"),
+    never("/sys/internal/ui/namespaces", TENANTS),
     later("/sys/mfa", "second factors at login"),
-    later("/sys/monitor", "the server's log as a stream"),
-    later("/sys/namespaces", "namespaces"),
+    never("/sys/namespaces", TENANTS),
     never(
         "/sys/policies/detailed/acl",
         "OpenBao lists it below a name, too, where it answers about no policy",
@@ -106,20 +102,6 @@ const REASONS: &[Reason] = &[
     never(
         "/sys/raw",
         "nothing reads or writes storage past the engines",
-    ),
-    later("/sys/rekey/backup", "new shares encrypted to PGP keys"),
-    later(
-        "/sys/rekey/recovery-key-backup",
-        "new shares encrypted to PGP keys",
-    ),
-    later(
-        "/sys/rotate/recovery/backup",
-        "new shares encrypted to PGP keys",
-    ),
-    later("/sys/rotate/root", "a new root key under the same shares"),
-    later(
-        "/sys/rotate/root/backup",
-        "new shares encrypted to PGP keys",
     ),
     never(
         "/sys/step-down",

@@ -38,7 +38,7 @@ show("delete", lambda: one.delete_secret("gone", mount_point="hv"))
 show("gone", lambda: one.read_secret("gone", mount_point="hv"))
 client.sys.tune_mount_configuration("hv", options={"version": "2"})
 two = client.secrets.kv.v2
-for _ in range(200):
+for _ in range(1200):
     try:
         two.read_configuration(mount_point="hv")
         break

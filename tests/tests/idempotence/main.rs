@@ -424,8 +424,17 @@ fn what_is_written_is_what_is_read() {
         assert!(ours.contains_key(row.path), "{}: is not served", row.path);
         let written = object((row.first)());
         let of_path = || rows::all().filter(|other| other.path == row.path);
-        for field in theirs.get(row.path).into_iter().flatten() {
-            let is_left = |row: &Row| row.left.iter().any(|(name, _)| name == field);
+        // What either document has: a parameter that is added here is written here, or has a reason.
+        let documented: BTreeSet<&String> = [&theirs, &ours]
+            .into_iter()
+            .filter_map(|document| document.get(row.path))
+            .flatten()
+            .collect();
+        for field in documented {
+            let is_left = |row: &Row| {
+                row.left.iter().any(|(name, _)| name == field)
+                    || rows::only_here::reason(row.path, field).is_some()
+            };
             let is_written = |row: &Row| object((row.first)()).contains_key(field);
             if of_path().any(is_left) == of_path().any(is_written) {
                 complaints.push(format!(
@@ -456,6 +465,13 @@ fn what_is_written_is_what_is_read() {
         compared += check.compared;
         complaints.append(&mut check.complaints);
         intended.append(&mut check.intended);
+    }
+    for (path, field) in rows::only_here::all() {
+        if !ours.get(path).is_some_and(|fields| fields.contains(field)) {
+            complaints.push(format!(
+                "{path}: {field} has a reason in only_here.rs, and is not taken"
+            ));
+        }
     }
     for (line, (at, field, why)) in INTENDED.iter().enumerate() {
         if !intended.contains(&line) {

@@ -5,7 +5,133 @@ use serde_json::json;
 
 const ENTITY: Step = ("POST", "identity/entity/name/holder", || json!({}));
 
+const KEY: Step = (
+    "POST",
+    "identity/oidc/key/signs",
+    || json!({"algorithm": "EdDSA", "allowed_client_ids": ["*"]}),
+);
+const OTHER_KEY: Step = (
+    "POST",
+    "identity/oidc/key/signs-too",
+    || json!({"algorithm": "EdDSA", "allowed_client_ids": ["*"]}),
+);
+
 pub(super) const ROWS: &[Row] = &[
+    Row {
+        path: "identity/oidc/config",
+        at: "identity/oidc/config",
+        read: "identity/oidc/config",
+        first: || json!({"issuer": "https://one.example:8200"}),
+        other: || json!({"issuer": "https://two.example"}),
+        ..ROW
+    },
+    Row {
+        path: "identity/oidc/key/{}",
+        at: "identity/oidc/key/one",
+        read: "identity/oidc/key/one",
+        first: || json!({"algorithm": "ES256", "allowed_client_ids": ["a", "b"], "rotation_period": 7200, "verification_ttl": 3600}),
+        other: || json!({"algorithm": "EdDSA", "allowed_client_ids": ["*"], "rotation_period": 7300, "verification_ttl": 3700}),
+        ..ROW
+    },
+    Row {
+        path: "identity/oidc/scope/{}",
+        at: "identity/oidc/scope/one",
+        read: "identity/oidc/scope/one",
+        first: || json!({"description": "who", "template": "{\"name\": {{identity.entity.name}}}"}),
+        other: || json!({"description": "what", "template": "{\"in\": {{identity.entity.groups.names}}}"}),
+        ..ROW
+    },
+    Row {
+        path: "identity/oidc/assignment/{}",
+        at: "identity/oidc/assignment/one",
+        read: "identity/oidc/assignment/one",
+        first: || json!({"entity_ids": ["a", "b"], "group_ids": ["c"]}),
+        other: || json!({"entity_ids": ["d"], "group_ids": ["e", "f"]}),
+        ..ROW
+    },
+    Row {
+        path: "identity/oidc/client/{}",
+        at: "identity/oidc/client/one",
+        read: "identity/oidc/client/one",
+        before: &[KEY],
+        first: || {
+            json!({
+                "access_token_ttl": 1100, "assignments": ["allow_all"], "authorization_code": true, "client_type": "confidential",
+                "id_token_ttl": 1200, "key": "signs", "redirect_uris": ["https://a.example/x", "https://b.example/y"]
+            })
+        },
+        other: || json!({"access_token_ttl": 1300, "assignments": [], "authorization_code": false, "id_token_ttl": 1400, "redirect_uris": ["https://c.example/z"]}),
+        fixed: &[
+            ("client_type", "a client keeps its sort"),
+            ("key", "a client keeps its key"),
+        ],
+        left: &[(
+            "client_credentials",
+            "a client gets no tokens about itself here",
+        )],
+        volatile: &["/client_id", "/client_secret"],
+        ..ROW
+    },
+    Row {
+        path: "identity/oidc/client/{}/credentials",
+        at: "identity/oidc/client/moved/credentials",
+        read: "identity/oidc/client/moved",
+        before: &[KEY],
+        first: || {
+            json!({
+                "access_token_ttl": 1100, "assignments": ["allow_all"], "authorization_code": true, "client_type": "confidential",
+                "client_id": "fromElsewhere1", "client_secret": "hvo_secret_of_another_server",
+                "id_token_ttl": 1200, "key": "signs", "redirect_uris": ["https://a.example/x"]
+            })
+        },
+        other: || json!({"client_id": "fromElsewhere2", "client_secret": "hvo_secret_of_yet_another_one", "access_token_ttl": 1300, "assignments": [], "authorization_code": false, "id_token_ttl": 1400, "redirect_uris": ["https://c.example/z"]}),
+        always: &["client_id", "client_secret"],
+        fixed: &[
+            ("client_type", "a client keeps its sort"),
+            ("key", "a client keeps its key"),
+        ],
+        left: &[(
+            "client_credentials",
+            "a client gets no tokens about itself here",
+        )],
+        alone: Some("ours: a client goes on under what another server gave it"),
+        ..ROW
+    },
+    Row {
+        path: "identity/oidc/provider/{}",
+        at: "identity/oidc/provider/one",
+        read: "identity/oidc/provider/one",
+        before: &[
+            (
+                "POST",
+                "identity/oidc/scope/s1",
+                || json!({"template": "{\"a\": 1}"}),
+            ),
+            (
+                "POST",
+                "identity/oidc/scope/s2",
+                || json!({"template": "{\"b\": 1}"}),
+            ),
+        ],
+        first: || json!({"allowed_client_ids": ["a", "b"], "scopes_supported": ["s1", "s2"]}),
+        other: || json!({"allowed_client_ids": ["*"], "scopes_supported": ["s1"]}),
+        left: &[(
+            "issuer",
+            "read with the path of the provider behind it: tests/tests/identity_login.rs",
+        )],
+        volatile: &["/issuer"],
+        ..ROW
+    },
+    Row {
+        path: "identity/oidc/role/{}",
+        at: "identity/oidc/role/one",
+        read: "identity/oidc/role/one",
+        before: &[KEY, OTHER_KEY],
+        first: || json!({"client_id": "c1", "key": "signs", "template": "{\"name\": {{identity.entity.name}}}", "ttl": 1200}),
+        other: || json!({"client_id": "c2", "key": "signs-too", "template": "", "ttl": 1300}),
+        always: &["key"],
+        ..ROW
+    },
     Row {
         path: "identity/entity",
         at: "identity/entity",

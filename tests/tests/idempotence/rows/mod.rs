@@ -100,6 +100,7 @@ macro_rules! strict {
 mod federated;
 mod identity;
 mod local;
+pub(crate) mod only_here;
 mod secrets;
 mod system;
 pub(crate) mod unread;

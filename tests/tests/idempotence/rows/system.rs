@@ -245,6 +245,31 @@ pub(super) const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        path: "sys/quotas/lease-count/{}",
+        at: "sys/quotas/lease-count/one",
+        read: "sys/quotas/lease-count/one",
+        first: || json!({"path": "secret/", "max_leases": 1000, "inheritable": false, "role": ""}),
+        other: || json!({"path": "secret/a", "max_leases": 2000}),
+        always: &["max_leases", "path"],
+        alone: Some("OpenBao 2.7.2 has no limits of leases"),
+        fixed: &[
+            ("inheritable", "of the root path"),
+            ("role", "of an auth method, in the row below"),
+        ],
+        ..ROW
+    },
+    Row {
+        path: "sys/quotas/lease-count/{}",
+        at: "sys/quotas/lease-count/role",
+        read: "sys/quotas/lease-count/role",
+        first: || json!({"path": "auth/jwt/", "max_leases": 1000, "role": "web"}),
+        other: || json!({"max_leases": 2000, "role": "other"}),
+        always: &["max_leases", "path"],
+        alone: Some("OpenBao 2.7.2 has no limits of leases"),
+        fixed: &[("path", "roles are of this method")],
+        ..ROW
+    },
+    Row {
         path: "sys/rotate/config",
         at: "sys/rotate/config",
         read: "sys/rotate/config",
