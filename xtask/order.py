@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Which functions of a program run, for the order in which they are linked (`daemon.order`).
+"""Which functions of a program run, for the order in which they are linked (`daemon.order`, `server.order`).
 
 `order.py PROGRAM FUNCTIONS ARGUMENT...` runs PROGRAM (static, position independent, with symbols) with
 a breakpoint on each function, which goes when it is met, and appends the functions' names to the file
-FUNCTIONS, without the hashes that differ from build to build. x86-64 only; needs `nm`.
+FUNCTIONS, without what differs from build to build. x86-64 only; needs `nm`.
 
-The list in use was made of the host daemon, from its start to a volume that was mounted and renewed
-(`cargo run -p flows --example daemon_memory`, with a script as COFFERDAM_BIN that starts `plugin` by
-this and everything else as it is).
+The lists in use were made of a program of the `fast` profile:
+
+* the host daemon, from its start to a volume that was mounted and renewed (`cargo run -p flows
+  --example daemon_memory`, with a script as COFFERDAM_BIN that starts `plugin` by this and everything
+  else as it is);
+* the server, from its start through initialization, all that `cargo xtask bench` prepares and one
+  request of each of its loads, to its end by SIGTERM.
 """
 
 import ctypes
@@ -25,14 +29,22 @@ libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
 
+def lasting(name):
+    """A function's name without the crates' hashes, places that depend on their length, and marks of LLVM."""
+    name = re.sub(r"\.llvm\.[0-9]+$", "", name)
+    if not name.startswith("_R"):
+        return re.sub(r"17h[0-9a-f]{16}E$", "E", name)
+    return re.sub(r"B[0-9A-Za-z]*_", "B_", re.sub(r"Cs[0-9A-Za-z]+_", "C", name))
+
+
 def functions(program):
-    """Address of each function and its name without a hash."""
+    """Address of each function and its lasting name."""
     found = {}
     listed = subprocess.run(["nm", "--defined-only", program], capture_output=True, text=True, check=True)
     for line in listed.stdout.splitlines():
         address, kind, name = line.split(maxsplit=2)
         if kind in "tTwW":
-            found.setdefault(int(address, 16), re.sub(r"17h[0-9a-f]{16}E(\.llvm\.\d+)?$", "E", name))
+            found.setdefault(int(address, 16), lasting(name))
     return found
 
 

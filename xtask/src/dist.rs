@@ -14,6 +14,15 @@ pub(crate) fn run(_arguments: &[String]) -> Result<()> {
         .with_context(|| format!("cannot read {}", binary.display()))?
         .len();
     sh::print(&format!("{} {:.1} MiB", binary.display(), mib(size)));
+    let manual = binary.with_file_name("man1");
+    // A page of a command that is gone would stay.
+    if manual.exists() {
+        std::fs::remove_dir_all(&manual)
+            .with_context(|| format!("cannot remove {}", manual.display()))?;
+    }
+    let place = manual.to_string_lossy();
+    sh::run(sh::command(&binary, ["man", &place]))?;
+    sh::print(&format!("{} (manual)", manual.display()));
     Ok(())
 }
 
@@ -33,10 +42,8 @@ pub(crate) fn build(profile: &str) -> Result<std::path::PathBuf> {
     );
     // Packed relocations: 0.6 MiB less of the file, which every process would read at its start and
     // the kernel count as its memory. The program can still be loaded anywhere.
-    build.env(
-        "RUSTFLAGS",
-        "-C target-feature=+crt-static -C link-arg=-Wl,--pack-dyn-relocs=relr",
-    );
+    let flags = "-C target-feature=+crt-static -C link-arg=-Wl,--pack-dyn-relocs=relr";
+    build.env("RUSTFLAGS", format!("{flags} {}", order::FLAGS));
     build.env(
         "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER",
         order::linker()?,

