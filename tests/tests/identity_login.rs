@@ -293,7 +293,14 @@ fn every_wrong_step_is_refused_as_openbao_refuses_it() {
                 &format!("identity/oidc/{path}?list=true"),
                 Value::Null,
             );
-            seen.push(json!([status, answer["data"]["keys"]]));
+            let mut keys = answer["data"]["keys"].clone();
+            // OpenBao lists providers in the order of a Go map, another one each time.
+            if side.name == "OpenBao" {
+                keys.as_array_mut()
+                    .expect("keys")
+                    .sort_by_key(Value::to_string);
+            }
+            seen.push(json!([status, keys]));
         }
         seen
     });
