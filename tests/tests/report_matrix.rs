@@ -364,4 +364,30 @@ fn blast_names_images_holders_readers_and_what_it_does_not_know() {
         .output()
         .unwrap();
     assert!(shown(&wrong).contains("a version is a whole number"));
+    // Of what never was there is no plan; of what is gone and was delivered there is.
+    for (secret, says, next) in [
+        (
+            "secret/shop/db@9",
+            "there is no version 9 of secret/shop/db: the newest is 2, and nothing on record",
+            "hint: cofferdam kv metadata get secret/shop/db",
+        ),
+        (
+            "secret/shop/never",
+            "there is no secret at secret/shop/never, and nothing on record",
+            "hint: cofferdam kv list secret/shop",
+        ),
+    ] {
+        let none = server.command(&["blast", secret]).output().unwrap();
+        assert_eq!(none.status.code(), Some(2), "{}", shown(&none));
+        assert!(none.stdout.is_empty());
+        let said = shown(&none);
+        assert!(said.contains(says) && said.contains(next), "{said}");
+    }
+    record("delivery", "four", 9, "shop_old_1", "volume");
+    let text = server.run(&["blast", "secret/shop/db@9"]);
+    assert!(text.contains("shop_old_1"), "{text}");
+    assert!(
+        text.contains("there is no version 9 of secret/shop/db: the newest is 2; what is shown"),
+        "{text}"
+    );
 }

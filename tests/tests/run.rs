@@ -170,6 +170,24 @@ fn a_secret_that_cannot_be_had_stops_everything_with_the_next_command() {
 }
 
 #[test]
+fn a_secret_of_several_fields_says_how_one_is_named() {
+    let server = Server::up();
+    server.run(&["kv", "put", "secret/shop/db", "user=u", "password=p"]);
+    let refused = run(&server, &["-app", "shop", "--", "true"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", shown(&refused));
+    let words = shown(&refused);
+    assert!(
+        words.contains(
+            "hint: name a field, as in db=secret/shop/db#password; there are password, user"
+        ),
+        "{words}"
+    );
+    let named = ["-secret", "db=secret/shop/db#password", "--", "sh", "-c"];
+    let read = run(&server, &[&named[..], &["cat $db_FILE"]].concat());
+    assert_eq!(stdout(&read), "p");
+}
+
+#[test]
 fn the_end_of_the_command_is_ours() {
     let server = Server::up();
     put(&server, "secret/one", b"v");

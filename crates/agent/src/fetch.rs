@@ -264,6 +264,13 @@ impl Refused {
             Reason::Unclear(ReferenceError::NoField { .. }) => {
                 Some(format!("cofferdam kv patch {path} {field}=-"))
             }
+            Reason::Unclear(ReferenceError::Ambiguous { fields, .. }) => {
+                let (name, first) = (&self.loan.name, fields.first()?);
+                let all = fields.join(", ");
+                Some(format!(
+                    "name a field, as in {name}={path}#{first}; there are {all}"
+                ))
+            }
             Reason::Denied => Some(format!("cofferdam token capabilities {path}")),
             Reason::TooLarge { .. } | Reason::Unclear(_) | Reason::Server { .. } => None,
         }

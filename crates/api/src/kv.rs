@@ -209,7 +209,7 @@ fn chosen_field(data: &Tree, reference: &Reference) -> Result<String, ReferenceE
         (None, Some(only), None) => Ok(only.to_owned()),
         _ => Err(ReferenceError::Ambiguous {
             path: reference.path().to_owned(),
-            count: data.entries().count(),
+            fields: data.entries().map(|(name, _)| name.to_owned()).collect(),
         }),
     }
 }

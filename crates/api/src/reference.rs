@@ -46,12 +46,12 @@ pub enum ReferenceError {
     #[error("se://{0}: only Docker's secrets engine knows patterns, and none runs here")]
     Pattern(String),
     /// The secret has several fields (or none) and the reference does not choose.
-    #[error("{path} has {count} fields and none is called \"value\": name one as {path}#FIELD")]
+    #[error("{path} has {} fields and none is called \"value\": name one as {path}#FIELD", .fields.len())]
     Ambiguous {
         /// Where.
         path: String,
-        /// How many.
-        count: usize,
+        /// Which there are.
+        fields: Vec<String>,
     },
     /// The field that was named is not there.
     #[error("no field \"{field}\" at {path}")]

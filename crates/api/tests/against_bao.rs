@@ -59,10 +59,10 @@ async fn a_value_is_fetched_by_reference() {
     );
     assert_eq!(fetch("secret/app/B").await.unwrap().value.expose(), b"30");
     let ambiguous = fetch("secret/app/C").await.map(|_| ()).unwrap_err();
-    assert!(matches!(
-        ambiguous,
-        Error::Reference(ReferenceError::Ambiguous { count: 2, .. })
-    ));
+    let Error::Reference(ReferenceError::Ambiguous { fields, .. }) = ambiguous else {
+        panic!("{ambiguous}");
+    };
+    assert_eq!(fields, ["password", "user"]);
     let missing = fetch("secret/app/C#nope").await.map(|_| ()).unwrap_err();
     assert!(matches!(
         missing,

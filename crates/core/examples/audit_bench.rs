@@ -11,7 +11,7 @@ use cofferdam_core::audit::device::{File, FileOptions};
 use cofferdam_core::audit::record::{Caller, Request, Response, TokenFacts, Verdict};
 use cofferdam_core::audit::verify::{Expected, verify};
 use cofferdam_core::audit::{
-    Broker, ChainKey, Fragment, Intent, Limits, MountFragment, Payload, Salt, TokenFragment,
+    Broker, ChainKey, Fragment, Intent, Limits, MountFragment, Names, Payload, Salt, TokenFragment,
 };
 use cofferdam_secret::Secret;
 use std::collections::BTreeMap;
@@ -79,6 +79,7 @@ impl Fixture {
         let data = Payload::Json {
             json: ANSWER.as_bytes(),
             plain: &[],
+            names: Names::Hashed,
         };
         Response {
             data: Some(data),

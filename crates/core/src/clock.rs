@@ -6,6 +6,7 @@
 //! measured by it, so that no jump makes one longer. What is stored can only have a [`Time`]; whoever
 //! reads one that lies in the future counts from now on ([`Time::not_after`]).
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -127,9 +128,9 @@ impl Clock for WallClock {
     }
 
     fn steady(&self) -> Steady {
-        static BEGINNING: std::sync::LazyLock<std::time::Instant> =
-            std::sync::LazyLock::new(std::time::Instant::now);
-        Steady(nanos(BEGINNING.elapsed()))
+        // `Instant` is CLOCK_MONOTONIC, which stands still in a sleep.
+        let since_boot = clock_gettime(ClockId::Boottime);
+        Steady(nanos(Duration::try_from(since_boot).unwrap_or_default()))
     }
 }
 
@@ -169,5 +170,25 @@ impl Clock for ManualClock {
 
     fn steady(&self) -> Steady {
         Steady(self.steady.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock as _, Duration, Steady, WallClock};
+
+    /// What the kernel says of itself counts sleeps, as the steady clock does.
+    fn uptime() -> Duration {
+        let text = std::fs::read_to_string("/proc/uptime").unwrap();
+        Duration::from_secs_f64(text.split(' ').next().unwrap().parse().unwrap())
+    }
+
+    #[test]
+    fn the_steady_clock_is_the_time_since_boot() {
+        let (before, now, after) = (uptime(), WallClock.steady(), uptime());
+        let since_boot = now.since(Steady::default());
+        // It is told in hundredths of a second.
+        let hundredth = Duration::from_millis(10);
+        assert!(before <= since_boot + hundredth && since_boot <= after + hundredth);
     }
 }

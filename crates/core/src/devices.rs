@@ -10,7 +10,9 @@ mod options;
 use crate::audit::TokenFragment;
 use crate::audit::device::{Device, File, Stream};
 use crate::audit::record::Unrecordable;
-use crate::audit::{Broker, ChainKey, Fragment, Fragments, Head, Limits, Receipt, Record, Salt};
+use crate::audit::{
+    Broker, ChainKey, Fragment, Fragments, Head, Limits, Names, Receipt, Record, Salt,
+};
 use crate::fault::Fault;
 use crate::registry::AUDIT;
 use cofferdam_barrier::{Barrier, Batch, Commit, Revision, Unsealed};
@@ -113,6 +115,11 @@ impl Devices {
         json: &[u8],
     ) -> Result<Fragment, Unrecordable> {
         self.answers.of(&self.salt, mount, identity, json)
+    }
+
+    /// Whether any device wants names of lists like this.
+    pub(crate) fn wants(&self, names: Names) -> bool {
+        self.broker.wants(names)
     }
 
     /// Queues a record.
@@ -364,8 +371,10 @@ impl Pending {
 fn device(row: &Row) -> Result<Box<dyn Device>, Fault> {
     let failed = |failure| Fault::invalid(format!("audit device: {failure}"));
     Ok(match row.kind.as_str() {
-        "stdout" => Box::new(Stream::stdout().map_err(failed)?),
-        _ if options::is_stdout(row) => Box::new(Stream::stdout().map_err(failed)?),
+        _ if options::is_stdout(row) => {
+            let stream = Stream::stdout().map_err(failed)?;
+            Box::new(stream.with_names(options::names(row)?))
+        }
         _ => Box::new(File::open(options::file(row)?).map_err(failed)?),
     })
 }

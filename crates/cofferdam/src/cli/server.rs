@@ -58,7 +58,7 @@ impl Verb for Server {
     const NAME: &'static str = "server";
     const ABOUT: &'static str = "run a server from configuration files";
     const EXAMPLE: &'static str = "cofferdam server -config /etc/cofferdam/server.hcl\ncofferdam server -dev -dev-root-token-id root";
-    const RUNTIME: Runtime = Runtime::Large;
+    const RUNTIME: Runtime = Runtime::Server;
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         if self.dev {

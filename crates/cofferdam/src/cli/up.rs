@@ -59,7 +59,7 @@ impl Verb for Up {
     const ABOUT: &'static str = "start a server that needs no configuration";
     const EXAMPLE: &'static str =
         "cofferdam up\ncofferdam up -foreground -data /srv/cofferdam -listen 0.0.0.0:8200";
-    const RUNTIME: Runtime = Runtime::Large;
+    const RUNTIME: Runtime = Runtime::Server;
 
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let home = Home::new(

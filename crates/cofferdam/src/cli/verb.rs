@@ -2,6 +2,7 @@
 
 use super::names::Name;
 use super::{Context, Exit, Failure};
+use crate::serve::memory;
 use clap::ArgMatches;
 
 /// How many threads a verb wants.
@@ -9,8 +10,10 @@ use clap::ArgMatches;
 pub(crate) enum Runtime {
     /// The calling thread: a few requests.
     Small,
-    /// One worker per core: servers.
+    /// One worker per core.
     Large,
+    /// The same for a long time.
+    Server,
 }
 
 /// One command, with clap's arguments as its fields.
@@ -104,11 +107,14 @@ fn start<V: Verb>(matches: &ArgMatches) -> Result<Exit, Failure> {
     let verb = V::from_arg_matches(matches).map_err(|error| unreadable(&error))?;
     let context = Context::from_matches(matches, V::FORMATS)
         .map_err(|failure| failure.with_exit(V::ERROR))?;
+    if V::RUNTIME == Runtime::Server {
+        memory::goes_back();
+    }
     let mut builder = match V::RUNTIME {
         Runtime::Small => tokio::runtime::Builder::new_current_thread(),
         // On one core a second thread only takes turns with the first.
-        Runtime::Large if one_core() => tokio::runtime::Builder::new_current_thread(),
-        Runtime::Large => tokio::runtime::Builder::new_multi_thread(),
+        _ if one_core() => tokio::runtime::Builder::new_current_thread(),
+        Runtime::Large | Runtime::Server => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = builder
         .enable_all()

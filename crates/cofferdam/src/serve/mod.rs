@@ -9,6 +9,7 @@ mod certificates;
 mod figures;
 pub(crate) mod log;
 mod machine;
+pub(crate) mod memory;
 mod process;
 mod reload;
 mod signals;

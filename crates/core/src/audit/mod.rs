@@ -24,5 +24,5 @@ pub use chain::{ChainKey, Head};
 pub(crate) use fragments::Fragments;
 pub use pieces::Pieces;
 pub use record::{Intent, MountFragment, Payload, Record, TokenFragment};
-pub use redact::Fragment;
+pub use redact::{Fragment, Names};
 pub use salt::{HashText, Salt};

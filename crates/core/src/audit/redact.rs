@@ -36,7 +36,7 @@ impl Fragment {
     /// [`Unrecordable::NotJson`].
     pub fn redact(salt: &Salt, json: &[u8], plain: &[String]) -> Result<Self, Unrecordable> {
         let mut out = Vec::with_capacity(json.len().saturating_mul(2));
-        redact(salt, json, plain, &mut out)?;
+        redact(salt, json, plain, Names::Hashed, &mut out)?;
         Ok(Self {
             salt: salt.id(),
             json: out.into(),
@@ -62,6 +62,19 @@ impl Fragment {
     }
 }
 
+/// What a record says of the names in a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// The hash of each.
+    #[default]
+    Hashed,
+    /// How many there are: what `elide_list_responses` of an audit device asks for.
+    Counted,
+}
+
+/// Where a list has names, and what is known of them.
+const LISTS: [&str; 2] = ["keys", "key_info"];
+
 /// Writes `json` to `out`, token by token: names, numbers, switches and structure as they are,
 /// text as its hash. All text that stays is quoted anew, so that no line break, terminal escape or
 /// Unicode line separator survives (LOG-5).
@@ -69,6 +82,7 @@ pub(super) fn redact(
     salt: &Salt,
     json: &[u8],
     plain: &[String],
+    names: Names,
     out: &mut Vec<u8>,
 ) -> Result<(), Unrecordable> {
     let text = std::str::from_utf8(json).map_err(|error| Unrecordable::NotJson {
@@ -77,7 +91,15 @@ pub(super) fn redact(
     let mut tokens = Tokens::new(text, json::DEPTH);
     // Inside a top-level field that is to stay readable.
     let mut readable = false;
+    // Before the value of a field that is to be counted.
+    let mut counted = false;
     while let Some(token) = next(&mut tokens)? {
+        if std::mem::take(&mut counted)
+            && let Some(number) = count(&mut tokens, token)?
+        {
+            out.extend_from_slice(number.to_string().as_bytes());
+            continue;
+        }
         match token {
             Token::ObjectEnd => out.push(b'}'),
             Token::ArrayEnd => out.push(b']'),
@@ -87,6 +109,7 @@ pub(super) fn redact(
             Token::Key(name) => {
                 if tokens.depth() == 1 {
                     readable = !plain.is_empty() && plain.iter().any(|key| name.is(key));
+                    counted = names == Names::Counted && LISTS.iter().any(|list| name.is(list));
                 }
                 quote_to(out, &name.decoded());
                 out.push(b':');
@@ -105,10 +128,33 @@ pub(super) fn redact(
     Ok(())
 }
 
+/// Reads over an array or object of which `first` was the first token, and counts what is in it. Of
+/// anything else nothing is read.
+fn count<'a>(tokens: &mut Tokens<'a>, first: Token<'a>) -> Result<Option<u64>, Unrecordable> {
+    if !matches!(first, Token::ArrayStart | Token::ObjectStart) {
+        return Ok(None);
+    }
+    let mut number = 0;
+    while let Some(token) = next(tokens)? {
+        match token {
+            Token::ArrayEnd | Token::ObjectEnd => break,
+            // Its value counts.
+            Token::Key(_) => {}
+            value => {
+                number += 1;
+                tokens.skip(value).map_err(not_json)?;
+            }
+        }
+    }
+    Ok(Some(number))
+}
+
+fn not_json(refusal: json::Refusal) -> Unrecordable {
+    Unrecordable::NotJson { at: refusal.at }
+}
+
 fn next<'a>(tokens: &mut Tokens<'a>) -> Result<Option<Token<'a>>, Unrecordable> {
-    tokens
-        .next()
-        .map_err(|refusal| Unrecordable::NotJson { at: refusal.at })
+    tokens.next().map_err(not_json)
 }
 
 /// A comma where one is due, and the opening bracket of a container.

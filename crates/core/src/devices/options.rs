@@ -5,8 +5,10 @@
 //! files of ours, and never a file that holds anything else.
 
 use super::Row;
+use crate::audit::Names;
 use crate::audit::device::FileOptions;
 use crate::fault::Fault;
+use crate::json::field::Flag;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +38,7 @@ pub(super) fn check(row: &Row) -> Result<(), Fault> {
         .any(|name| !KNOWN.contains(&name.as_str()))
     {
         return Err(Fault::invalid(
-            "options: unknown option; known are file_path, mode, sync and format",
+            "options: unknown option; known are file_path, mode, sync, elide_list_responses and format",
         ));
     }
     let value = |name: &str| {
@@ -53,17 +55,23 @@ pub(super) fn check(row: &Row) -> Result<(), Fault> {
             "options.prefix: refused, since it would let a caller write a file of their choice",
         ));
     }
-    if matches!(value("log_raw"), "true" | "1") {
+    if switch(row, "log_raw")? == Some(true) {
         return Err(Fault::unsupported(
             "options.log_raw: refused, since secrets never go to a log",
         ));
     }
-    if matches!(value("hmac_accessor"), "false" | "0") {
+    if switch(row, "hmac_accessor")? == Some(false) {
         return Err(Fault::unsupported(
             "options.hmac_accessor: accessors are always hashed",
         ));
     }
-    if row.kind == "file" && !is_stdout(row) {
+    if switch(row, "fallback")? == Some(true) {
+        return Err(Fault::unsupported(
+            "options.fallback: refused, since devices have no filters here: each gets every record",
+        ));
+    }
+    names(row)?;
+    if !is_stdout(row) {
         let options = file(row)?;
         refuse_foreign(&options.path)?;
     }
@@ -78,9 +86,30 @@ fn path(row: &Row) -> &str {
         .unwrap_or_default()
 }
 
-/// Vault's way of saying stdout.
+/// A switch among the options, as Go's `ParseBool` reads it; `None` where it is not given.
+fn switch(row: &Row, name: &str) -> Result<Option<bool>, Fault> {
+    let given = row.options.get(name);
+    let given = given.map(String::as_str).filter(|text| !text.is_empty());
+    let read = given.map(|text| Flag::read(text).map(|Flag(on)| on));
+    match read {
+        Some(None) => Err(Fault::invalid(format!("options.{name}: true or false"))),
+        Some(read) => Ok(read),
+        None => Ok(None),
+    }
+}
+
+/// What a device is told of the names in a list.
+pub(super) fn names(row: &Row) -> Result<Names, Fault> {
+    let elided = switch(row, "elide_list_responses")?;
+    Ok(match elided {
+        Some(true) => Names::Counted,
+        _ => Names::Hashed,
+    })
+}
+
+/// Whether it is standard output; as a file's path that is Vault's way of saying so.
 pub(super) fn is_stdout(row: &Row) -> bool {
-    path(row) == "stdout"
+    row.kind == "stdout" || path(row).eq_ignore_ascii_case("stdout")
 }
 
 pub(super) fn file(row: &Row) -> Result<FileOptions, Fault> {
@@ -113,10 +142,8 @@ pub(super) fn file(row: &Row) -> Result<FileOptions, Fault> {
             )
         })?;
     }
-    options.sync = row
-        .options
-        .get("sync")
-        .is_some_and(|text| matches!(text.as_str(), "true" | "1"));
+    options.sync = switch(row, "sync")? == Some(true);
+    options.names = names(row)?;
     Ok(options)
 }
 

@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::lease::{Envelope, How, Settled, Settlement, withdraw};
 use super::{Refused, render};
 use crate::audit::record::{self, Response, TokenFacts, Wrap};
-use crate::audit::{Intent, Payload, TokenFragment};
+use crate::audit::{Intent, Names, Payload, Record, TokenFragment};
 use crate::devices::Pending;
 use crate::engine::Effect;
 use crate::fault::{Fault, Kind};
@@ -20,6 +20,10 @@ use crate::reply::{Answer, Reply};
 use crate::request::Caller;
 use crate::token::Entry;
 use crate::vault::Services;
+
+/// Bytes of a record from which on the names of a list are counted and no longer hashed, each of which
+/// has 80 there: some 200,000. Devices take, and `audit verify` reads, 64 MiB.
+const LONGEST_LIST: usize = 16 << 20;
 
 /// A request whose intent is recorded. Only this room makes one.
 pub(super) struct Intended {
@@ -95,7 +99,7 @@ async fn conclude(
     ticket: Ticket,
     result: Result<Settlement, Fault>,
 ) -> Result<Answer, Fault> {
-    let record = response(services, facts, &ticket.intent, &result)?;
+    let record = outcome(services, facts, &ticket.intent, &result)?;
     // Both are queued before the first is waited for: one batch can take them.
     let pending = services.audit.submit(record);
     if let Some(intent) = ticket.pending {
@@ -244,6 +248,7 @@ fn intent(services: &Services, facts: &Facts, allowed: bool) -> Result<Intent, F
         data: Some(Payload::Json {
             json: sent.unwrap_or_else(|| facts.body.as_bytes()),
             plain,
+            names: Names::Hashed,
         }),
         remote_address: &address,
         remote_port: port,
@@ -296,12 +301,39 @@ fn token_facts<'a>(entry: &'a Entry, token: &'a str, issued: &'a str) -> TokenFa
     }
 }
 
+/// The record of an outcome, as the devices want it: of a list some may have the names counted. One
+/// that would be too long has them counted for all.
+fn outcome(
+    services: &Services,
+    facts: &Facts,
+    intent: &Intent,
+    result: &Result<Settlement, Fault>,
+) -> Result<Record, Fault> {
+    let write = |names| response(services, facts, intent, result, names);
+    if facts.operation != Operation::List || result.is_err() {
+        return write(Names::Hashed);
+    }
+    let is_counted = services.audit.wants(Names::Counted);
+    if is_counted && !services.audit.wants(Names::Hashed) {
+        return write(Names::Counted);
+    }
+    let record = write(Names::Hashed)?;
+    if record.length() > LONGEST_LIST {
+        return write(Names::Counted);
+    }
+    Ok(match is_counted {
+        true => record.or_counted(write(Names::Counted)?),
+        false => record,
+    })
+}
+
 fn response(
     services: &Services,
     facts: &Facts,
     intent: &Intent,
     result: &Result<Settlement, Fault>,
-) -> Result<record::Record, Fault> {
+    names: Names,
+) -> Result<Record, Fault> {
     let salt = services.audit.salt();
     let plain = facts
         .point
@@ -328,6 +360,7 @@ fn response(
             data: Some(Payload::Json {
                 json: data.as_bytes(),
                 plain,
+                names,
             }),
             ..Response::default()
         }),
@@ -340,7 +373,9 @@ fn response(
                 ..
             } = envelope.as_ref();
             let ready = match (data, identity, &facts.point) {
-                (Some(data), Some(identity), Some(point)) if plain.is_empty() => {
+                (Some(data), Some(identity), Some(point))
+                    if plain.is_empty() && names == Names::Hashed =>
+                {
                     let mount = point.mount.accessor.as_str();
                     let fragment = services.audit.fragment(mount, identity, data.as_bytes());
                     Some(fragment.map_err(Fault::internal)?)
@@ -359,6 +394,7 @@ fn response(
                 None => Payload::Json {
                     json: data.as_bytes(),
                     plain,
+                    names,
                 },
             });
             write(&Response {

@@ -108,6 +108,11 @@ async fn options_that_would_write_foreign_files_are_refused() {
         json!({"file_path": inside, "prefix": "#!/bin/sh\n"}),
         json!({"file_path": inside, "mode": "0755"}),
         json!({"file_path": inside, "log_raw": "true"}),
+        json!({"file_path": inside, "log_raw": "T"}),
+        json!({"file_path": inside, "hmac_accessor": "FALSE"}),
+        json!({"file_path": inside, "fallback": true}),
+        json!({"file_path": inside, "elide_list_responses": "perhaps"}),
+        json!({"file_path": inside, "sync": "perhaps"}),
         json!({"file_path": directory.path().join("../x.log")}),
         json!({}),
     ] {
@@ -123,6 +128,55 @@ async fn options_that_would_write_foreign_files_are_refused() {
     }
     assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "#!/bin/sh\n");
     harness.read("sys/mounts").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_lists_are_counted_for_the_device_that_asks_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (harness, path) = audited(&directory).await;
+    let short = directory.path().join("short.log");
+    let options = json!({"file_path": short, "elide_list_responses": "true"});
+    let device = json!({"type": "file", "options": options});
+    harness.write("sys/audit/short", device).await;
+    let listed = harness.list("sys/policies/acl").await;
+    let number = listed["data"]["keys"].as_array().unwrap().len();
+    let refused = harness.call(Verb::List, "secret/nothing", &harness.root, Value::Null);
+    assert_eq!(refused.await.fault, Some(Kind::Missing));
+    let last = |path: &std::path::Path| {
+        let list = records(path).into_iter().rfind(|record| {
+            record["type"] == "response" && record["request"]["path"] == "sys/policies/acl"
+        });
+        list.unwrap()["response"]["data"]["keys"].clone()
+    };
+    assert_eq!(last(&short), number);
+    assert_eq!(last(&path).as_array().unwrap().len(), number);
+    // It is the only one: the long form is nobody's.
+    let gone = harness.call(Verb::Delete, "sys/audit/main", &harness.root, Value::Null);
+    assert_eq!(gone.await.fault, None);
+    harness.list("sys/policies/acl").await;
+    assert_eq!(last(&short), number);
+}
+
+/// However many names there are: the answer is whole, and its record can be written and verified.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_whose_record_would_be_too_long_has_its_names_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (harness, path) = audited(&directory).await;
+    for (count, hashed) in [(10_000, true), (900_000, false)] {
+        let at = format!("secret/names/{count}");
+        let listed = harness.list(&at).await;
+        assert_eq!(listed["data"]["keys"].as_array().unwrap().len(), count);
+        let last = records(&path).pop().unwrap();
+        assert_eq!(last["request"]["path"], at);
+        let keys = &last["response"]["data"]["keys"];
+        match hashed {
+            true => assert_eq!(keys.as_array().unwrap().len(), count),
+            false => assert_eq!(keys, count),
+        }
+    }
+    let lines = std::fs::read(&path).unwrap();
+    let longest = lines.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
+    assert!(longest < Some(1 << 20), "{longest:?}");
 }
 
 /// What a query asks for is what a request asks for: which version, whose secret.

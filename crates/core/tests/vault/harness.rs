@@ -69,6 +69,18 @@ impl Routed for Probe {
         )
         .access(Access::Anonymous),
         Route::new(
+            "names/:count",
+            &[(Verb::List, |_, call| {
+                Box::pin(async move {
+                    let count = call.capture("count").parse().unwrap_or_default();
+                    let names: Vec<_> = (0_u32..count).map(|n| format!("\"{n}\"")).collect();
+                    let keys = format!("[{}]", names.join(","));
+                    let data = Data::object().raw("keys", keys.as_bytes()).finish();
+                    Ok(Outcome::Data(Response::of(data)))
+                })
+            })],
+        ),
+        Route::new(
             "data/*path",
             &[
                 (Verb::Read, |_, call| {
@@ -265,6 +277,13 @@ impl Harness {
     /// As root; must succeed.
     pub async fn read(&self, path: &str) -> Value {
         let answered = self.call(Verb::Read, path, &self.root, Value::Null).await;
+        assert_eq!(answered.fault, None, "{path}: {}", answered.text);
+        answered.body
+    }
+
+    /// As root; must succeed.
+    pub async fn list(&self, path: &str) -> Value {
+        let answered = self.call(Verb::List, path, &self.root, Value::Null).await;
         assert_eq!(answered.fault, None, "{path}: {}", answered.text);
         answered.body
     }

@@ -40,6 +40,16 @@ pub(crate) struct Radius {
     people: Vec<readers::Reader>,
     order: Vec<Step>,
     not_known: Vec<String>,
+    /// There is nothing at the path.
+    #[serde(skip)]
+    is_absent: bool,
+}
+
+impl Radius {
+    /// Whether nobody and nothing is known to have it.
+    const fn is_empty(&self) -> bool {
+        self.images.is_empty() && self.containers.is_empty() && self.people.is_empty()
+    }
 }
 
 /// One step of a replacement.
@@ -69,10 +79,12 @@ impl Verb for Blast {
             people: Vec::new(),
             order: Vec::new(),
             not_known: Vec::new(),
+            is_absent: false,
         };
         newest(&client, &mount, &mut radius).await?;
         records::collect(&client, &mut radius).await?;
         readers::collect(&client, &mount, &self.audit, &mut radius).await?;
+        missing(&mut radius)?;
         radius.not_known.extend(ALWAYS.map(str::to_owned));
         radius.order = order(&radius);
         print(context, &radius)?;
@@ -120,11 +132,7 @@ async fn newest(
                 .get("current_version")
                 .and_then(cofferdam_api::Tree::as_u64);
         }
-        Err(cofferdam_api::Error::NotFound(_)) => {
-            radius
-                .not_known
-                .push("the secret is not there any more; what follows is of before".to_owned());
-        }
+        Err(cofferdam_api::Error::NotFound(_)) => radius.is_absent = true,
         Err(cofferdam_api::Error::Denied(_)) => radius.not_known.push(format!(
             "the newest version: no \"read\" on {}metadata/{rest}",
             mount.path
@@ -135,6 +143,42 @@ async fn newest(
         radius.version = radius.newest;
     }
     Ok(())
+}
+
+/// A version that is not there may have been, before the secret was removed and made anew: then records
+/// tell of it. Of one that nothing tells of there is nothing to replace, and a plan would mislead.
+fn missing(radius: &mut Radius) -> Result<(), Failure> {
+    let what = match (radius.version, radius.newest) {
+        (Some(version), Some(newest)) if version > newest => {
+            format!(
+                "version {version} of {}: the newest is {newest}",
+                radius.path
+            )
+        }
+        (version, None) if radius.is_absent => match version {
+            Some(version) => format!("version {version} of {}", radius.path),
+            None => format!("secret at {}", radius.path),
+        },
+        _ => return Ok(()),
+    };
+    if !radius.is_empty() {
+        radius
+            .not_known
+            .push(format!("there is no {what}; what is shown is of before"));
+        return Ok(());
+    }
+    let none = Failure::server(format!(
+        "there is no {what}, and nothing on record tells of it"
+    ));
+    let unknown = std::mem::take(&mut radius.not_known);
+    let none = unknown.into_iter().fold(none, Failure::detail);
+    Err(none.hint(match radius.newest {
+        Some(_) => format!("cofferdam kv metadata get {}", radius.path),
+        None => match radius.path.rsplit_once('/') {
+            Some((directory, _)) => format!("cofferdam kv list {directory}"),
+            None => "cofferdam secrets list".to_owned(),
+        },
+    }))
 }
 
 /// The path relative to its mount.

@@ -3,9 +3,9 @@
 use super::herald::Herald;
 use super::receipt::Entry;
 use super::{Condition, Limits, Status};
-use crate::audit::Pieces;
 use crate::audit::chain::{ChainKey, Head, Link};
 use crate::audit::device::{Device, Failed, Space};
+use crate::audit::{Names, Pieces};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ const ROOM: usize = 1 << 20;
 pub(super) struct Channel {
     pub(super) name: String,
     kind: &'static str,
+    pub(super) names: Names,
     limits: Limits,
     queue: Mutex<Queue>,
     herald: Herald,
@@ -79,6 +80,7 @@ impl Channel {
         let channel = Arc::new(Self {
             name,
             kind: device.kind(),
+            names: device.names(),
             limits,
             queue: Mutex::new(queue),
             herald: Herald::new(),
@@ -121,18 +123,24 @@ impl Channel {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What this device writes of a record.
+    fn text<'e>(&self, entry: &'e Entry) -> &'e Pieces {
+        entry.record.text(self.names)
+    }
+
     pub(super) fn hand(&self, entry: &Arc<Entry>) -> Handed {
+        let length = self.text(entry).len();
         let mut queue = self.lock();
         if queue.closed {
             return Handed::Closed;
         }
         let full = queue.waiting.len() >= self.limits.records
-            || queue.bytes.saturating_add(entry.body.len()) > self.limits.bytes;
+            || queue.bytes.saturating_add(length) > self.limits.bytes;
         if full || matches!(queue.condition, Condition::Stuck) {
             queue.refused += 1;
             return Handed::No;
         }
-        queue.bytes += entry.body.len();
+        queue.bytes += length;
         queue.waiting.push(Arc::clone(entry));
         let asleep = queue.asleep;
         drop(queue);
@@ -212,7 +220,7 @@ impl Worker {
             lines.clear(ROOM);
             let mut head = self.head;
             for entry in &batch {
-                head = self.key.append(head, &entry.body, &mut lines);
+                head = self.key.append(head, self.channel.text(entry), &mut lines);
             }
             let outcome = self.device.append(&lines);
             match &outcome {
@@ -258,13 +266,14 @@ impl Worker {
         }
         let mut bytes = 0;
         let fits = queue.waiting.iter().take_while(|entry| {
-            bytes += entry.body.len();
+            bytes += self.channel.text(entry).len();
             bytes <= BATCH_BYTES
         });
         let count = fits.count().max(1).min(queue.waiting.len());
         let later = queue.waiting.split_off(count);
         let batch = std::mem::replace(&mut queue.waiting, later);
-        let taken: usize = batch.iter().map(|entry| entry.body.len()).sum();
+        let lengths = batch.iter().map(|entry| self.channel.text(entry).len());
+        let taken: usize = lengths.sum();
         queue.bytes = queue.bytes.saturating_sub(taken);
         queue.in_flight.clone_from(&batch);
         queue.since = Some(Instant::now());

@@ -16,7 +16,7 @@ pub use receipt::{Receipt, Refused};
 
 use super::chain::{ChainKey, Head};
 use super::device::{Device, Failure};
-use super::record::Record;
+use super::{Names, Record};
 use arc_swap::ArcSwap;
 use channel::{Channel, Handed};
 use receipt::{Entry, State};
@@ -195,15 +195,21 @@ impl Broker {
             .collect()
     }
 
+    /// Whether any device wants names like this.
+    #[must_use]
+    pub fn wants(&self, names: Names) -> bool {
+        let channels = self.shared.channels.load();
+        channels.iter().any(|channel| channel.names == names)
+    }
+
     /// Queues a record for every device.
-    pub fn submit(&self, record: Record) -> Receipt {
-        let mut body = record.0;
+    pub fn submit(&self, mut record: Record) -> Receipt {
         loop {
             let channels = self.shared.channels.load();
             if channels.is_empty() {
                 return Receipt(State::Done(Ok(())));
             }
-            let (entry, receipt) = Entry::new(body, channels.len());
+            let (entry, receipt) = Entry::new(record, channels.len());
             let entry = Arc::new(entry);
             let mut closed = 0;
             for channel in channels.iter() {
@@ -219,7 +225,7 @@ impl Broker {
             // All were disabled between the look at the list and now: look again.
             if closed == channels.len() {
                 match Arc::try_unwrap(entry) {
-                    Ok(entry) => body = entry.body,
+                    Ok(entry) => record = entry.record,
                     Err(_) => return Receipt(State::Done(Err(Refused))),
                 }
                 continue;

@@ -1,6 +1,6 @@
 //! What connects a record under way with the request that waits for it.
 
-use crate::audit::Pieces;
+use crate::audit::Record;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
@@ -42,17 +42,17 @@ impl Receipt {
 
 /// One record on its way through all devices. Each device tells once how it went.
 pub(super) struct Entry {
-    pub(super) body: Pieces,
+    pub(super) record: Record,
     /// Devices that have not told yet.
     pending: AtomicUsize,
     waiting: Mutex<Option<oneshot::Sender<bool>>>,
 }
 
 impl Entry {
-    pub(super) fn new(body: Pieces, devices: usize) -> (Self, Receipt) {
+    pub(super) fn new(record: Record, devices: usize) -> (Self, Receipt) {
         let (sender, receiver) = oneshot::channel();
         let entry = Self {
-            body,
+            record,
             pending: AtomicUsize::new(devices),
             waiting: Mutex::new(Some(sender)),
         };

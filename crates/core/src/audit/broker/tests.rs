@@ -18,16 +18,13 @@ fn key() -> ChainKey {
 }
 
 fn record(n: u64) -> Record {
-    Record(
-        format!("{{\"time\":\"2026-11-23T20:29:36.6Z\",\"type\":\"request\",\"n\":{n}")
-            .into_bytes()
-            .into(),
-    )
+    let text = format!("{{\"time\":\"2026-11-23T20:29:36.6Z\",\"type\":\"request\",\"n\":{n}");
+    Pieces::from(text.into_bytes()).into()
 }
 
 /// One whose data is shared, as that of a long list.
 fn sharing_record(n: u64, numbers: usize) -> Record {
-    let mut text = record(n).0.to_vec();
+    let mut text = record(n).text(Names::Hashed).to_vec();
     text.extend_from_slice(b",\"x\":,\"y\":1");
     let at = text.len() - b",\"y\":1".len();
     let mut pieces = Pieces::from(text);
@@ -35,13 +32,13 @@ fn sharing_record(n: u64, numbers: usize) -> Record {
         at,
         format!("[{}0]", "1,".repeat(numbers)).into_bytes().into(),
     );
-    Record(pieces)
+    pieces.into()
 }
 
 fn large_record() -> Record {
-    let mut body = record(0).0.to_vec();
+    let mut body = record(0).text(Names::Hashed).to_vec();
     body.extend_from_slice(format!(",\"x\":\"{}\"", "x".repeat(20_000)).as_bytes());
-    Record(body.into())
+    Pieces::from(body).into()
 }
 
 fn patient() -> Broker {
@@ -95,6 +92,46 @@ async fn without_devices_everything_is_accepted() {
     let broker = patient();
     assert!(!broker.is_enabled());
     assert_eq!(broker.submit(record(1)).accepted().await, Ok(()));
+}
+
+#[tokio::test]
+async fn each_device_gets_the_names_of_a_list_as_it_wants_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let [whole, counting] = ["whole", "counting"].map(|name| directory.path().join(name));
+    let broker = patient();
+    assert!(!broker.wants(Names::Hashed) && !broker.wants(Names::Counted));
+    broker.enable("whole", file(&whole), key(), None).unwrap();
+    assert!(broker.wants(Names::Hashed) && !broker.wants(Names::Counted));
+    let mut options = FileOptions::new(counting.clone());
+    options.names = Names::Counted;
+    let device = Box::new(File::open(options).unwrap());
+    broker.enable("counting", device, key(), None).unwrap();
+    assert!(broker.wants(Names::Hashed) && broker.wants(Names::Counted));
+    let (long, short) = (sharing_record(1, 20_000), record(2));
+    let bytes = long.length();
+    broker
+        .submit(long.or_counted(short))
+        .accepted()
+        .await
+        .unwrap();
+    broker.submit(record(3)).accepted().await.unwrap();
+    until(|| broker.status().iter().all(|device| device.written == 2));
+    let numbers = |path: &Path| {
+        assert!(check_file(path).is_intact());
+        let lines = std::fs::read_to_string(path).unwrap();
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let lines: Vec<serde_json::Value> = lines.collect();
+        lines
+            .iter()
+            .map(|line| line["n"].as_u64())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&whole), [Some(1), Some(3)]);
+    assert_eq!(numbers(&counting), [Some(2), Some(3)]);
+    assert!(std::fs::metadata(&whole).unwrap().len() > bytes as u64);
+    assert!(std::fs::metadata(&counting).unwrap().len() < 1000);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@
 
 use super::reserve::Reserve;
 use super::{Device, Failed, Failure, Space, write_all};
-use crate::audit::Pieces;
 use crate::audit::chain::{ChainKey, Head, Link};
+use crate::audit::{Names, Pieces};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -28,6 +28,8 @@ pub struct FileOptions {
     pub reserve: u64,
     /// Warn when fewer bytes are free. 64 MiB, some 50 000 records: time to act.
     pub alarm_below: u64,
+    /// What is said of the names in a list.
+    pub names: Names,
 }
 
 impl FileOptions {
@@ -40,6 +42,7 @@ impl FileOptions {
             sync: false,
             reserve: 4 << 20,
             alarm_below: 64 << 20,
+            names: Names::Hashed,
         }
     }
 }
@@ -128,6 +131,10 @@ impl File {
 impl Device for File {
     fn kind(&self) -> &'static str {
         "file"
+    }
+
+    fn names(&self) -> Names {
+        self.options.names
     }
 
     fn append(&mut self, lines: &Pieces) -> Result<(), Failed> {

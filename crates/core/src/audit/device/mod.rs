@@ -7,8 +7,8 @@ mod stream;
 pub use file::{File, FileOptions};
 pub use stream::Stream;
 
-use super::Pieces;
 use super::chain::{ChainKey, Head};
+use super::{Names, Pieces};
 use rustix::io::Errno;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
@@ -121,6 +121,11 @@ pub trait Device: Send {
     fn head(&mut self, key: &ChainKey) -> Result<Option<Head>, Failure> {
         let _keyless = key;
         Ok(None)
+    }
+
+    /// What it is to be told of the names in a list.
+    fn names(&self) -> Names {
+        Names::Hashed
     }
 
     /// How much room is left.

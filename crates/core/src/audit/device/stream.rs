@@ -1,13 +1,14 @@
 //! Standard output, or any other descriptor that only takes bytes.
 
 use super::{Device, Failed, Failure, write_all};
-use crate::audit::Pieces;
+use crate::audit::{Names, Pieces};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 /// Writes to a descriptor it cannot read back or cut.
 pub struct Stream {
     kind: &'static str,
     out: OwnedFd,
+    names: Names,
     /// The last write ended in the middle of a line.
     torn: bool,
 }
@@ -34,8 +35,15 @@ impl Stream {
         Self {
             kind,
             out,
+            names: Names::Hashed,
             torn: false,
         }
+    }
+
+    /// The same, told this of the names in a list.
+    #[must_use]
+    pub fn with_names(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     fn write(&mut self, pieces: &Pieces) -> Result<(), Failed> {
@@ -49,6 +57,10 @@ impl Stream {
 impl Device for Stream {
     fn kind(&self) -> &'static str {
         self.kind
+    }
+
+    fn names(&self) -> Names {
+        self.names
     }
 
     fn append(&mut self, lines: &Pieces) -> Result<(), Failed> {

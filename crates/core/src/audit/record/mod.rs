@@ -13,13 +13,52 @@ mod token;
 pub use super::redact::Unrecordable;
 pub use token::{MountFragment, TokenFacts, TokenFragment};
 
-use super::redact::{Fragment, redact};
+use super::redact::{Fragment, Names, redact};
 use super::{Pieces, Salt};
 use line::Line;
 use std::sync::Arc;
 
 /// One finished line, without its closing brace: the chain link comes there.
-pub struct Record(pub(super) Pieces);
+pub struct Record {
+    /// As most devices get it.
+    text: Pieces,
+    /// The same for devices that count the names of a list ([`Names::Counted`]), where it differs.
+    counted: Option<Pieces>,
+}
+
+impl Record {
+    /// Bytes of the line.
+    #[must_use]
+    pub const fn length(&self) -> usize {
+        self.text.len()
+    }
+
+    /// With the line that devices get which count the names of a list.
+    #[must_use]
+    pub fn or_counted(self, counted: Self) -> Self {
+        Self {
+            counted: Some(counted.text),
+            ..self
+        }
+    }
+
+    /// What a device gets that wants names like this.
+    pub(super) fn text(&self, names: Names) -> &Pieces {
+        match (names, &self.counted) {
+            (Names::Counted, Some(counted)) => counted,
+            _ => &self.text,
+        }
+    }
+}
+
+impl From<Pieces> for Record {
+    fn from(text: Pieces) -> Self {
+        Self {
+            text,
+            counted: None,
+        }
+    }
+}
 
 /// JSON for a `data` member.
 #[derive(Clone, Copy)]
@@ -30,6 +69,8 @@ pub enum Payload<'a> {
         json: &'a [u8],
         /// Top-level fields that stay readable (`audit_non_hmac_request_keys` and its sibling).
         plain: &'a [String],
+        /// What is said of the names in a list.
+        names: Names,
     },
     /// Values were hashed before.
     Ready(&'a Fragment),
@@ -182,7 +223,7 @@ impl Intent {
         line.raw(b",");
         line.raw(&self.shared);
         line.text("error", error.unwrap_or_default());
-        Record(line.0.into())
+        Pieces::from(line.0).into()
     }
 
     /// The line before the answer.
@@ -214,7 +255,7 @@ impl Intent {
         if let Some(Long { at, data }) = long {
             pieces.share(at, data);
         }
-        Ok(Record(pieces))
+        Ok(pieces.into())
     }
 
     /// Writes the `response` member, but for data that is long and ready: what is to be put where.
@@ -370,7 +411,7 @@ fn data_member(
     line.name("data");
     let opened = line.0.len();
     match data {
-        Payload::Json { json, plain } => redact(salt, json, plain, &mut line.0)?,
+        Payload::Json { json, plain, names } => redact(salt, json, plain, names, &mut line.0)?,
         Payload::Ready(fragment) => line.raw(fragment.json(salt)?),
     }
     if line.0.get(opened..) == Some(b"{}") {

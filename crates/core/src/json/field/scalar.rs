@@ -22,6 +22,18 @@ impl Default for Text {
     }
 }
 
+impl Flag {
+    /// What a word means; `None` when it means nothing.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        match text {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(Self(true)),
+            "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(Self(false)),
+            _ => None,
+        }
+    }
+}
+
 impl Text {
     /// Whether nothing was sent.
     #[must_use]
@@ -90,11 +102,7 @@ impl<'de> Visitor<'de> for ReadFlag {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Flag, E> {
-        match text {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Flag(true)),
-            "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Flag(false)),
-            _ => Err(E::invalid_value(Unexpected::Other("text"), &self)),
-        }
+        Flag::read(text).ok_or_else(|| E::invalid_value(Unexpected::Other("text"), &self))
     }
 }
 
