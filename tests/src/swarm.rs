@@ -60,11 +60,38 @@ pub fn service(
 pub fn values(docker: &Docker, service: &str, count: usize) -> Vec<String> {
     wait("tasks that can be asked", || {
         let tasks = docker.running(service, count);
-        let read = |task: &String| {
-            let output = docker.output(&["exec", task, "cat", "/run/secrets/PASSWORD"]);
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            output.status.success().then_some(text)
-        };
-        tasks.iter().map(read).collect()
+        tasks.iter().map(|task| read(docker, task)).collect()
     })
+}
+
+/// What the tasks of a service read that Swarm has taken back, once each of so many slots has one that
+/// can be asked. A slot may have two: where a task failed, and was restarted while its update was taken
+/// back, Swarm's updater comes too late ("was already shut down when reached by updater") and leaves what
+/// is there until the next update.
+///
+/// # Panics
+/// When they cannot in time.
+pub fn values_back(docker: &Docker, service: &str, slots: u32) -> Vec<String> {
+    let filter = format!("label=com.docker.swarm.service.name={service}");
+    let format = "{{.ID}} {{.Label \"com.docker.swarm.task.name\"}}";
+    wait("tasks of all slots that can be asked", || {
+        let list = docker.run(&["ps", "--no-trunc", "--filter", &filter, "--format", format]);
+        let tasks = list.lines().filter_map(|line| line.split_once(' '));
+        let tasks: Vec<_> = tasks.collect();
+        let has = |slot: u32| {
+            let prefix = format!("{service}.{slot}.");
+            tasks.iter().any(|(_, task)| task.starts_with(&prefix))
+        };
+        if !(1..=slots).all(has) {
+            return None;
+        }
+        tasks.iter().map(|(id, _)| read(docker, id)).collect()
+    })
+}
+
+/// What a task reads, if it can be asked.
+fn read(docker: &Docker, task: &str) -> Option<String> {
+    let output = docker.output(&["exec", task, "cat", "/run/secrets/PASSWORD"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(text)
 }

@@ -15,7 +15,7 @@ use flows::Server;
 use flows::canary::canary;
 use flows::docker::{Docker, IMAGE, Plugin, wait};
 use flows::server::shown;
-use flows::swarm::{SLEEP, secret, service, values};
+use flows::swarm::{SLEEP, secret, service, values, values_back};
 use std::io::Write as _;
 use std::process::{Output, Stdio};
 
@@ -111,6 +111,9 @@ fn no_request_fails_and_every_task_ends_on_the_new_value() {
         &network,
         "--endpoint-mode",
         "dnsrr",
+        // Who has asked for the address must be answered: on a busy machine that takes its time.
+        "--stop-grace-period",
+        "5s",
     ];
     let command = [
         "/bin/busybox",
@@ -216,7 +219,8 @@ fn a_value_that_does_not_work_is_taken_back_everywhere() {
         "{said}"
     );
     for (service, before) in [&easy, &picky].into_iter().zip(&specs) {
-        assert_eq!(values(&docker, service, 2), vec!["good"; 2]);
+        let values = values_back(&docker, service, 2);
+        assert!(values.iter().all(|value| value == "good"), "{values:?}");
         assert_eq!(&spec(&docker, service), before);
     }
     assert_eq!(
@@ -326,7 +330,8 @@ fn a_plain_secret_gets_a_successor_under_the_same_file() {
     assert_eq!(empty.status.code(), Some(1), "{}", shown(&empty));
     let bad = rotate(&server, &[&name, "-value-from=-"], "bad");
     assert_eq!(bad.status.code(), Some(3), "{}", shown(&bad));
-    assert_eq!(values(&docker, &service, 2), ["one", "one"]);
+    let back = values_back(&docker, &service, 2);
+    assert!(back.iter().all(|value| value == "one"), "{back:?}");
     let names = || {
         let filter = format!("name={name}");
         docker.run(&["secret", "ls", "--format", "{{.Name}}", "--filter", &filter])

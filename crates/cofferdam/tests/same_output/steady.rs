@@ -7,7 +7,16 @@ pub(super) fn steady(text: &str) -> String {
         line.starts_with("ttl ") || line.starts_with("\"ttl\": 1")
     };
     let lines = text.split_inclusive('\n').filter(|line| !left(line));
-    steady_words(&lines.map(in_order).collect::<String>())
+    let lines = lines.map(|line| undated(in_order(line)));
+    steady_words(&lines.collect::<String>())
+}
+
+/// A time of day in words, with its day.
+fn undated(line: String) -> String {
+    match line.strip_prefix("Install Time") {
+        Some(time) if time.ends_with("UTC\n") => "Install Time TIME\n".to_owned(),
+        _ => line,
+    }
 }
 
 /// A curl command with its headers in order: OpenBao's client has them in any.
@@ -56,7 +65,8 @@ fn steady_word(word: &str) -> &str {
     let groups: Vec<usize> = word.split('-').map(str::len).collect();
     let random =
         |text: &str| text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let stamp = word.len() > 15 && word.ends_with('Z') && digits(0, 4) && word.contains('T');
+    let dated = digits(0, 4) && bytes.get(4) == Some(&b'-');
+    let stamp = word.len() > 15 && word.ends_with('Z') && dated && word.contains('T');
     let clock = word.len() > 10 && digits(0, 2) && word.contains(':') && word.contains('.');
     let minute = word.len() == 5 && digits(0, 2) && bytes[2] == b':';
     if stamp || clock || minute || word.starts_with("created_time:") {

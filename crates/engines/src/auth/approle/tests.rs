@@ -573,7 +573,7 @@ async fn forgotten_secrets_go_when_others_are_made() {
         secret_id(&bench, "web", json!({"ttl": 60})).await;
     }
     bench.clock.advance(Duration::from_mins(2));
-    for _ in 0..40 {
+    for _ in 0..200 {
         secret_id(&bench, "web", json!({})).await;
     }
     let left = bench
@@ -582,8 +582,9 @@ async fn forgotten_secrets_go_when_others_are_made() {
         .iter()
         .filter(|key| key.starts_with("secret/"))
         .count();
-    // 40 are alive; all but a few of the others met one of them.
-    assert!((40..50).contains(&left), "{left}");
+    // 200 are alive. Each looks at what comes next in the order of random names, so that all but a few
+    // of the others met one of them: ten are left once in a hundred million times.
+    assert!((200..210).contains(&left), "{left}");
 }
 
 #[tokio::test]
