@@ -525,3 +525,6 @@ fn staged_in_all(place: &Place, looked: &mut Looked) -> HashMap<Id, String> {
     }
     staged
 }
+
+#[cfg(test)]
+mod tests;
