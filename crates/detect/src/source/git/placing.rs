@@ -42,8 +42,13 @@ impl Placing<'_, '_> {
         } = tally;
         // Threads take objects as they come. What is kept where something is kept once, and where a
         // limit cuts, must hang on the objects alone.
-        occurrences.sort_by_key(|one| one.object);
+        occurrences.sort_unstable();
         others.sort_by_key(|(id, _)| *id);
+        // What lies in a pack, and alone as well, was read twice.
+        occurrences.dedup();
+        others.dedup_by(|(id, again), (before, looked)| {
+            id == before && looked.exposed == again.exposed && looked.gaps == again.gaps
+        });
         let mut waiting: HashMap<Id, Vec<Occurrence>> = HashMap::new();
         for occurrence in occurrences {
             waiting

@@ -37,6 +37,13 @@ impl Loose {
         id
     }
 
+    /// A tree of one file.
+    fn tree(&self, name: &str, blob: &str) -> String {
+        let mut tree = format!("100644 {name}\0").into_bytes();
+        tree.extend(hex::decode(blob).unwrap());
+        self.object("tree", &tree)
+    }
+
     fn commit(&self, tree: &str, parent: Option<&str>, time: u64, message: &str) -> String {
         let parent = parent.map_or_else(String::new, |parent| format!("parent {parent}\n"));
         let person = format!("Jo Doe <jo@example.org> {time} +0000");
@@ -46,6 +53,20 @@ impl Loose {
 
     fn branch(&self, commit: &str) {
         std::fs::write(self.0.path().join("refs/heads/main"), commit).unwrap();
+    }
+
+    /// Puts everything that a branch reaches into a pack.
+    fn pack(&self) {
+        let packed = std::process::Command::new("git")
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("HOME", self.0.path())
+            .args(["-c", "safe.bareRepository=all", "--git-dir"])
+            .arg(self.0.path())
+            .args(["repack", "-q", "-a", "-d"])
+            .status();
+        assert!(packed.unwrap().success());
     }
 
     fn search(&self, matcher: &Matcher) -> Looked {
@@ -134,5 +155,42 @@ fn places_of_a_stored_value_and_gaps_have_one_order() {
         let again = repository.search(&matcher);
         assert_eq!(again.exposed, once.exposed);
         assert_eq!(again.gaps, once.gaps);
+    }
+}
+
+/// In code a text without quotes is no value. It is one as soon as any commit calls the file otherwise, be
+/// that commit in a pack or not.
+#[test]
+fn a_name_in_a_loose_tree_counts_for_a_blob_in_a_pack() {
+    let repository = Loose::new();
+    let text = specimen("db_password = {base62:30}\n", 3);
+    let blob = repository.object("blob", text.as_bytes());
+    let code = repository.tree("settings.py", &blob);
+    let first = repository.commit(&code, None, 1000, "first");
+    repository.branch(&first);
+    assert!(repository.findings().is_empty());
+    repository.pack();
+    let tree = repository.tree("settings.env", &blob);
+    repository.branch(&repository.commit(&tree, Some(&first), 2000, "second"));
+    for _ in 0..TIMES {
+        let findings = repository.findings();
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!(findings[0].location, "settings.env");
+    }
+}
+
+#[test]
+fn an_object_that_lies_in_a_pack_and_alone_is_one() {
+    let repository = Loose::new();
+    let text = specimen("TOKEN=ghp_{base62:36}\n", 4);
+    let blob = repository.object("blob", text.as_bytes());
+    let tree = repository.tree("app.env", &blob);
+    repository.branch(&repository.commit(&tree, None, 1000, "first"));
+    repository.pack();
+    assert_eq!(repository.object("blob", text.as_bytes()), blob);
+    for _ in 0..TIMES {
+        let findings = repository.findings();
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!(findings[0].note, None);
     }
 }
