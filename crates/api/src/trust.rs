@@ -184,8 +184,10 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), Error> {
 fn add_directory(roots: &mut RootCertStore, directory: &Path) -> Result<(), Error> {
     let entries =
         std::fs::read_dir(directory).map_err(|_| broken("cannot read directory", directory))?;
-    for entry in entries.flatten() {
-        let path = entry.path();
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    // Of several that are broken the error names the first by name.
+    paths.sort();
+    for path in paths {
         if path
             .extension()
             .is_some_and(|end| end == "pem" || end == "crt")
@@ -313,6 +315,18 @@ mod tests {
 
     /// A CA that signs nothing.
     const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIBgDCCASWgAwIBAgIUczy1X+ZMiL3bx/HqWvtDwIExKKswCgYIKoZIzj0EAwIw\nFDESMBAGA1UEAwwJYSBjbHVzdGVyMCAXDTI2MTEyNjAyMTkxM1oYDzIxMjYxMTAy\nMDIxOTEzWjAUMRIwEAYDVQQDDAlhIGNsdXN0ZXIwWTATBgcqhkjOPQIBBggqhkjO\nPQMBBwNCAASj5o4+jUc4OAj9dyypWbTMKqtQZKHoWDj3rGcT/TeWSSTg65fxKEit\nwEWZyPH2TRFzDUJ0+pMj3I3I0B5zoIvHo1MwUTAdBgNVHQ4EFgQUNqsUD5LnGcPY\nPXGq4JhNQbTeHCEwHwYDVR0jBBgwFoAUNqsUD5LnGcPYPXGq4JhNQbTeHCEwDwYD\nVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEAsh66LM5GUQ7yhoqEh2h3\noQ8pZaWxZWMaf2UVXuP/zvgCIQCRknU3adrX83Gx/aS7PcC0Rt/c6ZDcSMwENUbv\nLvJsDw==\n-----END CERTIFICATE-----";
+
+    #[test]
+    fn of_broken_files_in_a_directory_the_first_by_name_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        for number in 0..50 {
+            let file = dir.path().join(format!("{number:02}.pem"));
+            std::fs::write(file, if number < 10 { CA } else { "" }).unwrap();
+        }
+        let error = add_directory(&mut RootCertStore::empty(), dir.path()).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("/10.pem"), "{told}");
+    }
 
     /// A pipe can be read once: what is judged by is what was checked.
     #[test]

@@ -98,6 +98,8 @@ impl Canaries {
                 }
             }
         }
+        // A file system lists names as it likes.
+        found.sort();
         Ok(found)
     }
 }

@@ -6,6 +6,7 @@
 //! created, linked or run.
 
 mod directory;
+mod gathered;
 pub mod git;
 mod image;
 mod item;

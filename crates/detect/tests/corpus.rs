@@ -27,11 +27,12 @@ fn samples(seed: u64) -> Vec<Sample> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpora/scan");
     let mut samples: Vec<Sample> = Vec::new();
     let mut number = seed;
-    for entry in std::fs::read_dir(directory).unwrap() {
-        for line in std::fs::read_to_string(entry.unwrap().path())
-            .unwrap()
-            .lines()
-        {
+    // A line's specimen hangs on its number, which counts on from file to file.
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        for line in std::fs::read_to_string(file).unwrap().lines() {
             number += 1;
             if let Some(name) = line.strip_prefix("@ ") {
                 samples.push(Sample {

@@ -71,10 +71,13 @@ fn unlisted(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
 }
 
 fn markdown(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in std::fs::read_dir(directory)
-        .with_context(|| format!("cannot list {}", directory.display()))?
-    {
-        let path = entry?.path();
+    let unlisted = || format!("cannot list {}", directory.display());
+    let entries = std::fs::read_dir(directory).with_context(unlisted)?;
+    let paths = entries.map(|entry| Ok(entry?.path()));
+    let mut paths = paths.collect::<std::io::Result<Vec<_>>>()?;
+    // So are the complaints in order.
+    paths.sort();
+    for path in paths {
         if path.is_dir() {
             markdown(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "md") {

@@ -385,6 +385,7 @@ fn same_bytes(mut file: File, wanted: &[u8]) -> std::io::Result<bool> {
     }
 }
 
+/// Names in order: a file system lists them as it likes.
 fn names_in(fd: &OwnedFd) -> Result<Vec<String>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(fd)? {
@@ -395,6 +396,7 @@ fn names_in(fd: &OwnedFd) -> Result<Vec<String>, Errno> {
             names.push(name.to_owned());
         }
     }
+    names.sort();
     Ok(names)
 }
 

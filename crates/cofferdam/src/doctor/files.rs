@@ -80,16 +80,20 @@ impl Facts {
             self.unread.push(directory.to_owned());
             return;
         };
-        let names = list.flatten().take(MOST);
-        let names = names.filter(|found| found.file_name().to_str().is_none_or(wanted));
-        let mut found: Vec<_> = names.filter_map(|found| entry(&found.path())).collect();
+        let names = list
+            .flatten()
+            .filter(|found| found.file_name().to_str().is_none_or(wanted));
+        let mut paths: Vec<_> = names.map(|found| found.path()).collect();
+        // Before the bound is put to them: what is beyond it must not hang on the file system.
+        paths.sort();
+        let paths = paths.iter().take(MOST);
+        let mut found: Vec<_> = paths.filter_map(|path| entry(path)).collect();
         // Examples are made to be read.
         let example = |entry: &Entry| {
             let name = entry.path.extension().and_then(|end| end.to_str());
             matches!(name, Some("example" | "sample" | "template" | "dist"))
         };
         found.retain(|entry| !entry.directory && !example(entry));
-        found.sort_by(|a, b| a.path.cmp(&b.path));
         self.secrets.extend(found);
     }
 
@@ -258,6 +262,18 @@ mod tests {
             std::fs::set_permissions(&entry.path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
         assert_eq!(gathered(base).judge_secrets()[0].state, State::Good);
+    }
+
+    #[test]
+    fn of_very_many_files_the_first_by_name_are_looked_at() {
+        let base = tempfile::tempdir().unwrap();
+        for number in 0..MOST + 200 {
+            plant(base.path(), &format!("work/secrets/{number:05}"), 0o600);
+        }
+        let looked_at = gathered(base.path()).secrets;
+        let path = |number| base.path().join(format!("work/secrets/{number:05}"));
+        let expected = (0..MOST).map(path);
+        assert!(looked_at.into_iter().map(|entry| entry.path).eq(expected));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use std::collections::HashSet;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -72,19 +73,7 @@ impl Finder<'_> {
     }
 
     fn level(&mut self, walk: &mut Walk, location: &str, directory: &OwnedFd, depth: u32) {
-        let entries = match Dir::read_from(directory) {
-            Ok(entries) => entries,
-            Err(error) => return self.gap(location, unreadable(&error.into())),
-        };
-        for entry in entries {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => return self.gap(location, unreadable(&error.into())),
-            };
-            let name = entry.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
+        for name in self.listed(walk, location, directory) {
             walk.files += 1;
             if walk.files > self.limits.entries {
                 return self.gap(location, "more files than the limit allows");
@@ -95,7 +84,7 @@ impl Finder<'_> {
                 location.trim_end_matches('/'),
                 name.to_string_lossy()
             );
-            match self.entry(walk, &inner, directory.as_fd(), name, depth) {
+            match self.entry(walk, &inner, directory.as_fd(), &name, depth) {
                 // Gone since it was listed: nothing lies there any more.
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => self.gap(&inner, unreadable(&error.into())),
@@ -103,12 +92,40 @@ impl Finder<'_> {
         }
     }
 
+    /// The names in a directory, sorted: which location is the first, and which ones are kept, must not
+    /// hang on the file system. One more than the limit allows shows that there are more.
+    fn listed(&mut self, walk: &Walk, location: &str, directory: &OwnedFd) -> Vec<CString> {
+        let mut names = Vec::new();
+        let entries = match Dir::read_from(directory) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.gap(location, unreadable(&error.into()));
+                return names;
+            }
+        };
+        for entry in entries {
+            match entry {
+                Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
+                Ok(entry) => names.push(entry.file_name().to_owned()),
+                Err(error) => {
+                    self.gap(location, unreadable(&error.into()));
+                    break;
+                }
+            }
+            if walk.files + names.len() as u64 > self.limits.entries {
+                break;
+            }
+        }
+        names.sort();
+        names
+    }
+
     fn entry(
         &mut self,
         walk: &mut Walk,
         location: &str,
         directory: BorrowedFd<'_>,
-        name: &std::ffi::CStr,
+        name: &CStr,
         depth: u32,
     ) -> rustix::io::Result<()> {
         let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -140,7 +157,7 @@ impl Finder<'_> {
         walk: &mut Walk,
         location: &str,
         directory: BorrowedFd<'_>,
-        name: &std::ffi::CStr,
+        name: &CStr,
     ) -> rustix::io::Result<()> {
         // NONBLOCK: it may have become a pipe since it was looked at.
         let flags =

@@ -50,7 +50,7 @@ use refs::Refs;
 use revision::Range;
 use selected::Selected;
 use staging::Staging;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -285,23 +285,25 @@ impl History<'_> {
         workers.resize_with(threads, || Worker::new(self.finder(), shared));
         // Trees first: what a blob is called decides what counts in it.
         let names_known = Stage::default();
+        let trees = AtomicUsize::new(0);
         let mut workers = together(workers, gaps, |worker| {
             names_known.run(&families, worker, false);
+            each(loose, &trees, |id| worker.loose_tree(id));
         });
         if workers.is_empty() {
             workers.push(Worker::new(self.finder(), shared));
         }
+        let read = workers
+            .iter_mut()
+            .flat_map(|worker| std::mem::take(&mut worker.trees));
+        let read: HashSet<Id> = read.collect();
+        let mut others = loose.to_vec();
+        others.retain(|id| !read.contains(id));
         let texts = Stage::default();
         let alone = AtomicUsize::new(0);
         let workers = together(workers, gaps, |worker| {
             texts.run(&families, worker, true);
-            loop {
-                let from = alone.fetch_add(BATCH, Ordering::Relaxed);
-                let Some(batch) = loose.get(from..(from + BATCH).min(loose.len())) else {
-                    break;
-                };
-                batch.iter().for_each(|id| worker.loose(*id));
-            }
+            each(&others, &alone, |id| worker.loose(id));
         });
         let mut all = Tally::default();
         workers
@@ -408,6 +410,17 @@ fn together<'m>(
         }
         done
     })
+}
+
+/// Takes loose objects, a batch at a time, until the threads have taken all of them.
+fn each(all: &[Id], next: &AtomicUsize, mut work: impl FnMut(Id)) {
+    loop {
+        let from = next.fetch_add(BATCH, Ordering::Relaxed);
+        let Some(batch) = all.get(from..(from + BATCH).min(all.len())) else {
+            break;
+        };
+        batch.iter().for_each(|id| work(*id));
+    }
 }
 
 /// One way through all packs, shared by the threads.
@@ -525,3 +538,6 @@ fn staged_in_all(place: &Place, looked: &mut Looked) -> HashMap<Id, String> {
     }
     staged
 }
+
+#[cfg(test)]
+mod tests;

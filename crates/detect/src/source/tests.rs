@@ -257,6 +257,59 @@ fn directory_is_walked_without_following_links() {
 }
 
 #[test]
+fn of_many_places_in_a_directory_the_first_by_name_are_kept() {
+    let root = tempfile::tempdir().unwrap();
+    for number in 0..200 {
+        let file = root.path().join(format!("{number:03}.env"));
+        std::fs::write(file, VALUE).unwrap();
+    }
+    let matcher = matcher();
+    let mut finder = Finder::new(&matcher, Limits::default());
+    finder.directory(root.path());
+    let looked = finder.take();
+    let place = |number| format!("{}/{number:03}.env, byte 0", root.path().display());
+    let expected: Vec<_> = (0..20).map(place).collect();
+    assert_eq!(locations(&looked), expected);
+    assert_eq!(
+        looked.exposed.values().map(|one| one.more).sum::<u64>(),
+        180
+    );
+}
+
+#[test]
+fn of_many_gaps_in_a_tree_the_first_by_name_are_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let damaged = gzip(VALUE.as_bytes());
+    for number in 0..300 {
+        let file = root.path().join(format!("{number:03}.gz"));
+        std::fs::write(file, &damaged[..15]).unwrap();
+        let file = root.path().join(format!("{number:03}.env"));
+        std::fs::write(file, VALUE).unwrap();
+    }
+    let matcher = matcher();
+    let key = crate::pattern::DigestKey::new(&Secret::new(b"order".to_vec()));
+    let tree = Tree {
+        matcher: &matcher,
+        scanner: &crate::pattern::Scanner::new(),
+        key: &key,
+        limits: Limits::default(),
+        progress: &std::sync::atomic::AtomicU64::new(0),
+    };
+    let options = TreeOptions {
+        threads: 4,
+        ..TreeOptions::default()
+    };
+    let looked = tree.search(root.path(), options).unwrap();
+    assert_eq!((looked.gaps.len(), looked.more_gaps), (100, 200));
+    for (number, gap) in looked.gaps.iter().enumerate() {
+        let name = format!("/{number:03}.gz");
+        assert!(gap.location.contains(&name), "{}", gap.location);
+    }
+    assert_eq!(locations(&looked).len(), 300);
+    assert!(locations(&looked).is_sorted());
+}
+
+#[test]
 fn missing_directory_is_a_gap() {
     let matcher = matcher();
     let mut finder = Finder::new(&matcher, Limits::default());

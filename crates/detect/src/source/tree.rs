@@ -4,6 +4,7 @@
 //! `.cofferdamignore` (in the form of git's ignore files) leaves out what it names; git's own ignore files
 //! count only when asked for, as what they name is on the disk all the same.
 
+use super::gathered::Gathered;
 use super::item::{Kind, kind, unreadable};
 use super::location::clean;
 use super::{Finder, Gap, Limits, Looked, Patterns};
@@ -66,7 +67,7 @@ impl Tree<'_> {
             .parents(options.git_ignored)
             .threads(options.threads)
             .filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
-        let all = Mutex::new(Looked::default());
+        let all = Mutex::new(Gathered::default());
         let root_is_file = !root.is_dir();
         walk.build_parallel().run(|| {
             let patterns = Patterns::new(self.scanner, self.key);
@@ -80,17 +81,12 @@ impl Tree<'_> {
                 }
                 let looked = finder.take();
                 if let Ok(mut all) = all.lock() {
-                    all.absorb(looked);
+                    all.add(looked);
                 }
                 WalkState::Continue
             })
         });
-        let mut looked = all.into_inner().unwrap_or_default();
-        looked
-            .findings
-            .sort_by(|a, b| (&a.location, a.offset).cmp(&(&b.location, b.offset)));
-        looked.gaps.sort();
-        Ok(looked)
+        Ok(all.into_inner().unwrap_or_default().finish())
     }
 
     fn entry(

@@ -344,3 +344,14 @@ fn a_killed_writer_leaves_nothing_that_a_sweep_does_not_find() {
     assert_eq!(directory.names().unwrap().len(), 3);
     assert_eq!(fs::read(place.path().join("k")).unwrap(), b"v");
 }
+
+#[test]
+fn names_are_told_in_order() {
+    let place = shared_memory();
+    let expected: Vec<String> = (0..50).map(|number| format!("{number:02}")).collect();
+    for name in &expected {
+        fs::write(place.path().join(name), "x").unwrap();
+    }
+    let directory = Directory::open(place.path()).unwrap();
+    assert_eq!(directory.names().unwrap(), expected);
+}

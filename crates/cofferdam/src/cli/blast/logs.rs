@@ -69,6 +69,7 @@ pub(super) fn with_rotated(file: &Path) -> Logs {
                 .push(format!("{}: {}", path.display(), error.kind())),
         }
     }
+    logs.left.sort();
     // Cut off while it was packed: both are there, and are the same.
     let plain: Vec<PathBuf> = found.iter().map(|(_, path)| path.clone()).collect();
     found.retain(|(_, path)| {
@@ -182,8 +183,7 @@ mod tests {
                 "audit.log.2"
             ]
         );
-        let mut left = logs.left;
-        left.sort();
+        let left = logs.left;
         assert_eq!(left.len(), 3, "{left:?}");
         assert!(left[0].ends_with("audit.log.4.xz: packed in a way that is not read"));
         assert!(

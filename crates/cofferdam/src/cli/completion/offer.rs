@@ -330,12 +330,14 @@ fn files(typed: &str, directories: bool) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(Path::new(directory)) else {
         return Vec::new();
     };
-    let entries = entries.filter_map(Result::ok).take(10_000);
-    let fitting = entries.filter(|entry| {
+    let fitting = entries.filter_map(Result::ok).filter(|entry| {
         let name = entry.file_name();
         let hidden = name.as_bytes().starts_with(b".") && !begun.starts_with('.');
         name.as_bytes().starts_with(begun.as_bytes()) && !hidden
     });
+    let mut fitting: Vec<_> = fitting.collect();
+    fitting.sort_by_cached_key(std::fs::DirEntry::file_name);
+    let fitting = fitting.into_iter().take(10_000);
     fitting
         .filter_map(|entry| {
             let is_directory = entry.path().is_dir();

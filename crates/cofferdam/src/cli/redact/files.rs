@@ -51,9 +51,14 @@ fn directory(path: &Path, needles: &mut Needles) -> Result<(), Failure> {
         ))
         .hint("run it as the owner of these files")
     };
-    let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
-    for entry in entries {
-        let file = entry.map_err(|error| unreadable(path, &error))?.path();
+    let listed = std::fs::read_dir(path).and_then(|entries| {
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        paths.collect::<io::Result<Vec<_>>>()
+    });
+    let mut files = listed.map_err(|error| unreadable(path, &error))?;
+    // Of two files with one value the mask names the one that is read first.
+    files.sort();
+    for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with("..") || !file.is_file() {
             continue;
@@ -97,4 +102,23 @@ fn variables(path: &Path, bytes: Secret<Vec<u8>>, needles: &mut Needles) -> Resu
         add(needles, &variable.name, &variable.value.into_bytes())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_a_directory_are_read_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        for number in 0..50 {
+            let file = directory.path().join(format!("{number:02}"));
+            std::fs::write(file, "planted-Xy7-Pa55word").unwrap();
+        }
+        let mut needles = Needles::for_redaction();
+        assert!(read(directory.path(), &mut needles).is_ok());
+        let names = needles.entries().iter().map(|entry| &entry.label.path);
+        let expected: Vec<String> = (0..50).map(|number| format!("{number:02}")).collect();
+        assert!(names.eq(&expected));
+    }
 }

@@ -19,6 +19,8 @@ const DEEPEST: usize = 1000;
 pub(super) struct Commits {
     /// By how they are reached, then by time.
     order: Vec<(Reach, u32)>,
+    /// Where a commit stands in that order, by its number.
+    places: Vec<u32>,
     /// By a commit's number.
     reached: Vec<Reach>,
     commits: Vec<(Id, Commit)>,
@@ -76,8 +78,15 @@ impl Commits {
             let height = heights.get(*at as usize).copied().unwrap_or(0);
             (*reach, time, height, *at)
         });
+        let mut places = vec![u32::MAX; commits.len()];
+        for ((_, at), place) in order.iter().zip(0..) {
+            if let Some(known) = places.get_mut(*at as usize) {
+                *known = place;
+            }
+        }
         Self {
             order,
+            places,
             reached,
             commits,
             reach,
@@ -93,6 +102,14 @@ impl Commits {
         let found = self.commits.binary_search_by_key(id, |(id, _)| *id);
         let reached = found.ok().and_then(|at| self.reached.get(at));
         reached.copied().unwrap_or(Reach::Nothing)
+    }
+
+    /// Sorts commits as they are gone through. Tags have no place there, nor do commits that cannot be read:
+    /// they stand behind the commits that are reached as they are, by their ids.
+    pub(super) fn rank(&self, id: &Id) -> (Reach, u32, Id) {
+        let found = self.commits.binary_search_by_key(id, |(id, _)| *id);
+        let place = found.ok().and_then(|at| self.places.get(at));
+        (self.reach(id), place.copied().unwrap_or(u32::MAX), *id)
     }
 
     /// Goes through all trees. `visit` hears of every name that is new; it says whether to go on.

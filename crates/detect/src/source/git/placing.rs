@@ -36,11 +36,19 @@ impl Placing<'_, '_> {
             findings,
             mut occurrences,
             kinds,
-            others,
+            mut others,
             mut looked,
             ..
         } = tally;
-        occurrences.sort_by_key(|one| one.object);
+        // Threads take objects as they come. What is kept where something is kept once, and where a
+        // limit cuts, must hang on the objects alone.
+        occurrences.sort_unstable();
+        others.sort_by_key(|(id, _)| *id);
+        // What lies in a pack, and alone as well, was read twice.
+        occurrences.dedup();
+        others.dedup_by(|(id, again), (before, looked)| {
+            id == before && looked.exposed == again.exposed && looked.gaps == again.gaps
+        });
         let mut waiting: HashMap<Id, Vec<Occurrence>> = HashMap::new();
         for occurrence in occurrences {
             waiting
@@ -69,6 +77,8 @@ impl Placing<'_, '_> {
                 &mut looked,
             );
         }
+        let mut waiting: Vec<_> = waiting.into_iter().collect();
+        waiting.sort_by_key(|(id, _)| *id);
         for (id, left) in waiting {
             // It has places, and none of them keeps the finding.
             if spots.contains_key(&id) && !self.staged.contains_key(&id) {
@@ -97,7 +107,11 @@ impl Placing<'_, '_> {
         placed: &mut Placed<'_>,
         spots: &mut HashMap<Id, Spot>,
     ) {
-        for (id, kind) in kinds {
+        // All messages of commits have one location: of those with one value the first one stands for it.
+        let mut objects: Vec<(Id, Kind)> = kinds.iter().map(|(id, kind)| (*id, *kind)).collect();
+        objects.retain(|(_, kind)| matches!(kind, Kind::Commit | Kind::Tag));
+        objects.sort_by_cached_key(|(id, _)| self.commits.rank(id));
+        for (id, kind) in &objects {
             let path = match kind {
                 Kind::Commit => "commit message".to_owned(),
                 Kind::Tag => match self.access.get(id) {
@@ -244,7 +258,20 @@ impl Placing<'_, '_> {
         looked: &mut Looked,
     ) {
         let mut all: Vec<_> = groups.into_iter().collect();
-        all.sort_by(|a, b| (&a.0.0, a.1.offset, a.0.1).cmp(&(&b.0.0, b.1.offset, b.0.1)));
+        // Numbers are given as threads bring findings: they part only what shows no difference.
+        let told = |number: &usize| {
+            let finding = findings.get(*number)?;
+            Some((
+                &finding.rule.id,
+                finding.digest,
+                &finding.name,
+                &finding.note,
+            ))
+        };
+        all.sort_by(|((here, one), a), ((there, other), b)| {
+            let first = (here, a.offset, told(one), one);
+            first.cmp(&(there, b.offset, told(other), other))
+        });
         for ((location, number), group) in all {
             let Some(finding) = findings.get(number) else {
                 continue;

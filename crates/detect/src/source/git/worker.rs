@@ -4,6 +4,7 @@ use super::super::patterns::Before;
 use super::super::{Finder, Gap, Looked};
 use super::family::taken;
 use super::inflate::{Damage, SIZE_LIES};
+use super::loose::Loose;
 use super::object::{Commit, DIRECTORY, Entries, Id, Kind, SUBMODULE};
 use super::odb::Odb;
 use super::pack::NONE;
@@ -98,13 +99,14 @@ impl<'s> Shared<'s> {
 }
 
 /// One finding in one object.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Occurrence {
+    pub(super) object: Id,
+    pub(super) offset: u64,
     /// Which one of [`Tally::findings`].
     pub(super) finding: usize,
-    pub(super) object: Id,
     pub(super) line: Option<u64>,
     pub(super) column: Option<u64>,
-    pub(super) offset: u64,
 }
 
 /// What is the same in many versions of a file.
@@ -211,6 +213,8 @@ pub(super) struct Worker<'m> {
     /// Which pack is being read.
     pub(super) pack: usize,
     pub(super) tally: Tally,
+    /// Loose trees that were read.
+    pub(super) trees: Vec<Id>,
     /// New names of one tree, a line each.
     lines: Vec<u8>,
     exhausted: bool,
@@ -223,6 +227,7 @@ impl<'m> Worker<'m> {
             shared,
             pack: 0,
             tally: Tally::default(),
+            trees: Vec::new(),
             lines: Vec::new(),
             exhausted: false,
         }
@@ -419,14 +424,29 @@ impl<'m> Worker<'m> {
         self.tally.keep(id, kind, looked);
     }
 
+    /// A loose object if it is a tree: what a blob is called must be known before it is judged.
+    pub(super) fn loose_tree(&mut self, id: Id) {
+        if let Some(Ok(loose)) = self.shared.odb.open_loose(&id)
+            && loose.kind == Kind::Tree
+        {
+            self.alone(id, loose);
+            self.trees.push(id);
+        }
+    }
+
     /// A loose object.
     pub(super) fn loose(&mut self, id: Id) {
-        let loose = match self.shared.odb.open_loose(&id) {
-            Some(Ok(loose)) => loose,
-            Some(Err(damage)) => return self.lose(Kind::Blob, Some(id), damage, 0),
+        match self.shared.odb.open_loose(&id) {
+            Some(Ok(loose)) => self.alone(id, loose),
+            Some(Err(damage)) => self.lose(Kind::Blob, Some(id), damage, 0),
             // Packed since it was listed: then it is in a pack that was not there.
-            None => return self.lose(Kind::Blob, Some(id), "gone while this ran", 0),
-        };
+            None => self.lose(Kind::Blob, Some(id), "gone while this ran", 0),
+        }
+    }
+
+    fn alone(&mut self, id: Id, loose: Loose) {
+        // Looked at whatever the packs have, which this thread or another one read: a copy may be damaged.
+        self.pack = 0;
         let kind = loose.kind;
         let _heavy = self.heavy(loose.size);
         let mut text = Vec::new();

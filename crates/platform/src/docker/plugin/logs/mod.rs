@@ -98,7 +98,7 @@ impl Logs {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(logs),
             Err(error) => return Err(Error::system("list", &logs.directory, error)),
         };
-        for entry in entries.flatten() {
+        for entry in by_name(entries) {
             let Some(container) = entry.file_name().to_str().map(str::to_owned) else {
                 continue;
             };
@@ -206,7 +206,8 @@ impl Logs {
             }
         };
         let holder = Holder::Log(container.to_owned());
-        for entry in entries.flatten() {
+        // Of two secrets with one value the mask names the one that is learnt first.
+        for entry in by_name(entries) {
             let name = format!("swarm/{}", entry.file_name().to_string_lossy());
             let read = entry.metadata().and_then(|found| match found.len() {
                 _ if !found.is_file() => Ok(None),
@@ -266,6 +267,13 @@ impl Logs {
     fn table(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The entries of a directory by their names: a file system lists them as it likes.
+fn by_name(entries: std::fs::ReadDir) -> Vec<std::fs::DirEntry> {
+    let mut entries: Vec<_> = entries.flatten().collect();
+    entries.sort_by_cached_key(std::fs::DirEntry::file_name);
+    entries
 }
 
 /// An id becomes the name of a directory.

@@ -71,8 +71,12 @@ impl Records {
     pub(super) fn load(&self) -> Result<BTreeMap<String, Record>, Error> {
         let failed = |e: io::Error| Error::system("list", &self.0, e);
         let mut records = BTreeMap::new();
-        for entry in fs::read_dir(&self.0).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
+        let entries = fs::read_dir(&self.0).map_err(failed)?;
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        let mut paths = paths.collect::<io::Result<Vec<_>>>().map_err(failed)?;
+        // Of several that are broken the error names the first by name.
+        paths.sort();
+        for path in paths {
             // Others are what a crash left of a write that was never finished.
             if path.extension().is_none_or(|extension| extension != "json") {
                 continue;
