@@ -315,6 +315,15 @@ const OWN: &[&str] = &[
     "period",
 ];
 
+/// Both answer alike, but for what differs on purpose.
+fn assert_alike(ours: &Server, theirs: &Bao, paths: &[impl AsRef<str>]) {
+    for path in paths.iter().map(AsRef::as_ref) {
+        let their = comparable(path, &theirs.ask("GET", path, &Value::Null).1);
+        let our = comparable(path, &here(ours, "GET", path, &Value::Null).1);
+        assert_eq!(our, their, "{path}");
+    }
+}
+
 /// An answer without what differs on purpose.
 fn comparable(path: &str, answer: &Value) -> Value {
     fn strip(value: &mut Value, names: &[&str]) {
@@ -517,18 +526,15 @@ fn a_real_openbao_is_copied_field_by_field() {
     );
     let (fourth, code) = run(&ours, &vault(&theirs), &["-overwrite"]);
     assert_eq!(code, 3, "{fourth:#}");
-    for path in [
-        "one/deep/er",
-        "sys/policies/acl/app",
-        "secret/metadata/app/db/below",
-    ] {
-        let their = comparable(path, &theirs.ask("GET", path, &Value::Null).1);
-        assert_eq!(
-            comparable(path, &here(&ours, "GET", path, &Value::Null).1),
-            their,
-            "{path}"
-        );
-    }
+    assert_alike(
+        &ours,
+        &theirs,
+        &[
+            "one/deep/er",
+            "sys/policies/acl/app",
+            "secret/metadata/app/db/below",
+        ],
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::openbao::Bao;
 use super::way::{self, Way};
-use super::{bao, comparable, here, import, items, report, run, vault};
+use super::{assert_alike, bao, comparable, here, import, items, report, run, vault};
 use flows::Server;
 use rcgen::{
     CertificateParams, CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair,
@@ -326,18 +326,15 @@ fn methods_and_settings_of_a_real_openbao_are_copied_field_by_field() {
     assert_eq!(serials.as_object().unwrap().len(), 4);
     let (last, code) = run(&ours, &vault(&theirs), &["-overwrite"]);
     assert_eq!(code, 3, "{last:#}");
-    for path in [
-        "auth/cert/crls/some",
-        "auth/cert/config",
-        "sys/config/auditing/request-headers",
-    ] {
-        let their = comparable(path, &theirs.ask("GET", path, &Value::Null).1);
-        assert_eq!(
-            comparable(path, &here(&ours, "GET", path, &Value::Null).1),
-            their,
-            "{path}"
-        );
-    }
+    assert_alike(
+        &ours,
+        &theirs,
+        &[
+            "auth/cert/crls/some",
+            "auth/cert/config",
+            "sys/config/auditing/request-headers",
+        ],
+    );
 }
 
 #[test]
@@ -399,14 +396,10 @@ fn methods_are_whole_after_a_kill() {
     let output = import(&ours, &vault(&theirs), &[]).output().unwrap();
     let (rest, code) = report(&output);
     assert_eq!((code, &rest["different"]), (0, &json!([])), "{rest:#}");
-    for n in 0..ROLES {
-        let path = format!("auth/cert/certs/r{n}");
-        let their = comparable(&path, &theirs.ask("GET", &path, &Value::Null).1);
-        assert_eq!(
-            comparable(&path, &here(&ours, "GET", &path, &Value::Null).1),
-            their
-        );
-    }
+    let roles: Vec<_> = (0..ROLES)
+        .map(|n| format!("auth/cert/certs/r{n}"))
+        .collect();
+    assert_alike(&ours, &theirs, &roles);
     let accessor = here(&ours, "GET", "sys/auth/cert", &Value::Null).1["data"]["accessor"].clone();
     for n in 0..30 {
         let entity = here(
